@@ -1,0 +1,148 @@
+"""The typed boundary to the Rust core: everything Python may call there."""
+
+from typing import final
+
+__version__: str
+
+def counter_names() -> list[tuple[str, str]]:
+    """Every counter as (name, what it counts), in the order of reports."""
+
+@final
+class Batch:
+    """Consecutive records of the queue, ready to be sent. Immutable."""
+
+    @property
+    def id(self) -> str:
+        """UUID of exactly these records: the same after a restart of the agent."""
+    @property
+    def count(self) -> int:
+        """How many records, at least 1."""
+    @property
+    def body(self) -> bytes:
+        """The records, one JSON object a line (LF), gzip-compressed."""
+    @property
+    def size(self) -> int:
+        """Bytes of the body before compression."""
+
+@final
+class Spool:
+    """The durable queue. Every method may be called from any thread and releases the GIL."""
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        max_bytes: int = 100_000_000,
+        sync_interval: float = 1.0,
+    ) -> None:
+        """Opens or creates the queue, repairs it, and takes its lock.
+
+        Args:
+            directory: created with mode 0700 when missing.
+            max_bytes: size of all its files; beyond it the oldest records are evicted.
+            sync_interval: seconds between two fsyncs; 0 syncs with every write.
+
+        Raises:
+            SpoolError: it cannot be opened, or another process holds it.
+        """
+
+    def next_sequence(self) -> int:
+        """A number for the `event.sequence` of the next record: 1, 2, … in a run of the agent."""
+    def append(self, record: bytes) -> bool:
+        """Queues one record the agent wrote about itself: one JSON object without line feed.
+
+        False when it could not be kept; it is then counted as lost.
+        """
+    def next_batch(
+        self,
+        timeout: float,
+        *,
+        max_records: int = 250,
+        max_wait: float = 5.0,
+        max_bytes: int = 10_485_760,
+    ) -> Batch | None:
+        """The oldest records not yet acknowledged, the same ones until `ack` or `reject`.
+
+        Waits up to `timeout` seconds for a first record, then up to `max_wait` seconds from the
+        time that record was queued for `max_records` of them. None if there was no record, or
+        when `wake` was called before a first record came.
+        """
+    def split(self, batch: Batch) -> tuple[Batch, Batch]:
+        """Halves of a batch of two records or more, oldest first. Ack or reject them in order.
+
+        Raises:
+            ValueError: the batch holds one record, or is not at the queue's head.
+        """
+    def ack(self, batch: Batch) -> None:
+        """The intake has the batch: the cursor moves behind it."""
+    def reject(self, batch: Batch) -> None:
+        """The intake refused the batch for good: it goes to `quarantine.ndjson` in the queue's
+        folder (at most 10 MB, beyond which only the count is kept) and the cursor moves on."""
+    def wake(self) -> None:
+        """Ends the wait of a `next_batch` at once: it returns what there is."""
+    def counters(self) -> dict[str, int]:
+        """Every counter by name, and `queued`, `queued_bytes`."""
+    def close(self) -> None:
+        """Writes, syncs and unlocks. Calls after this one raise SpoolError."""
+
+@final
+class Pipeline:
+    """Source, enrichment, filter, ECS and queue, on one native thread."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        source: str,
+        agent_id: str,
+        envelope: bytes,
+        state_directory: str,
+        record: str | None = None,
+        root: str = "/",
+    ) -> None:
+        """Prepares a source; nothing runs yet.
+
+        Args:
+            source: `ebpf`, or `replay:PATH` for a recording.
+            agent_id: 64 hex digits.
+            envelope: JSON members common to all events, without the outer braces:
+                `"agent":{…},"host":{…}`.
+            record: path of a new file that receives the raw kernel records.
+            root: where /proc and /etc are found.
+
+        Raises:
+            UnsupportedError: the kernel lacks what the source needs.
+            NotPermittedError: the process lacks a capability.
+            RecordingError: the file to replay or record cannot be used.
+        """
+
+    def start(self) -> None:
+        """Starts the thread and, for a live source, fills the process table from /proc."""
+    def ready(self, timeout: float) -> bool:
+        """Waits until the source captures."""
+    def finished(self) -> bool:
+        """The source has ended (a replay) or the thread has failed (see `notices`)."""
+    def set_envelope(self, envelope: bytes) -> None:
+        """Changes the members common to all events from now on."""
+    def coverage(self) -> list[tuple[str, str, str]]:
+        """(hook, state, reason) of every hook: state is `attached`, `missing` or `failed`."""
+    def notices(self) -> list[tuple[str, str]]:
+        """(level, message) lines for the log since the last call: `warning`, `error`."""
+    def stop(self) -> None:
+        """Detaches the source, drains what it holds, and joins the thread."""
+
+def replay(
+    path: str,
+    *,
+    agent_id: str,
+    envelope: bytes,
+    root: str = "/",
+) -> "Replay":
+    """Opens a recording as an iterator over ECS events, without a queue."""
+
+@final
+class Replay:
+    """ECS events of a recording: one JSON object, as bytes, at a time."""
+
+    def __iter__(self) -> "Replay": ...
+    def __next__(self) -> bytes: ...

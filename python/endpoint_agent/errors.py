@@ -1,0 +1,57 @@
+"""The exceptions of the package.
+
+    AgentError                  exit status 1
+    ├── ConfigError             2   a setting is unknown, mistyped or out of range
+    ├── UsageError              2   the command line cannot be understood
+    ├── NotPermittedError       3   a capability is missing
+    ├── UnsupportedError        3   the kernel or the host lacks a feature
+    ├── SpoolError              1   the queue cannot be used
+    ├── RecordingError          1   a recording cannot be read or written
+    └── ServerError             1   the embedded intake cannot start
+
+Every message says what failed, why, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """Something the user has to know, told in one message without a traceback."""
+
+    exit_status = 1
+
+
+class ConfigError(AgentError):
+    """A setting is unknown, has the wrong type, or is out of range."""
+
+    exit_status = 2
+
+
+class UsageError(AgentError):
+    """The command line cannot be understood."""
+
+    exit_status = 2
+
+
+class NotPermittedError(AgentError):
+    """The process lacks a capability that the work needs."""
+
+    exit_status = 3
+
+
+class UnsupportedError(AgentError):
+    """The kernel or the host lacks a feature that the work needs."""
+
+    exit_status = 3
+
+
+class SpoolError(AgentError):
+    """The queue on disk cannot be opened or written."""
+
+
+class RecordingError(AgentError):
+    """A recording of kernel events cannot be read or written."""
+
+
+class ServerError(AgentError):
+    """The embedded intake cannot start."""
