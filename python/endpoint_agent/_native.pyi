@@ -99,6 +99,7 @@ class Pipeline:
         state_directory: str,
         record: str | None = None,
         root: str = "/",
+        mute: bool = True,
     ) -> None:
         """Prepares a source; nothing runs yet.
 
@@ -109,6 +110,7 @@ class Pipeline:
                 `"agent":{…},"host":{…}`.
             record: path of a new file that receives the raw kernel records.
             root: where /proc and /etc are found.
+            mute: leave out what this process and its descendants do.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.
