@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Buffer, stamp, count, submit: the only way to a ring. */
+#ifndef EMIT_H
+#define EMIT_H
+
+#include "compat.bpf.h"
+#include "settings.bpf.h"
+
+/* What must not be pushed out by a flood of files: the life of processes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} critical SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} bulk SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EVENT_KINDS);
+	__type(key, u32);
+	__type(value, struct tally);
+} tallies SEC(".maps");
+
+enum ring_number { RING_CRITICAL, RING_BULK, RINGS };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RINGS);
+	__type(key, u32);
+	__type(value, u64);
+} sequences SEC(".maps");
+
+/* Room for the largest record, an exec: header, two paths, the arguments. */
+#define SECTIONS_MAX (2 * (PATH_LIMIT + 256) + ARGUMENTS_MAX)
+#define RECORD_MAX (256 + SECTIONS_MAX)
+
+struct scratch {
+	u64 held;
+	/* The record's bytes so far. Kept in the map: a number from there is unknown to the verifier,
+	 * so that a loop over it converges instead of being walked value by value. */
+	u64 size;
+	u8 record[RECORD_MAX];
+};
+
+/* One a CPU; the loader sets the number. Too large for the kernel's per-CPU maps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+INLINE struct tally *tally_of(u32 kind)
+{
+	return bpf_map_lookup_elem(&tallies, &kind);
+}
+
+/*
+ * This CPU's buffer with room for a fixed part of `size` bytes, or NULL when a program that this one has interrupted or preempted holds it:
+ * shared scratch memory that is written twice at once is the classic source of garbled events.
+ */
+INLINE struct scratch *scratch_take(u32 kind, u64 size)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct tally *tally;
+
+	if (scratch && __sync_lock_test_and_set(&scratch->held, 1) == 0) {
+		scratch->size = size;
+		return scratch;
+	}
+	tally = tally_of(kind);
+	if (tally)
+		tally->lost_kernel++;
+	return 0;
+}
+
+INLINE u64 next_sequence(u32 ring)
+{
+	u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
+
+	/* An array map's elements always exist; the verifier does not know. */
+	return sequence ? __sync_fetch_and_add(sequence, 1) : 0;
+}
+
+/* Sends a stamped record and counts what became of it. 0 if it was sent. */
+INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size)
+{
+	struct tally *tally = tally_of(header->kind);
+	u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	long failed;
+
+	header->size = size;
+	header->sequence = next_sequence(ring_number);
+	failed = bpf_ringbuf_output(
+		ring, header, size,
+		waiting >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	if (tally) {
+		if (failed)
+			tally->lost_ring++;
+		else
+			tally->sent++;
+	}
+	return failed;
+}
+
+INLINE long submit_critical(struct event_header *header, u64 size)
+{
+	return submit(&critical, RING_CRITICAL, header, size);
+}
+
+INLINE long submit_bulk(struct event_header *header, u64 size)
+{
+	return submit(&bulk, RING_BULK, header, size);
+}
+
+/* The same for a record in a scratch buffer, which is given back. */
+INLINE long submit_scratch(void *ring, u32 ring_number, struct scratch *scratch)
+{
+	u64 size = scratch->size;
+	long failed = 1;
+
+	BOUND(size);
+	if (size <= RECORD_MAX)
+		failed = submit(ring, ring_number, (void *)scratch->record, size);
+	scratch->held = 0;
+	return failed;
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The wire format between the kernel programs and the agent, and the format of recordings.
+ *
+ * A record is a struct event_header followed by the rest of its kind's struct and then by its
+ * variable sections, in the order of their length fields. Integers have the host's byte order.
+ * `native/src/capture/ebpf/wire.rs` mirrors the structs; a test compares both with the BTF of the
+ * compiled object, field by field.
+ *
+ * Numbers are never reused, so that an old recording is never misread.
+ */
+#ifndef EVENT_H
+#define EVENT_H
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int s32;
+typedef long long s64;
+
+enum event_kind {
+	EVENT_CLOCK = 1,      /* recordings only */
+	EVENT_SNAPSHOT = 2,   /* recordings only: a process that was there at the start */
+	EVENT_FORK = 3,
+	EVENT_EXEC = 4,
+	EVENT_EXIT = 5,
+	EVENT_OPEN = 6,       /* a regular file was opened for writing */
+	EVENT_DELETE = 7,
+	EVENT_RENAME = 8,
+	EVENT_CONNECTION = 9,
+	EVENT_KINDS
+};
+
+enum event_flag {
+	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec: the argument block was longer than ARGUMENTS_MAX */
+	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
+	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
+	EVENT_ACCEPTED = 1 << 3,      /* connection: the process accepted it */
+	EVENT_DIRECTORY = 1 << 4,     /* delete: the object was a directory */
+};
+
+#define PATH_LIMIT 4096
+#define ARGUMENTS_MAX 32768
+
+struct event_header {
+	u32 size;     /* bytes of the whole record */
+	u16 kind;     /* enum event_kind */
+	u16 flags;    /* enum event_flag */
+	u64 time;     /* CLOCK_BOOTTIME, ns */
+	u64 sequence; /* counts the records of this CPU and ring, lost ones included */
+	u64 start;    /* start_boottime of the thread group, ns */
+	u32 cpu;
+	u32 pid;      /* thread group id */
+	u32 tid;
+	u32 uid;
+	u32 euid;
+	u32 gid;
+	u32 egid;
+	u32 reserved;
+};
+
+struct event_clock {
+	struct event_header header;
+	u64 offset; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, ns */
+};
+
+struct event_fork {
+	struct event_header header;
+	u64 child_start;
+	u32 child_pid;
+	u32 reserved;
+};
+
+/* Sections: executable (components), working directory (components), arguments. */
+struct event_exec {
+	struct event_header header;
+	u64 parent_start;
+	u32 parent_pid;
+	u32 arguments_count;
+	u32 arguments_size;
+	u16 executable_size;
+	u16 directory_size;
+};
+
+struct event_exit {
+	struct event_header header;
+	u32 status; /* as wait(2) gives it */
+	u32 reserved;
+};
+
+/* Sections: path (components). */
+struct event_open {
+	struct event_header header;
+	u64 inode;
+	u64 size;
+	u32 device; /* major << 20 | minor */
+	u32 mode;
+	u32 uid;
+	u32 gid;
+	u16 path_size;
+	u16 reserved[3];
+};
+
+/* A name as the caller gave it, below the folder it counts from. */
+struct event_name {
+	u16 base_size; /* components */
+	u16 name_size; /* string */
+};
+
+/* Sections: base, name. */
+struct event_delete {
+	struct event_header header;
+	struct event_name name;
+	u32 reserved;
+};
+
+/* Sections: old base, old name, new base, new name. */
+struct event_rename {
+	struct event_header header;
+	struct event_name from;
+	struct event_name to;
+};
+
+struct event_connection {
+	struct event_header header;
+	u8 local[16]; /* IPv4 in the first 4 bytes */
+	u8 peer[16];
+	u16 local_port; /* host byte order */
+	u16 peer_port;
+	u16 family; /* AF_INET or AF_INET6 */
+	u16 reserved;
+};
+
+/*
+ * Paths travel as components: the names from the file up to the root, each ended by one NUL. The
+ * reader turns them round; the kernel side then never has to know a path's length beforehand.
+ */
+
+/* Map `repeats`: acts that stand for an event already sent. */
+struct repeat_key {
+	u64 inode;
+	u64 start;
+	u32 device;
+	u32 pid;
+};
+
+struct repeat {
+	u64 since; /* CLOCK_BOOTTIME of the event sent, ns */
+	u64 last;  /* … of the last repeat */
+	u64 count; /* repeats since the entry was made; only ever grows */
+};
+
+/* Map `tallies`, per CPU, by kind: what became of each act that the kernel saw. */
+struct tally {
+	u64 sent;
+	u64 lost_ring;    /* the ring was full */
+	u64 lost_kernel; /* no buffer, or the record of who acted was gone */
+	u64 coalesced;
+};
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Files: opened for writing, deleted, renamed. */
+#include "path.bpf.h"
+
+/*
+ * Acts that were repeated inside the window. An entry is made after its event was sent, so that
+ * nothing is counted on an event that never arrived; the agent takes the counts and the entries.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct repeat_key);
+	__type(value, struct repeat);
+} repeats SEC(".maps");
+
+/* Counts the act on an event already sent. 1 if that is all there is to do. */
+INLINE int is_repeat(const struct repeat_key *key)
+{
+	struct repeat *repeat = bpf_map_lookup_elem(&repeats, key);
+	u64 now = bpf_ktime_get_boot_ns();
+	struct tally *tally;
+
+	if (!repeat || now - repeat->since >= repeat_window)
+		return 0;
+	__sync_fetch_and_add(&repeat->count, 1);
+	repeat->last = now;
+	tally = tally_of(EVENT_OPEN);
+	if (tally)
+		tally->coalesced++;
+	return 1;
+}
+
+/* Starts a window. Without room for it, the next act is sent by itself. */
+INLINE void track(const struct repeat_key *key, u64 now)
+{
+	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
+	struct repeat fresh = { .since = now, .last = now };
+
+	if (known)
+		known->since = now;
+	else
+		bpf_map_update_elem(&repeats, key, &fresh, BPF_ANY);
+}
+
+INLINE void identify(struct repeat_key *key, struct inode *inode)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct super_block *device = 0;
+	unsigned long number = 0;
+
+	READ(number, inode->i_ino);
+	READ(device, inode->i_sb);
+	READ(key->device, device->s_dev);
+	key->inode = number;
+	key->start = task->group_leader->start_boottime;
+	key->pid = task->tgid;
+}
+
+INLINE void send_open(const struct repeat_key *key, struct file *file, struct inode *inode,
+		      u16 flags, u16 mode)
+{
+	struct event_open *event;
+	struct scratch *scratch = scratch_take(EVENT_OPEN, sizeof(*event));
+	u64 now;
+
+	if (!scratch)
+		return;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_OPEN);
+	event->inode = key->inode;
+	event->device = key->device;
+	event->mode = mode;
+	READ(event->uid, inode->i_uid);
+	READ(event->gid, inode->i_gid);
+	READ(event->size, inode->i_size);
+	event->reserved[0] = event->reserved[1] = event->reserved[2] = 0;
+	event->path_size = append_path(scratch, &file->f_path, &flags);
+	event->header.flags = flags;
+	now = event->header.time;
+	if (submit_scratch(&bulk, RING_BULK, scratch) == 0 && repeat_window)
+		track(key, now);
+}
+
+INLINE int opened(struct syscall_exit *call)
+{
+	struct repeat_key key = {};
+	struct inode *inode = 0;
+	struct file *file;
+	u32 file_mode = 0;
+	u16 mode = 0;
+
+	if (call->ret < 0)
+		return 0;
+	file = file_of(call->ret);
+	READ(file_mode, file->f_mode);
+	if (!(file_mode & FMODE_WRITE))
+		return 0;
+	READ(inode, file->f_inode);
+	READ(mode, inode->i_mode);
+	if ((mode & S_IFMT) != S_IFREG || current_is_muted())
+		return 0;
+	identify(&key, inode);
+	if (!repeat_window || !is_repeat(&key))
+		send_open(&key, file, inode, file_mode & FMODE_CREATED ? EVENT_CREATED : 0, mode);
+	return 0;
+}
+
+#define OPENS(name)                                                                        \
+	SEC("tracepoint/syscalls/sys_exit_" #name)                                         \
+	int on_##name(struct syscall_exit *call)                                           \
+	{                                                                                  \
+		return opened(call);                                                       \
+	}
+
+OPENS(open)
+OPENS(openat)
+OPENS(openat2)
+OPENS(creat)
+OPENS(open_by_handle_at)
+
+/*
+ * A name that a system call took away has no object any more when the call returns: what is left
+ * is the folder it counted from and the caller's string. See docs/limitations.md for what that
+ * means; programs on kernel objects take this one's place where the kernel has them.
+ */
+INLINE void append_name_at(struct scratch *scratch, s32 folder, const char *string,
+			   struct event_name *name, u16 *flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file;
+	char first = 0;
+	long size;
+	u64 at;
+
+	bpf_probe_read_user(&first, 1, string);
+	if (first == '/') {
+		name->base_size = append_path(scratch, &task->fs->root, flags);
+	} else if (folder == AT_FDCWD) {
+		name->base_size = append_path(scratch, &task->fs->pwd, flags);
+	} else {
+		file = file_of(folder);
+		name->base_size = append_path(scratch, &file->f_path, flags);
+	}
+	name->name_size = 0;
+	at = scratch->size;
+	BOUND(at);
+	if (at > RECORD_MAX - PATH_LIMIT)
+		return;
+	size = bpf_probe_read_user_str(scratch->record + at, PATH_LIMIT, string);
+	if (size <= 0) {
+		*flags |= EVENT_PATH_CUT;
+		return;
+	}
+	name->name_size = size;
+	scratch->size = at + size;
+}
+
+NOINLINE int send_delete(s32 folder, const char *string, u16 flags)
+{
+	struct event_delete *event;
+	struct scratch *scratch = scratch_take(EVENT_DELETE, sizeof(*event));
+
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_DELETE);
+	event->reserved = 0;
+	append_name_at(scratch, folder, string, &event->name, &flags);
+	event->header.flags = flags;
+	submit_scratch(&bulk, RING_BULK, scratch);
+	return 0;
+}
+
+/* The arguments of a call that has returned are still in the registers it was made with. */
+INLINE struct pt_regs *succeeded(struct syscall_exit *call)
+{
+	if (call->ret != 0 || current_is_muted())
+		return 0;
+	return bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+SEC("tracepoint/syscalls/sys_exit_unlink")
+int on_unlink(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+
+	return with ? send_delete(AT_FDCWD, (void *)with->di, 0) : 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_rmdir")
+int on_rmdir(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+
+	return with ? send_delete(AT_FDCWD, (void *)with->di, EVENT_DIRECTORY) : 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_unlinkat")
+int on_unlinkat(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+
+	if (!with)
+		return 0;
+	return send_delete(with->di, (void *)with->si,
+			   with->dx & AT_REMOVEDIR ? EVENT_DIRECTORY : 0);
+}
+
+NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const char *to)
+{
+	struct event_rename *event;
+	struct scratch *scratch = scratch_take(EVENT_RENAME, sizeof(*event));
+	u16 flags = 0;
+
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_RENAME);
+	append_name_at(scratch, from_folder, from, &event->from, &flags);
+	append_name_at(scratch, to_folder, to, &event->to, &flags);
+	event->header.flags = flags;
+	submit_scratch(&bulk, RING_BULK, scratch);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_rename")
+int on_rename(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+
+	return with ? send_rename(AT_FDCWD, (void *)with->di, AT_FDCWD, (void *)with->si) : 0;
+}
+
+INLINE int renamed_at(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+
+	return with ? send_rename(with->di, (void *)with->si, with->dx, (void *)with->r10) : 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_renameat")
+int on_renameat(struct syscall_exit *call)
+{
+	return renamed_at(call);
+}
+
+SEC("tracepoint/syscalls/sys_exit_renameat2")
+int on_renameat2(struct syscall_exit *call)
+{
+	return renamed_at(call);
+}

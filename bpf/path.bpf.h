@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Where: paths from the kernel's own objects, never from a caller's string. */
+#ifndef PATH_H
+#define PATH_H
+
+#include "task.bpf.h"
+
+/* A path of 4,096 bytes has at most 2,048 names; each mount crossed costs one more step. */
+#define PATH_STEPS 2304
+#define NAME_ROOM 256
+
+struct walk {
+	struct scratch *scratch;
+	u64 limit;
+	struct dentry *dentry;
+	struct dentry *mount_root;
+	struct mount *mount;
+	u16 flags;
+};
+
+INLINE long append_name(struct walk *walk, struct dentry *dentry)
+{
+	struct scratch *scratch = walk->scratch;
+	const unsigned char *name = 0;
+	u64 at = scratch->size;
+	long size;
+
+	BOUND(at);
+	if (at >= walk->limit || at > RECORD_MAX - NAME_ROOM) {
+		walk->flags |= EVENT_PATH_CUT;
+		return 1;
+	}
+	READ(name, dentry->d_name.name);
+	size = bpf_probe_read_kernel_str(scratch->record + at, NAME_ROOM, name);
+	if (size <= 0) {
+		walk->flags |= EVENT_PATH_CUT;
+		return 1;
+	}
+	scratch->size = at + size;
+	return 0;
+}
+
+/* One name, or one mount point. Returns 1 when the root is reached or the walk has to end. */
+static long walk_step(u32 index, void *context)
+{
+	struct walk *walk = context;
+	struct dentry *dentry = walk->dentry, *parent = 0;
+	struct mount *above = 0;
+
+	(void)index;
+	if (dentry == walk->mount_root) {
+		READ(above, walk->mount->mnt_parent);
+		if (above == walk->mount || !above)
+			return 1;
+		READ(walk->dentry, walk->mount->mnt_mountpoint);
+		READ(walk->mount_root, above->mnt.mnt_root);
+		walk->mount = above;
+		return 0;
+	}
+	READ(parent, dentry->d_parent);
+	if (append_name(walk, dentry))
+		return 1;
+	/* A file without a folder: a memfd, or a tree that is mounted nowhere. */
+	if (parent == dentry || !parent)
+		return 1;
+	walk->dentry = parent;
+	return 0;
+}
+
+/* Appends the components of `path` to the record, and returns their size. */
+NOINLINE u16 append_path(struct scratch *scratch, const struct path *path, u16 *flags)
+{
+	u64 start = scratch->size;
+	struct walk walk = { .scratch = scratch, .limit = start + PATH_LIMIT };
+	struct vfsmount *mount = 0;
+
+	READ(walk.dentry, path->dentry);
+	READ(mount, path->mnt);
+	READ(walk.mount_root, mount->mnt_root);
+	walk.mount = MOUNT_OF(mount);
+	if (bpf_loop(PATH_STEPS, walk_step, &walk, 0) >= PATH_STEPS)
+		walk.flags |= EVENT_PATH_CUT;
+	*flags |= walk.flags;
+	return scratch->size - start;
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The life of processes: fork, exec, exit. */
+#include "path.bpf.h"
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(u64 *context)
+{
+	struct task_struct *child = (void *)context[1];
+	struct event_fork event = {};
+	u32 pid = child->tgid;
+	u8 one = 1;
+
+	if (child->pid != child->tgid)
+		return 0;
+	if (current_is_muted()) {
+		bpf_map_update_elem(&muted, &pid, &one, BPF_ANY);
+		return 0;
+	}
+	stamp(&event.header, EVENT_FORK);
+	event.child_pid = pid;
+	event.child_start = child->start_boottime;
+	submit_critical(&event.header, sizeof(event));
+	return 0;
+}
+
+/* The argument block as exec left it: the new program has not run yet, so nobody has changed it. */
+INLINE u32 append_arguments(struct scratch *scratch, struct task_struct *task, u16 *flags)
+{
+	u64 start = task->mm->arg_start;
+	u64 size = task->mm->arg_end - start;
+	u64 at = scratch->size;
+
+	if (size > ARGUMENTS_MAX) {
+		size = ARGUMENTS_MAX;
+		*flags |= EVENT_ARGUMENTS_CUT;
+	}
+	BOUND(size);
+	BOUND(at);
+	if (size > ARGUMENTS_MAX || at > RECORD_MAX - ARGUMENTS_MAX)
+		return 0;
+	if (bpf_probe_read_user(scratch->record + at, size, (void *)start)) {
+		*flags |= EVENT_ARGUMENTS_CUT;
+		return 0;
+	}
+	scratch->size = at + size;
+	return size;
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *context)
+{
+	struct task_struct *task = (void *)context[0];
+	struct linux_binprm *program = (void *)context[2];
+	struct event_exec *event;
+	struct scratch *scratch;
+	u16 flags = 0;
+
+	if (current_is_muted())
+		return 0;
+	scratch = scratch_take(EVENT_EXEC, sizeof(*event));
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_EXEC);
+	event->parent_start = task->real_parent->group_leader->start_boottime;
+	event->parent_pid = task->real_parent->tgid;
+	event->arguments_count = program->argc;
+	event->executable_size = append_path(scratch, &program->file->f_path, &flags);
+	event->directory_size = append_path(scratch, &task->fs->pwd, &flags);
+	event->arguments_size = append_arguments(scratch, task, &flags);
+	event->header.flags = flags;
+	submit_scratch(&critical, RING_CRITICAL, scratch);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *context)
+{
+	struct task_struct *task = (void *)context[0];
+	struct signal_struct *signal = task->signal;
+	struct event_exit event = {};
+	u32 pid = task->tgid;
+
+	/* Threads come and go; the process ends with the last. */
+	if (signal->live.counter != 0)
+		return 0;
+	if (is_muted(pid)) {
+		bpf_map_delete_elem(&muted, &pid);
+		return 0;
+	}
+	stamp(&event.header, EVENT_EXIT);
+	/* What wait(2) will tell the parent. */
+	event.status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code :
+							   task->group_leader->exit_code;
+	submit_critical(&event.header, sizeof(event));
+	return 0;
+}

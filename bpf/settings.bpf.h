@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the agent decides before the programs are loaded; constant for the verifier after that. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include "event.h"
+
+/* The agent's own thread group: neither it nor its descendants are reported. 0: report all. */
+const volatile u32 muted_pid = 0;
+
+/* How long repeats of an act stand for the event already sent, ns. 0: every act is sent. */
+const volatile u64 repeat_window = 1000000000;
+
+/* Bytes in a ring at which its reader is woken; below that it comes by itself. */
+const volatile u64 wakeup_bytes = 65536;
+
+#endif

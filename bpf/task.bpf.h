@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Who: the acting task, and whether it is one the agent does not report on. */
+#ifndef TASK_H
+#define TASK_H
+
+#include "emit.bpf.h"
+
+/* Descendants of the agent, by thread group. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u8);
+} muted SEC(".maps");
+
+INLINE int is_muted(u32 pid)
+{
+	if (!muted_pid)
+		return 0;
+	return pid == muted_pid || bpf_map_lookup_elem(&muted, &pid) != 0;
+}
+
+INLINE int current_is_muted(void)
+{
+	return is_muted(bpf_get_current_pid_tgid() >> 32);
+}
+
+/* Fills a header for what the current task does now. */
+INLINE void stamp(struct event_header *header, u16 kind)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	header->size = 0;
+	header->kind = kind;
+	header->flags = 0;
+	header->time = bpf_ktime_get_boot_ns();
+	header->sequence = 0;
+	header->start = task->group_leader->start_boottime;
+	header->cpu = bpf_get_smp_processor_id();
+	header->pid = pid_tgid >> 32;
+	header->tid = (u32)pid_tgid;
+	header->uid = cred->uid.val;
+	header->euid = cred->euid.val;
+	header->gid = cred->gid.val;
+	header->egid = cred->egid.val;
+	header->reserved = 0;
+}
+
+/* The open file behind a descriptor of the current task, NULL if there is none. */
+INLINE struct file *file_of(s64 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = task->files->fdt;
+	struct file *file = 0;
+
+	if (fd < 0 || fd >= table->max_fds)
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	return file;
+}
+
+#endif
