@@ -1,0 +1,311 @@
+"""The settings: each declared once, with its key, default, limits, unit and text.
+
+`load` reads them from a file. docs/configuration.md is made from `SETTINGS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from .configfile import entries, read_private
+from .errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
+INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
+
+Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
+
+
+_Address = Annotated[str, Meta(pattern=r"\A[!-~]{1,2048}\Z")]
+_Host = Annotated[str, Meta(pattern=r"\A[^\s,]{1,253}\Z")]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether traffic to a host name or address stays on this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_intake_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return False
+    if not host or any(sign in text for sign in "@?#\\"):
+        return False
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
+
+
+def _is_proxy_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+def _is_absolute(path: Path) -> bool:
+    return path.is_absolute() and str(path).isprintable()
+
+
+def _is_log_file(path: Path) -> bool:
+    return path == Path("-") or _is_absolute(path)
+
+
+def _setting(
+    description: str,
+    *,
+    allowed: str = "",
+    unit: str = "",
+    check: Callable[[Any], bool] | None = None,
+    secret: bool = False,
+    **limits: Any,
+) -> Meta:
+    """What is said about a setting.
+
+    `allowed` is needed where the type and its limits do not say it; `check` refines the type;
+    the value of a `secret` is never shown.
+    """
+    extra = {"allowed": allowed, "unit": unit, "check": check, "secret": secret}
+    return Meta(description=description, extra=extra, **limits)
+
+
+def _key_name(attribute: str) -> str:
+    capitals = {"url": "URL", "http": "HTTP", "ca": "CA"}
+    return "".join(capitals.get(word, word.capitalize()) for word in attribute.split("_"))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
+    """The settings of one agent. `load` has checked them; the constructor does not."""
+
+    intake_key: Annotated[
+        str,
+        _setting(
+            "The intake's key. It may stand in the environment instead.",
+            allowed="1 to 256 printable ASCII characters without spaces",
+            secret=True,
+            pattern=r"\A[!-~]{1,256}\Z",
+        ),
+    ] = ""
+    intake_url: Annotated[
+        _Address | None,
+        _setting(
+            "The intake's address. When it is not given, `Region` tells it.",
+            allowed="an https:// address; http:// to this machine only (localhost, 127.0.0.1)",
+            check=_is_intake_url,
+        ),
+    ] = None
+    region: Annotated[
+        Region, _setting("The region whose public intake is used when `IntakeURL` is not given.")
+    ] = "fra1"
+    http_proxy_url: Annotated[
+        _Address | None,
+        _setting(
+            "A proxy on the way to the intake: `http://user:password@host:port`.",
+            allowed="an http:// or https:// address with a host",
+            check=_is_proxy_url,
+            secret=True,
+        ),
+    ] = None
+    no_proxy_domains: Annotated[
+        tuple[_Host, ...],
+        _setting(
+            "Intake hosts that are reached without the proxy; a domain includes its subdomains.",
+            allowed="a list of at most 1000 host names, domains or addresses",
+            max_length=1000,
+        ),
+    ] = ()
+    ca_bundle_path: Annotated[
+        Path | None,
+        _setting(
+            "A PEM file of the authorities that may sign the intake's certificate, "
+            "instead of the usual ones.",
+            allowed="an absolute path",
+            check=_is_absolute,
+        ),
+    ] = None
+    event_buffer_cache_size: Annotated[
+        int,
+        _setting(
+            "Size of the queue on disk. Beyond it the oldest events are evicted and counted.",
+            unit="MB",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 100
+    event_buffer_sync_interval: Annotated[
+        float,
+        _setting(
+            "Time between two fsyncs of the queue: what a power failure may cost. "
+            "0 syncs every write.",
+            unit="seconds",
+            ge=0,
+            le=60,
+        ),
+    ] = 1.0
+    state_directory: Annotated[
+        Path,
+        _setting(
+            "Where the queue, the agent's identity and its socket live.",
+            allowed="an absolute path",
+            check=_is_absolute,
+        ),
+    ] = Path("/var/lib/endpoint-agent")
+    log_file: Annotated[
+        Path,
+        _setting(
+            "The agent's own log; `-` for standard error.",
+            allowed="an absolute path, or -",
+            check=_is_log_file,
+        ),
+    ] = Path("/var/log/endpoint-agent/agent.log")
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _setting("The least level that is logged.")
+    ] = "info"
+    log_max_size: Annotated[
+        int, _setting("Size at which the log is rotated.", unit="MB", ge=1, le=10_000)
+    ] = 100
+    log_max_backups: Annotated[int, _setting("Rotated logs that are kept.", ge=0, le=1000)] = 5
+    log_compress: Annotated[bool, _setting("Compress rotated logs with gzip.")] = True
+    stats_interval: Annotated[
+        float, _setting("Time between two heartbeats.", unit="seconds", ge=1, le=3600)
+    ] = 60.0
+
+    warnings: tuple[str, ...] = ()
+    """Not a setting: what `load` found that the user should know."""
+
+    @property
+    def effective_intake_url(self) -> str:
+        """The base address of the intake, without a slash at its end."""
+        if self.intake_url is not None:
+            return self.intake_url.rstrip("/")
+        if self.region == "fra1":
+            return "https://intake.sekoia.io"
+        return f"https://intake.{self.region}.sekoia.io/api/v1/intake-http"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        values = [(setting, getattr(self, setting.attribute)) for setting in SETTINGS]
+        return [(s.attribute, "…" if s.secret and value else value) for s, value in values]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"Settings({shown})"
+
+
+class Setting(NamedTuple):
+    """One entry of the declaration above."""
+
+    attribute: str
+    key: str
+    type: Any
+    default: Any
+    description: str
+    allowed: str
+    check: Callable[[Any], bool] | None
+    secret: bool
+
+
+def _settings() -> Iterator[Setting]:
+    for field in msgspec.structs.fields(Settings):
+        meta = next((arg for arg in get_args(field.type) if isinstance(arg, Meta)), None)
+        if meta is None or meta.description is None or meta.extra is None:
+            continue
+        yield Setting(
+            field.name,
+            field.encode_name,
+            field.type,
+            field.default,
+            meta.description,
+            meta.extra["allowed"] or _allowed(field.type, meta.extra["unit"]),
+            meta.extra["check"],
+            meta.extra["secret"],
+        )
+
+
+def _allowed(type_: Any, unit: str) -> str:
+    info = msgspec.inspect.type_info(type_)
+    while isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    match info:
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.LiteralType():
+            return "one of " + ", ".join(get_args(get_args(type_)[0]))
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most} {unit}".rstrip()
+        case msgspec.inspect.FloatType(ge=least, le=most):
+            return f"a number from {least:g} to {most:g} {unit}".rstrip()
+    raise TypeError(f"say what {type_} allows")
+
+
+SETTINGS = tuple(_settings())
+_BY_KEY = {setting.key: setting for setting in SETTINGS}
+
+
+def load(path: Path, *, key_required: bool = True) -> Settings:
+    """The settings of a YAML file, with the intake key of the environment if there is one.
+
+    Raises:
+        ConfigError: with the file, the line, the key, what was found and what is allowed.
+    """
+    text, warnings = read_private(path)
+    values: dict[str, Any] = {}
+    for key, entry in entries(path, text).items():
+        setting = _BY_KEY.get(key)
+        if setting is None:
+            raise ConfigError(f"{path}:{entry.line}: {key}: {_unknown(key)}")
+        if entry.value is not None:
+            place = f"{path}:{entry.line}: {key}"
+            values[setting.attribute] = _checked(setting, entry.value, place, entry.found)
+    if key_text := os.environ.get(INTAKE_KEY_VARIABLE):
+        setting = _BY_KEY["IntakeKey"]
+        values[setting.attribute] = _checked(setting, key_text, INTAKE_KEY_VARIABLE, "")
+    if key_required and "intake_key" not in values:
+        raise ConfigError(
+            f"{path}: IntakeKey: is missing; add it to the file, "
+            f"or set {INTAKE_KEY_VARIABLE} in the environment"
+        )
+    return Settings(**values, warnings=warnings)
+
+
+def _checked(setting: Setting, value: object, place: str, found: str) -> Any:
+    try:
+        converted = msgspec.convert(value, setting.type, dec_hook=_to_path)
+    except msgspec.ValidationError:
+        converted = None
+    if converted is None or (setting.check is not None and not setting.check(converted)):
+        raise ConfigError(f"{place}: found {_shown(setting, found)}; allowed: {setting.allowed}")
+    return converted
+
+
+def _shown(setting: Setting, found: str) -> str:
+    # An address may carry a password before its @ or a key after its ?.
+    if setting.secret or "@" in found or "?" in found:
+        return "a value that is not allowed"
+    return found
+
+
+def _to_path(type_: type, value: object) -> Path:
+    if type_ is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError("not a path")
+
+
+def _unknown(key: str) -> str:
+    by_lower = {known.lower(): known for known in _BY_KEY}
+    close = difflib.get_close_matches(key.lower(), by_lower, n=1)
+    if close:
+        return f"is no setting; did you mean {by_lower[close[0]]}?"
+    return f"is no setting; allowed: {', '.join(_BY_KEY)}"
