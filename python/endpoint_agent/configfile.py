@@ -19,6 +19,7 @@ from .errors import ConfigError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
+MAX_VALUES = 20_000
 _MAX_SHOWN = 60
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}")
 
@@ -81,6 +82,7 @@ class _Loader(yaml.SafeLoader):
     """Plain values only, so that a small file cannot become a large or an active one."""
 
     _depth = 0
+    _values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -90,6 +92,9 @@ class _Loader(yaml.SafeLoader):
             _refuse("a tag is not allowed; write the plain value", event)
         if self._depth == MAX_DEPTH:
             _refuse(f"nested deeper than {MAX_DEPTH} levels", event)
+        if self._values == MAX_VALUES:
+            _refuse(f"more than {MAX_VALUES} values", event)
+        self._values += 1
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

@@ -236,6 +236,7 @@ def test_a_key_given_twice_is_refused(config):
         (f"Region: fra1\n{'k' * 90_000}: b\n", 2, ""),
         ("Region: fra1\nLogLevel: {[a]: b}\n", 2, "is not valid YAML: found unhashable key"),
         (f"LogLevel: {'[' * 5000}", 1, "is not valid YAML: nested deeper than 16 levels"),
+        (f"LogLevel: [{'1,' * 20_001}]", 1, "is not valid YAML: more than 20000 values"),
         ("Region: fra1\n\tLogLevel: info\n", 2, "is not valid YAML"),
         ("Region: fra1\nLogLevel: 'info\n", 3, "is not valid YAML"),
         ("Region: fra1\nLogLevel: \x07\n", 2, "holds a character that YAML forbids"),
