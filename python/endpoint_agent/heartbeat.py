@@ -1,0 +1,104 @@
+"""The heartbeat: how the host and the agent fare, and every counter, as one `stats` event.
+
+The counters stand flat under `action.properties`. Of the root members that the original's parser
+keeps, that is the one for values of a source's own: `event`, `host` and `agent` are cut down to
+known fields, and the original puts what its own log records count there too.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from endpoint_agent.envelope import Reporter, clean
+
+if TYPE_CHECKING:
+    from endpoint_agent._native import Spool
+
+# A hook that does not attach says so in every heartbeat, so their list is bounded.
+MAX_HOOKS = 64
+
+Coverage = list[tuple[str, str, str]]
+
+
+class Heartbeat:
+    """Reports `stats` events. One thread may use it."""
+
+    def __init__(self, reporter: Reporter, spool: Spool, coverage: Callable[[], Coverage]) -> None:
+        """Takes where to report to, whose counters, and what tells the state of the hooks."""
+        self._reporter = reporter
+        self._spool = spool
+        self._coverage = coverage
+        self._process = psutil.Process()
+        # A clock that is set back must not reach these figures, so the age is taken once.
+        age = max(0.0, time.time() - self._process.create_time())
+        self._started = time.monotonic() - age
+        self._cpu = CpuShare(self._started)
+        self._os = {"type": "linux", "full": operating_system()}
+
+    def beat(self) -> None:
+        """Reports one event. Shares of CPU are those since the last one."""
+        uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        self._reporter.report(
+            {"kind": "metric", "category": ["host"], "type": ["info"], "action": "stats"},
+            host={"os": self._os, "uptime": uptime},
+            action={"properties": self._properties()},
+            sekoiaio={"agent": self._agent(), "host": {**_host(), "uptime": uptime}},
+        )
+
+    def _properties(self) -> dict[str, Any]:
+        properties: dict[str, Any] = dict(self._spool.counters())
+        properties["not_covered"] = [
+            clean(f"{hook} {state}: {reason}")
+            for hook, state, reason in self._coverage()
+            if state != "attached"
+        ][:MAX_HOOKS]
+        return properties
+
+    def _agent(self) -> dict[str, float]:
+        """CPU in percent of one core, memory in bytes, uptime in seconds."""
+        now = time.monotonic()
+        return {
+            "cpu_usage": self._cpu.percent(now, time.process_time()),
+            "memory_usage": self._process.memory_info().rss,
+            "uptime": int(now - self._started),
+        }
+
+
+class CpuShare:
+    """What a process used of one core since it was asked last."""
+
+    def __init__(self, started: float) -> None:
+        """Takes when the process started, on the clock that `percent` gets."""
+        self._time = started
+        self._seconds = 0.0
+
+    def percent(self, now: float, seconds: float) -> float:
+        """Takes the time, and the seconds of CPU the process has used up to then."""
+        elapsed, used = now - self._time, seconds - self._seconds
+        self._time, self._seconds = now, seconds
+        return round(100 * used / elapsed, 3) if elapsed > 0 else 0.0
+
+
+def operating_system() -> str:
+    """The name of the distribution and its version, or of the kernel where that is not told."""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    return clean(release.get("PRETTY_NAME") or f"Linux {platform.release()}")[:256]
+
+
+def _host() -> dict[str, float]:
+    """CPU in percent of all cores, memory in bytes, memory used in percent."""
+    memory = psutil.virtual_memory()
+    return {
+        "cpu_usage": psutil.cpu_percent(),
+        "memory_total": memory.total,
+        "memory_available": memory.available,
+        "memory_usage": memory.percent,
+    }
