@@ -36,8 +36,9 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec: the argument block was longer than ARGUMENTS_MAX */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_ACCEPTED = 1 << 3,      /* connection: the process accepted it */
-	EVENT_DIRECTORY = 1 << 4,     /* delete: the object was a directory */
+	EVENT_TRACKED = 1 << 3,       /* open: repeats will be counted in the map `repeats` */
+	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it */
+	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 };
 
 #define PATH_LIMIT 4096
@@ -146,7 +147,7 @@ struct repeat_key {
 };
 
 struct repeat {
-	u64 since; /* CLOCK_BOOTTIME of the event sent, ns */
+	u64 since; /* CLOCK_BOOTTIME of the event sent, ns; 0: not sent yet */
 	u64 last;  /* … of the last repeat */
 	u64 count; /* repeats since the entry was made; only ever grows */
 };

@@ -3,8 +3,9 @@
 #include "path.bpf.h"
 
 /*
- * Acts that were repeated inside the window. An entry is made after its event was sent, so that
- * nothing is counted on an event that never arrived; the agent takes the counts and the entries.
+ * Acts that were repeated inside the window. An entry counts only from when its event was sent, so
+ * that nothing is counted on an event that never arrived; the agent takes the counts and removes
+ * the entries.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -30,16 +31,16 @@ INLINE int is_repeat(const struct repeat_key *key)
 	return 1;
 }
 
-/* Starts a window. Without room for it, the next act is sent by itself. */
-INLINE void track(const struct repeat_key *key, u64 now)
+/* The act's entry, made if there is room for it; NULL means that every act is sent by itself. */
+INLINE struct repeat *entry_of(const struct repeat_key *key)
 {
 	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
-	struct repeat fresh = { .since = now, .last = now };
+	struct repeat idle = {};
 
 	if (known)
-		known->since = now;
-	else
-		bpf_map_update_elem(&repeats, key, &fresh, BPF_ANY);
+		return known;
+	bpf_map_update_elem(&repeats, key, &idle, BPF_ANY);
+	return bpf_map_lookup_elem(&repeats, key);
 }
 
 INLINE void identify(struct repeat_key *key, struct inode *inode)
@@ -61,6 +62,7 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 {
 	struct event_open *event;
 	struct scratch *scratch = scratch_take(EVENT_OPEN, sizeof(*event));
+	struct repeat *repeat = 0;
 	u64 now;
 
 	if (!scratch)
@@ -75,10 +77,18 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	READ(event->size, inode->i_size);
 	event->reserved[0] = event->reserved[1] = event->reserved[2] = 0;
 	event->path_size = append_path(scratch, &file->f_path, &flags);
+	if (repeat_window)
+		repeat = entry_of(key);
+	if (repeat)
+		flags |= EVENT_TRACKED;
 	event->header.flags = flags;
 	now = event->header.time;
-	if (submit_scratch(&bulk, RING_BULK, scratch) == 0 && repeat_window)
-		track(key, now);
+	if (submit_scratch(&bulk, RING_BULK, scratch) == 0) {
+		if (repeat)
+			repeat->since = now;
+	} else if (repeat && !repeat->since) {
+		bpf_map_delete_elem(&repeats, key);
+	}
 }
 
 INLINE int opened(struct syscall_exit *call)

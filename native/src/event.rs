@@ -113,6 +113,8 @@ pub enum FileChange {
     Modified,
     /// Its name was removed.
     Deleted,
+    /// It was a folder, and was removed.
+    DirectoryDeleted,
     /// Its name was changed.
     Renamed,
 }
