@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from .configfile import entries, read_private
-from .errors import ConfigError
+from endpoint_agent.configfile import entries, read_private
+from endpoint_agent.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
 INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 
 import yaml
 
-from .errors import ConfigError
+from endpoint_agent.errors import ConfigError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 16

@@ -1,0 +1,262 @@
+"""The command line: what its words mean, and which room does the work.
+
+A room is imported by the command that needs it, so that the others start fast.
+
+    exit status 0    done
+                1    failed
+                2    wrong usage or configuration
+                3    not permitted, or not supported by this host
+                130  interrupted
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from endpoint_agent import __version__
+from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, Settings, load
+from endpoint_agent.configfile import read_private
+from endpoint_agent.errors import AgentError, UsageError
+from endpoint_agent.spelling import modern
+
+Command = Callable[[argparse.Namespace], int]
+
+DEFAULT_LISTEN = "127.0.0.1:8080"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit status. Errors are told on standard error."""
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else argv)
+    except AgentError as error:
+        print(f"endpoint-agent: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    options, unknown = _parser().parse_known_args(modern(arguments))
+    command: Command = options.run
+    if unknown and command is not _not_available:
+        # Only names: a value may be a secret.
+        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        what = f"unknown option {names[0]}" if names else "a word too many"
+        raise UsageError(f"{what}; see endpoint-agent {options.command} --help")
+    return command(options)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells wrong usage as an exception."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="endpoint-agent",
+        description="Endpoint detection agent: kernel events become ECS JSON, survive on disk, "
+        "and reach an intake.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"endpoint-agent {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, help_: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
+        command.set_defaults(run=run, command=name)
+        return command
+
+    _add_agent_commands(add)
+    _add_serve(add)
+    for name in ("install", "update", "uninstall"):
+        add(name, _not_available, "Not available in this version.")
+    return parser
+
+
+def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    run = add("run", _run, "Watch this host and deliver its events, until SIGTERM or Ctrl-C.")
+    _add_config(run)
+    run.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the raw kernel records to a new file"
+    )
+    check = add("check", _check, "Say what this host supports, and prove it.")
+    _add_json(check)
+    replay = add("replay", _replay, "Turn a recording into events: JSON lines on standard output.")
+    replay.add_argument("file", type=Path, metavar="FILE", help="what `run --record` wrote")
+    replay.add_argument(
+        "--config", type=Path, metavar="FILE", help="deliver to the intake of this configuration"
+    )
+    status = add("status", _status, "Ask the running agent how it fares.")
+    _add_config(status)
+    _add_json(status)
+    live = add("live", _live, "Run an intake and the agent here, and watch the events in a view.")
+    live.add_argument(
+        "--seconds", type=_seconds, metavar="N", help="end after so long (default: at Ctrl-C)"
+    )
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_PATH,
+        metavar="FILE",
+        help="the configuration (default: %(default)s)",
+    )
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_serve(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    serve = add("serve", _serve, "Be an intake: take events over HTTPS and keep them in SQLite.")
+    option = serve.add_argument
+    option("--data", type=Path, required=True, metavar="DIR", help="where the events are kept")
+    option(
+        "--listen",
+        default=DEFAULT_LISTEN,
+        metavar="HOST:PORT",
+        help="where to listen; beyond this machine only with TLS (default: %(default)s)",
+    )
+    option(
+        "--intake-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a key to accept, repeatable; every user of this host can read it in the process list",
+    )
+    option(
+        "--intake-key-file",
+        type=Path,
+        metavar="FILE",
+        help=f"keys to accept, one a line; another may stand in the variable {INTAKE_KEY_VARIABLE}",
+    )
+    option("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    option("--tls-key", type=Path, metavar="FILE", help="its private key, PEM")
+    option(
+        "--tls-self-signed",
+        action="store_true",
+        help="make a certificate once, keep it in DIR, and print what the agents need",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to 86400")
+    return value
+
+
+def _settings(path: Path, *, key_required: bool = True) -> Settings:
+    settings = load(path, key_required=key_required)
+    _warn(settings.warnings)
+    return settings
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"endpoint-agent: warning: {warning}", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # The agent puts the warnings into its log.
+    settings = load(options.config)
+    from endpoint_agent.agent import run
+
+    return run(settings, options.config, options.record)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from endpoint_agent.selftest import check
+
+    return check(options.json)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    settings = _settings(options.config) if options.config else None
+    from endpoint_agent.replay import replay
+
+    return replay(options.file, settings)
+
+
+def _status(options: argparse.Namespace) -> int:
+    settings = _settings(options.config, key_required=False)
+    from endpoint_agent.status import show
+
+    return show(settings, options.json)
+
+
+def _live(options: argparse.Namespace) -> int:
+    with _extras("server", "console"):
+        from endpoint_agent.live import live
+
+    return live(options.seconds)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key: only one is given; give both")
+    if options.tls_self_signed and options.tls_cert is not None:
+        raise UsageError("--tls-self-signed: a certificate is given already; leave one out")
+    keys = _intake_keys(options)
+    with _extras("server"):
+        from endpoint_agent.server.main import serve
+
+    serve(
+        options.data,
+        options.listen,
+        keys,
+        options.tls_cert,
+        options.tls_key,
+        options.tls_self_signed,
+    )
+    return 0
+
+
+def _intake_keys(options: argparse.Namespace) -> list[str]:
+    """The keys of the command line, the key file and the environment."""
+    keys = list(options.intake_key)
+    if options.intake_key_file is not None:
+        text, warnings = read_private(options.intake_key_file)
+        _warn(warnings)
+        keys += text.split()
+    if key := os.environ.get(INTAKE_KEY_VARIABLE):
+        keys.append(key)
+    if not keys:
+        raise UsageError(
+            f"no intake key is given; use --intake-key-file, or set {INTAKE_KEY_VARIABLE}"
+        )
+    return keys
+
+
+@contextmanager
+def _extras(*names: str) -> Iterator[None]:
+    """Tells which optional part of the package is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "endpoint_agent":
+            raise
+        raise AgentError(
+            f"the Python package {error.name} is missing; "
+            f"run: pip install 'endpoint-agent[{','.join(names)}]'"
+        ) from error
+
+
+def _not_available(options: argparse.Namespace) -> int:
+    raise AgentError(
+        f"{options.command}: not available in this version; run `endpoint-agent run` instead"
+    )

@@ -1,0 +1,295 @@
+"""The command line up to the rooms behind it, which are stand-ins here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import endpoint_agent
+from endpoint_agent.cli import main
+from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
+from endpoint_agent.spelling import modern
+
+
+@pytest.fixture(autouse=True)
+def no_key_in_environment(monkeypatch):
+    monkeypatch.delenv("ENDPOINT_AGENT_INTAKE_KEY", raising=False)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("IntakeKey: abc\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def mock_room(monkeypatch):
+    """Puts a mock in place of one function of a room; gives the list of its calls."""
+
+    def put(module, function, effect=lambda *args: 0):
+        calls = []
+
+        def called(*args):
+            calls.append(args)
+            return effect(*args)
+
+        room = ModuleType(module)
+        setattr(room, function, called)
+        monkeypatch.setitem(sys.modules, f"endpoint_agent.{module}", room)
+        return calls
+
+    return put
+
+
+def test_run_hands_over_settings_and_paths(mock_room, config):
+    calls = mock_room("agent", "run")
+    assert main(["run", "--config", str(config), "--record", "/tmp/new"]) == 0
+    ((settings, path, record),) = calls
+    assert (settings.intake_key, path, record) == ("abc", config, Path("/tmp/new"))
+
+
+def test_the_go_spelling_of_an_option_is_the_same(mock_room, config):
+    calls = mock_room("agent", "run")
+    assert main(["run", "-config", str(config)]) == 0
+    assert main(["run", f"-config={config}"]) == 0
+    assert [path for _, path, _ in calls] == [config, config]
+
+
+def test_the_default_configuration_is_in_etc(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "/etc/endpoint-agent/config.yaml" in capsys.readouterr().out
+
+
+def test_nothing_starts_with_a_wrong_configuration(mock_room, config, capsys):
+    config.write_text("IntakeKey: abc\nLogMaxSize: big\n")
+    calls = mock_room("agent", "run")
+    assert main(["run", "--config", str(config)]) == 2
+    assert calls == []
+    assert capsys.readouterr().err == (
+        f"endpoint-agent: {config}:2: LogMaxSize: found 'big'; "
+        "allowed: a whole number from 1 to 10000 MB\n"
+    )
+
+
+def test_warnings_about_the_configuration_are_told(mock_room, config, capsys):
+    mock_room("status", "show")
+    config.chmod(0o644)
+    assert main(["status", "--config", str(config)]) == 0
+    assert capsys.readouterr().err.startswith(f"endpoint-agent: warning: {config}: is readable")
+
+
+def test_check(mock_room):
+    calls = mock_room("selftest", "check", lambda as_json: 1)
+    assert main(["check"]) == 1
+    assert main(["check", "--json"]) == 1
+    assert calls == [(False,), (True,)]
+
+
+def test_status_needs_no_key(mock_room, config):
+    config.write_text("StateDirectory: /state\n")
+    calls = mock_room("status", "show")
+    assert main(["status", "--json", "--config", str(config)]) == 0
+    ((settings, as_json),) = calls
+    assert settings.state_directory == Path("/state")
+    assert as_json
+
+
+def test_replay_delivers_only_with_a_configuration(mock_room, config):
+    calls = mock_room("replay", "replay")
+    assert main(["replay", "a.rec"]) == 0
+    assert main(["replay", "a.rec", "--config", str(config)]) == 0
+    (path, nothing), (_, settings) = calls
+    assert path == Path("a.rec")
+    assert nothing is None
+    assert settings.intake_key == "abc"
+
+
+def test_live(mock_room):
+    calls = mock_room("live", "live")
+    assert main(["live"]) == 0
+    assert main(["live", "--seconds", "2.5"]) == 0
+    assert calls == [(None,), (2.5,)]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon", "86401"])
+def test_live_refuses_a_strange_time(seconds, capsys):
+    assert main(["live", f"--seconds={seconds}"]) == 2
+    assert "is not a number of seconds up to 86400" in capsys.readouterr().err
+
+
+def test_serve_takes_keys_from_everywhere(mock_room, tmp_path, monkeypatch):
+    mock_room("server", "unused")
+    calls = mock_room("server.main", "serve", lambda *args: None)
+    keys = tmp_path / "keys"
+    keys.write_text("in-file\n\nalso-in-file\n")
+    keys.chmod(0o600)
+    monkeypatch.setenv("ENDPOINT_AGENT_INTAKE_KEY", "in-environment")
+    words = "serve --data D --listen [::1]:1 --intake-key A -intake_key B --intake-key-file"
+    assert main([*words.split(), str(keys), "--tls-cert", "C", "--tls-key", "K"]) == 0
+    ((data, listen, found, cert, key, self_signed),) = calls
+    assert (data, listen, cert, key) == (Path("D"), "[::1]:1", Path("C"), Path("K"))
+    assert found == ["A", "B", "in-file", "also-in-file", "in-environment"]
+    assert self_signed is False
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("serve --intake-key K", "the following arguments are required: --data"),
+        ("serve --data D", "no intake key is given; use --intake-key-file, or set"),
+        ("serve --data D --intake-key K --tls-key F", "only one is given; give both"),
+        (
+            "serve --data D --intake-key K --tls-key F --tls-cert F --tls-self-signed",
+            "--tls-self-signed: a certificate is given already",
+        ),
+        ("", "the following arguments are required: COMMAND"),
+        ("dance", "invalid choice: 'dance'"),
+        ("check --jso", "unknown option --jso; see endpoint-agent check --help"),
+        ("run --intake-key=abcd", "unknown option --intake-key; see endpoint-agent run --help"),
+        ("check abcd", "a word too many; see endpoint-agent check --help"),
+        ("replay", "the following arguments are required: FILE"),
+        ("run --config", "argument --config: expected one argument"),
+    ],
+)
+def test_wrong_usage_is_told_with_status_2(words, why, capsys):
+    assert main(words.split()) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("endpoint-agent: ")
+    assert why in output.err
+    assert output.err.count("\n") == 1
+    assert "abcd" not in output.err
+    assert output.out == ""
+
+
+def test_a_key_file_that_others_can_write_is_refused(tmp_path, capsys):
+    keys = tmp_path / "keys"
+    keys.write_text("key\n")
+    keys.chmod(0o606)
+    assert main(["serve", "--data", "D", "--intake-key-file", str(keys)]) == 2
+    assert "is writable by group or others" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (AgentError, 1),
+        (ConfigError, 2),
+        (NotPermittedError, 3),
+        (UnsupportedError, 3),
+    ],
+)
+def test_an_error_becomes_one_line_and_its_status(error, status, mock_room, capsys):
+    def fail(as_json):
+        raise error("this failed: because; do that")
+
+    mock_room("selftest", "check", fail)
+    assert main(["check"]) == status
+    assert capsys.readouterr().err == "endpoint-agent: this failed: because; do that\n"
+
+
+def test_an_interrupt_is_status_130(mock_room, capsys):
+    def interrupt(as_json):
+        raise KeyboardInterrupt
+
+    mock_room("selftest", "check", interrupt)
+    assert main(["check"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    class Missing:
+        """Stands in for an environment without the extra."""
+
+        def find_spec(self, name, path, target=None):
+            if name == "endpoint_agent.live":
+                raise ModuleNotFoundError("No module named 'rich'", name="rich")
+
+    monkeypatch.delitem(sys.modules, "endpoint_agent.live", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    assert main(["live"]) == 1
+    assert capsys.readouterr().err == (
+        "endpoint-agent: the Python package rich is missing; "
+        "run: pip install 'endpoint-agent[server,console]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "install --intake-key K --region fra1",
+        "-install -intake-key K",
+        "-install -intake_key K -disable-auto-update",
+        "-intake_key K -install",
+        "-update",
+        "update",
+        "-uninstall",
+    ],
+)
+def test_commands_to_come_are_understood_and_refused(words, capsys):
+    assert main(words.split()) == 1
+    command = next(w.strip("-") for w in words.split() if "install" in w or "update" in w)
+    assert capsys.readouterr().err == (
+        f"endpoint-agent: {command}: not available in this version; "
+        "run `endpoint-agent run` instead\n"
+    )
+
+
+@pytest.mark.parametrize("word", ["--version", "-version"])
+def test_version(word, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([word])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"endpoint-agent {endpoint_agent.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", "run", "check", "replay", "status", "live", "serve"])
+@pytest.mark.parametrize("word", ["-h", "-help", "--help"])
+def test_help_is_everywhere(command, word, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), word])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: endpoint-agent {command}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["-install", "-intake_key", "a_b"], ["install", "--intake-key", "a_b"]),
+        (["-intake_key=a_b", "-install"], ["install", "--intake-key=a_b"]),
+        (["--tls_self_signed"], ["--tls-self-signed"]),
+        (["-h"], ["-h"]),
+        (["-"], ["-"]),
+        (["-5"], ["-5"]),
+        (["run", "--", "-install"], ["run", "--", "-install"]),
+        (["replay", "some_file-a_b"], ["replay", "some_file-a_b"]),
+        ([], []),
+    ],
+)
+def test_old_spellings(old, new):
+    assert modern(old) == new
+
+
+def test_the_module_is_the_command():
+    run = subprocess.run(
+        [sys.executable, "-m", "endpoint_agent", "-version"],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(endpoint_agent.__file__).parents[1])},
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert run.stdout == f"endpoint-agent {endpoint_agent.__version__}\n".encode()
+
+
+def test_a_room_is_imported_only_by_its_command():
+    code = (
+        "import sys, endpoint_agent.cli; "
+        "heavy = {'httpx', 'psutil', 'orjson', 'endpoint_agent._native'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
