@@ -1,0 +1,114 @@
+"""`endpoint-agent replay`: a recording becomes events, on standard output or at an intake."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from endpoint_agent import _native, identity, log
+from endpoint_agent.agent import prepare_folder
+from endpoint_agent.config import Settings
+from endpoint_agent.deliver import Deliverer, Pace
+from endpoint_agent.envelope import Envelope
+from endpoint_agent.errors import AgentError
+
+# A recording does not say which agent made it, and standard output belongs to none.
+UNKNOWN_AGENT = "0" * 64
+
+# Somebody waits for the end.
+PACE = Pace(batch=0.5, first_retry=0.5, last_retry=4.0, slow_retry=2.0)
+MAX_FAILURES = 6
+TICK = 0.05
+
+
+def replay(path: Path, settings: Settings | None) -> int:
+    """Replays to standard output, or to the intake of the settings; the exit status.
+
+    Raises:
+        RecordingError: the file is no recording.
+        AgentError: the events cannot be written, or the intake does not take them.
+    """
+    if settings is None:
+        return _print(_events(path, UNKNOWN_AGENT))
+    state = settings.state_directory
+    prepare_folder(state)
+    log.start(msgspec.structs.replace(settings, log_file=Path("-")))
+    events = _events(path, identity.load(state))
+    # A queue of its own: the agent's may be in use, and the recording stays if this one goes.
+    with TemporaryDirectory(prefix="replay-", dir=state) as folder:
+        return _deliver(events, folder, settings)
+
+
+def _events(path: Path, agent_id: str) -> Iterable[bytes]:
+    return _native.replay(str(path), agent_id=agent_id, envelope=Envelope(agent_id).members())
+
+
+def _print(events: Iterable[bytes]) -> int:
+    output = sys.stdout.buffer
+    try:
+        for event in events:
+            output.write(event + b"\n")
+        output.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has had enough. Python would flush again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise AgentError(f"cannot write to standard output: {error.strerror}") from error
+    return 0
+
+
+def _deliver(events: Iterable[bytes], folder: str, settings: Settings) -> int:
+    max_bytes = settings.event_buffer_cache_size * 1_000_000
+    spool = _native.Spool(folder, max_bytes=max_bytes)
+    delivery = _Delivery(spool, settings)
+    try:
+        count = 0
+        for event in events:
+            delivery.wait(lambda: spool.counters()["queued_bytes"] <= max_bytes // 4)
+            if not spool.append(event):
+                raise AgentError(f"the queue in {folder} takes no more; make room on the disk")
+            count += 1
+        delivery.wait(lambda: spool.counters()["queued"] == 0)
+        delivered = spool.counters()["delivered"]
+    finally:
+        delivery.stop()
+        spool.close()
+    print(f"{delivered} of {count} events delivered", file=sys.stderr)
+    return 0 if delivered == count else 1
+
+
+class _Delivery:
+    """The delivery loop in a thread, given up when the intake keeps refusing."""
+
+    def __init__(self, spool: _native.Spool, settings: Settings) -> None:
+        self._deliverer = Deliverer(spool, settings, pace=PACE)
+        self._thread = threading.Thread(target=self._deliverer.run, name="deliver", daemon=True)
+        self._thread.start()
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Waits until the condition holds.
+
+        Raises:
+            AgentError: the intake does not take events.
+        """
+        while not condition():
+            state = self._deliverer.state()
+            if state.key_refused or state.consecutive_failures >= MAX_FAILURES:
+                raise AgentError(
+                    f"the intake does not take events: {state.last_error}; "
+                    "correct the configuration and replay again"
+                )
+            if not self._thread.is_alive():
+                raise AgentError("the delivery failed because of a fault in it")
+            time.sleep(TICK)
+
+    def stop(self) -> None:
+        """Ends the loop. What it still holds is given up with the queue."""
+        self._deliverer.stop(drain=1.0)
