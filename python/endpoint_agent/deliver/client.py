@@ -1,0 +1,185 @@
+"""One connection to the intake: posts a batch and says what came of it.
+
+It works on httpx's transport, below `httpx.Client`: that one would keep every cookie an intake
+hands out, and costs half as much again per request. Redirects are not followed, since the key
+would go with them; proxies of the environment are ignored, so that the settings say it all.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+from endpoint_agent import __version__
+from endpoint_agent.config import is_loopback
+from endpoint_agent.deliver.answer import Answer, Verdict, printable, verdict_of
+from endpoint_agent.deliver.backoff import retry_after
+from endpoint_agent.deliver.tls import trusting, trusting_nobody
+from endpoint_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+    from endpoint_agent.config import Settings
+
+PATH = "/plain/batch"
+MAX_ANSWER = 1_048_576
+
+# Seconds. httpx bounds one read or write; the last bounds an answer that comes in drips.
+TIMEOUTS = {"connect": 10.0, "write": 30.0, "read": 30.0, "pool": 10.0}
+ANSWER_TIMEOUT = 60.0
+
+# Longer than between two heartbeats, so that a quiet agent does not pay for a TLS handshake each
+# time; servers commonly close an idle connection after 60 to 75 seconds.
+ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=75.0)
+TCP_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+]
+
+
+class IntakeClient:
+    """Posts batches to the intake of some settings over one keep-alive connection (HTTP/1.1).
+
+    One thread may use it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects nothing yet.
+
+        Raises:
+            ConfigError: an address or the CA bundle cannot be used.
+        """
+        self.settings = settings
+        try:
+            self._url = httpx.URL(settings.effective_intake_url + PATH)
+            self._transport = _transport(settings, self._url)
+        except (httpx.InvalidURL, ValueError) as error:
+            # The text of these errors may quote the proxy's password.
+            raise ConfigError(
+                "IntakeURL or HTTPProxyURL: is no address; allowed: https://host, http://host:port"
+            ) from error
+        self._headers = {
+            "X-SEKOIAIO-INTAKE-KEY": settings.intake_key,
+            "Content-Type": "text/plain",
+            "Content-Encoding": "gzip",
+            # What is not compressed cannot be a decompression bomb.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"endpoint-agent/{__version__}",
+        }
+        self._was_used = False
+
+    def post(self, batch_id: str, body: bytes, patience: float) -> Answer:
+        """Sends a batch once. Never raises: a failure is an answer too.
+
+        Args:
+            batch_id: lets the intake drop a batch that it has already.
+            body: events, one JSON object a line, gzip-compressed.
+            patience: seconds; no timeout is longer.
+        """
+        request = httpx.Request(
+            "POST",
+            self._url,
+            content=body,
+            headers={**self._headers, "X-Batch-Id": batch_id},
+            extensions={"timeout": {k: min(limit, patience) for k, limit in TIMEOUTS.items()}},
+        )
+        try:
+            return self._exchange(request, patience)
+        # Whatever a hostile answer provokes in the libraries below, the delivery lives on.
+        except Exception as error:
+            return Answer(Verdict.UNAVAILABLE, self._shown(_explained(error)))
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._transport.close()
+
+    def _exchange(self, request: httpx.Request, patience: float) -> Answer:
+        try:
+            return self._exchange_once(request, patience)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if not self._was_used:
+                raise
+            # A peer may close an idle connection just as it is used again (RFC 9112 §9.3.1):
+            # that says nothing about the intake.
+            self._was_used = False
+            return self._exchange_once(request, patience)
+
+    def _exchange_once(self, request: httpx.Request, patience: float) -> Answer:
+        response = self._transport.handle_request(request)
+        try:
+            body = _read(response, time.monotonic() + patience)
+        finally:
+            response.close()
+        self._was_used = True
+        verdict = verdict_of(response.status_code)
+        if verdict is Verdict.TAKEN:
+            return Answer(verdict, f"HTTP {response.status_code}")
+        return Answer(
+            verdict,
+            self._shown(f"HTTP {response.status_code} {body.decode(errors='replace')}"),
+            retry_after(response.headers.get("Retry-After"), time.time()),
+        )
+
+    def _shown(self, text: str) -> str:
+        return printable(text, self.settings.intake_key)
+
+
+def _explained(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    if "CERTIFICATE_VERIFY_FAILED" not in text:
+        return text
+    return f"{text}; name the authority of the intake in CABundlePath if it is a private one"
+
+
+def _transport(settings: Settings, url: httpx.URL) -> httpx.HTTPTransport:
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.host)):
+        raise ConfigError("IntakeURL: must be https, or the key would travel in clear text")
+    trust = trusting(settings.ca_bundle_path) if url.scheme == "https" else trusting_nobody()
+    return httpx.HTTPTransport(
+        verify=trust,
+        trust_env=False,
+        limits=ONE_CONNECTION,
+        proxy=_proxy(settings, url.host, trust),
+        socket_options=TCP_KEEPALIVE,
+    )
+
+
+def _proxy(settings: Settings, host: str, trust: ssl.SSLContext) -> httpx.Proxy | None:
+    if settings.http_proxy_url is None or not needs_proxy(host, settings.no_proxy_domains):
+        return None
+    url = httpx.URL(settings.http_proxy_url)
+    return httpx.Proxy(url, ssl_context=trust if url.scheme == "https" else None)
+
+
+def needs_proxy(host: str, no_proxy_domains: Iterable[str]) -> bool:
+    """Whether a host is reached through the proxy: not this machine, and in none of the domains.
+
+    A domain names itself and its subdomains, with or without a leading dot.
+    """
+    if is_loopback(host):
+        return False
+    dotted = f".{host.lower()}"
+    return not any(dotted.endswith(f".{d.lower().lstrip('.')}") for d in no_proxy_domains)
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    """As much of the body as comes, at most 1 MiB, as far as it comes until the deadline.
+
+    The status has already decided what becomes of the batch.
+    """
+    body = bytearray()
+    try:
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) >= MAX_ANSWER or time.monotonic() > deadline:
+                break
+    except httpx.HTTPError:
+        pass
+    return bytes(body[:MAX_ANSWER])

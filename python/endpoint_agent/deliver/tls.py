@@ -1,0 +1,47 @@
+"""Whom the agent trusts to be the intake."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import httpx
+
+from endpoint_agent.errors import ConfigError
+
+
+def trusting(ca_bundle_path: Path | None) -> ssl.SSLContext:
+    """A context that verifies certificates and host names.
+
+    Against the authorities of a PEM file, else those of the system, else, on a system that has
+    none, those of Mozilla that come with httpx.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    if ca_bundle_path is not None:
+        try:
+            return ssl.create_default_context(cafile=ca_bundle_path)
+        except OSError as error:
+            raise ConfigError(
+                f"CABundlePath: {ca_bundle_path} cannot be used: {error.strerror or error}; "
+                "name a readable PEM file of certificates"
+            ) from error
+    context = ssl.create_default_context()
+    if _has_authorities(context):
+        return context
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def trusting_nobody() -> ssl.SSLContext:
+    """A context that refuses every certificate: for plain http, where loading authorities would
+    only cost memory."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _has_authorities(context: ssl.SSLContext) -> bool:
+    """A folder of authorities is read when they are needed, so the statistics do not count it."""
+    folder = ssl.get_default_verify_paths().capath
+    return context.cert_store_stats()["x509_ca"] > 0 or (
+        folder is not None and any(Path(folder).iterdir())
+    )
