@@ -170,3 +170,20 @@ pub struct Connection {
     /// The other end.
     pub peer: std::net::SocketAddr,
 }
+
+/// Occurrences or records that are gone, told as an event of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Of what: the kind's name, or `record` where that is not known.
+    pub what: &'static str,
+    /// How many, exactly.
+    pub count: u64,
+    /// Why.
+    pub cause: &'static str,
+    /// Where on the event's way.
+    pub place: &'static str,
+    /// Not before, nanoseconds since the epoch.
+    pub from: u64,
+    /// Not after, nanoseconds since the epoch.
+    pub to: u64,
+}
