@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 
@@ -64,10 +65,10 @@ def _sum(one: Sum, counters: Mapping[str, int]) -> Iterator[str]:
     difference = one.difference(counters)
     verdict = "the sum holds" if difference == 0 else f"{difference:+,} are on their way or missing"
     yield f"{one.title}: {verdict}"
-    left, right = list(_terms(one.left, counters)), list(_terms(one.right, counters))
-    for row in range(len(right)):
-        yield f"  {left[row] if row < len(left) else '':28}{right[row]}"
-    yield f"  = {_total(counters, one.left):>22,}  = {_total(counters, one.right):>22,}"
+    left, right = _terms(one.left, counters), _terms(one.right, counters)
+    totals = [f"= {_total(counters, names):>22,}" for names in (one.left, one.right)]
+    for row in (*zip_longest(left, right, fillvalue=""), totals):
+        yield f"  {row[0]:28}{row[1]}"
 
 
 def _terms(names: tuple[str, ...], counters: Mapping[str, int]) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _others(counters: Mapping[str, int]) -> Iterator[str]:
     if others:
         yield ""
         yield "Of these, and besides"
-        yield from _columns((name, f"{n:,}") for name, n in others)
+        yield from _columns((name, f"{n:>12,}") for name, n in others)
 
 
 def _columns(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:

@@ -1,0 +1,276 @@
+"""The daemon: starts the parts, watches over them, and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from endpoint_agent import config, identity, log
+from endpoint_agent._native import Pipeline, Spool
+from endpoint_agent.config import Settings
+from endpoint_agent.deliver import Deliverer
+from endpoint_agent.envelope import VERSION, Envelope, Reporter
+from endpoint_agent.errors import AgentError, NotPermittedError
+from endpoint_agent.heartbeat import Coverage, Heartbeat
+from endpoint_agent.log_events import EventHandler
+from endpoint_agent.signals import RELOAD, STOP, Signals
+from endpoint_agent.status import StatusServer
+
+SOURCE = "ebpf"
+QUEUE = "queue"
+
+# Seconds.
+READY = 10.0
+DRAIN = 5.0
+TICK = 1.0
+REFRESH = 60.0
+
+# Bytes. The default of 8 MiB is not all used, but what a deep call touches stays resident.
+STACK = 262_144
+
+# What a running agent cannot change.
+FIXED = ("state_directory", "event_buffer_cache_size", "event_buffer_sync_interval")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def run(settings: Settings, config_path: Path, record: Path | None) -> int:
+    """Runs the agent in this process until a signal ends it; the exit status.
+
+    Args:
+        settings: as read from `config_path`, which SIGHUP reads again.
+        record: path of a new file that receives the raw kernel records.
+
+    Raises:
+        AgentError: a part cannot start. Those that had started are stopped again.
+    """
+    threading.stack_size(STACK)
+    log.start(settings)
+    with Signals() as signals, ExitStack() as parts:
+        try:
+            agent = Agent(settings, config_path, parts)
+            agent.start(record)
+            return agent.watch(signals)
+        except AgentError as error:
+            _LOGGER.error("the agent ends: %s", error)
+            raise
+        except Exception:
+            _LOGGER.exception("the agent ends because of a fault in it")
+            return 1
+
+
+@dataclass
+class Task:
+    """Something the main thread does every so many seconds."""
+
+    interval: float
+    action: Callable[[], None]
+    due: float = 0.0
+
+    def run_if_due(self, now: float) -> None:
+        """Does it when its time has come. What was missed is not made up for."""
+        if now >= self.due:
+            self.due = now + self.interval
+            self.action()
+
+
+class Agent:
+    """The parts of a running agent. They stop in the reverse order of their start."""
+
+    def __init__(self, settings: Settings, config_path: Path, parts: ExitStack) -> None:
+        """Starts nothing yet. `parts` takes what ends each part."""
+        self._settings = settings
+        self._config_path = config_path
+        self._parts = parts
+        self._started = time.monotonic()
+        self._process = psutil.Process()
+        self._pipeline: Pipeline | None = None
+
+    def start(self, record: Path | None) -> None:
+        """Starts every part.
+
+        Raises:
+            AgentError: one cannot start.
+        """
+        self._start_log()
+        self._open_queue()
+        self._start_delivery()
+        self._start_heartbeat()
+        self._start_capture(record)
+        server = StatusServer(self._settings.state_directory, self.snapshot)
+        self._parts.callback(server.stop)
+
+    def watch(self, signals: Signals) -> int:
+        """Works until a signal ends it (0), or a part has failed (1)."""
+        self._stats.run_if_due(time.monotonic())
+        tasks = (
+            self._stats,
+            Task(REFRESH, self._refresh),
+            Task(TICK, self._log_notices),
+            Task(TICK, self._events.tick),
+        )
+        while (failure := self._failure()) is None:
+            arrived = signals.wait(TICK)
+            if not arrived.isdisjoint(STOP):
+                _LOGGER.info("a signal ends the agent")
+                return 0
+            if RELOAD in arrived:
+                self.reload()
+            for task in tasks:
+                task.run_if_due(time.monotonic())
+        self._log_notices()
+        _LOGGER.error("the agent ends: %s", failure)
+        return 1
+
+    def reload(self) -> None:
+        """Reads the configuration again and applies what a running agent can change."""
+        try:
+            settings = config.load(self._config_path)
+            log.start(settings)
+            self._deliverer.reconfigure(settings)
+        except AgentError as error:
+            _LOGGER.error("the configuration stays as it was: %s", error)
+            return
+        before, self._settings = self._settings, settings
+        self._stats.interval = settings.stats_interval
+        self._stats.due = time.monotonic() + settings.stats_interval
+        _LOGGER.info("%s is read again", self._config_path)
+        for setting in config.SETTINGS:
+            name = setting.attribute
+            if name in FIXED and getattr(before, name) != getattr(settings, name):
+                _LOGGER.warning("%s takes effect at the next start of the agent", setting.key)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `status` tells."""
+        times = self._process.cpu_times()
+        counters = self._spool.counters()
+        return {
+            "version": VERSION,
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self._started, 3),
+            "source": SOURCE,
+            "coverage": self._coverage(),
+            "counters": counters,
+            "queued": counters["queued"],
+            "delivery": asdict(self._deliverer.state()),
+            "agent": {
+                "cpu_seconds": times.user + times.system,
+                "memory_bytes": self._process.memory_info().rss,
+            },
+        }
+
+    def _start_log(self) -> None:
+        self._events = EventHandler()
+        log.LOGGER.addHandler(self._events)
+        self._parts.callback(log.LOGGER.removeHandler, self._events)
+        _LOGGER.info("endpoint-agent %s starts, pid %d", VERSION, os.getpid())
+        for warning in self._settings.warnings:
+            _LOGGER.warning("%s", warning)
+
+    def _open_queue(self) -> None:
+        state = self._settings.state_directory
+        prepare_folder(state)
+        self._spool = Spool(
+            str(state / QUEUE),
+            max_bytes=self._settings.event_buffer_cache_size * 1_000_000,
+            sync_interval=self._settings.event_buffer_sync_interval,
+        )
+        self._parts.callback(self._spool.close)
+        self._agent_id = identity.load(state)
+        self._envelope = Envelope(self._agent_id)
+        self._reporter = Reporter(self._spool, self._envelope)
+        self._events.attach(self._reporter)
+
+    def _start_delivery(self) -> None:
+        self._deliverer = Deliverer(self._spool, self._settings)
+        self._delivery = threading.Thread(target=self._deliver, name="deliver", daemon=True)
+        self._delivery.start()
+        self._parts.callback(self._stop_delivery)
+
+    def _deliver(self) -> None:
+        try:
+            self._deliverer.run()
+        except Exception:
+            _LOGGER.exception("the delivery failed because of a fault in it")
+
+    def _stop_delivery(self) -> None:
+        self._deliverer.stop(DRAIN)
+        self._delivery.join(TICK)
+
+    def _start_heartbeat(self) -> None:
+        heartbeat = Heartbeat(self._reporter, self._spool, self._coverage)
+        self._stats = Task(self._settings.stats_interval, heartbeat.beat)
+        # The last record of a run: what follows it, the log's file alone tells.
+        self._parts.callback(heartbeat.beat)
+        self._parts.callback(self._events.detach)
+
+    def _start_capture(self, record: Path | None) -> None:
+        pipeline = Pipeline(
+            self._spool,
+            source=SOURCE,
+            agent_id=self._agent_id,
+            envelope=self._envelope.members(),
+            state_directory=str(self._settings.state_directory),
+            record=str(record) if record else None,
+        )
+        self._pipeline = pipeline
+        self._parts.callback(self._log_notices)
+        self._parts.callback(pipeline.stop)
+        pipeline.start()
+        if not pipeline.ready(READY):
+            _LOGGER.warning("the capture is not ready after %g s", READY)
+        missing = [hook for hook, state, _ in self._coverage() if state != "attached"]
+        _LOGGER.info("the capture runs; hooks missing: %s", ", ".join(missing) or "none")
+
+    def _coverage(self) -> Coverage:
+        return self._pipeline.coverage() if self._pipeline else []
+
+    def _failure(self) -> str | None:
+        """Which part has ended by itself."""
+        if self._pipeline is None or self._pipeline.finished():
+            return "the capture has failed"
+        return None if self._delivery.is_alive() else "the delivery has failed"
+
+    def _refresh(self) -> None:
+        if self._envelope.refresh() and self._pipeline:
+            self._pipeline.set_envelope(self._envelope.members())
+
+    def _log_notices(self) -> None:
+        for level, message in self._pipeline.notices() if self._pipeline else []:
+            _LOGGER.log(logging.getLevelNamesMapping().get(level.upper(), logging.ERROR), message)
+
+
+def prepare_folder(state: Path) -> None:
+    """Makes the state folder, or makes sure that nobody else can put files into it.
+
+    Raises:
+        NotPermittedError: it cannot be made, or used by this user.
+        AgentError: others may write to it.
+    """
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = state.stat()
+    except PermissionError as error:
+        raise NotPermittedError(
+            f"cannot make StateDirectory {state}: {error.strerror}; run as root"
+        ) from error
+    except OSError as error:
+        raise AgentError(
+            f"cannot make StateDirectory {state}: {error.strerror}; name a folder"
+        ) from error
+    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
+        raise AgentError(
+            f"StateDirectory {state} can be written by other users "
+            f"(owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}); "
+            f"name a folder that only root may write"
+        )

@@ -1,0 +1,234 @@
+"""`endpoint-agent check`: says what this host supports, and proves it by known acts."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from endpoint_agent import support
+from endpoint_agent._native import Pipeline, Spool
+from endpoint_agent.envelope import VERSION, Envelope
+from endpoint_agent.errors import AgentError, NotPermittedError, UnsupportedError
+
+SOURCE = "ebpf"
+
+# Seconds.
+READY = 10.0
+PROBE = 10.0
+ARRIVAL = 5.0
+
+# What the child does in the folder and to the port it is given, after having been executed.
+CHILD = """
+import os, socket, sys
+folder, port = sys.argv[1], int(sys.argv[2])
+made, moved = folder + "/made", folder + "/moved"
+os.close(os.open(made, os.O_CREAT | os.O_WRONLY, 0o600))
+os.close(os.open(made, os.O_WRONLY))
+os.rename(made, moved)
+os.unlink(moved)
+socket.create_connection(("127.0.0.1", port), 5).close()
+"""
+
+Event = dict[str, Any]
+
+
+@dataclass
+class Act:
+    """Something the self-test does and waits to see."""
+
+    name: str
+    action: str
+    matches: Callable[[Event], bool]
+    seen: bool = False
+
+
+@dataclass
+class Result:
+    """What the self-test found."""
+
+    kernel: str
+    facts: list[support.Fact]
+    coverage: list[tuple[str, str, str]] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Every act was seen."""
+        return bool(self.acts) and all(act.seen for act in self.acts)
+
+
+def check(as_json: bool) -> int:
+    """Prints what the host supports and whether known acts are seen; the exit status.
+
+    Raises:
+        NotPermittedError: a capability is missing.
+        UnsupportedError: the kernel lacks a feature.
+    """
+    result = Result(support.kernel(), support.facts())
+    try:
+        _require(result.facts)
+        _prove(result)
+    except AgentError as error:
+        result.error = str(error)
+        raise
+    finally:
+        print(_as_json(result) if as_json else "\n".join(_lines(result)), flush=True)
+    return 0 if result.passed else 1
+
+
+def _require(facts: list[support.Fact]) -> None:
+    """Refuses a host that cannot work, naming all it lacks at once."""
+    unmet = [fact for fact in facts if not fact.met]
+    if unmet:
+        message = "; ".join(f"{fact.name}: {fact.detail}: {fact.remedy}" for fact in unmet)
+        only_rights = all(fact.name == "capabilities" for fact in unmet)
+        raise (NotPermittedError if only_rights else UnsupportedError)(message)
+
+
+def _prove(result: Result) -> None:
+    """Captures on a queue of its own while a child does what is known, and looks for it."""
+    with tempfile.TemporaryDirectory(prefix="endpoint-agent-check-") as folder:
+        spool = Spool(folder + "/queue")
+        try:
+            pipeline = Pipeline(
+                spool,
+                source=SOURCE,
+                agent_id="0" * 64,
+                envelope=Envelope("0" * 64).members(),
+                state_directory=folder,
+                mute=False,
+            )
+            pipeline.start()
+            try:
+                pipeline.ready(READY)
+                result.coverage = pipeline.coverage()
+                with socket.create_server(("127.0.0.1", 0)) as listener:
+                    port = listener.getsockname()[1]
+                    result.acts = acts(Path(folder).name, port)
+                    _act(folder, port, listener)
+                _await(spool, result.acts)
+            finally:
+                pipeline.stop()
+        finally:
+            spool.close()
+
+
+def acts(folder: str, port: int) -> list[Act]:
+    """What the child does in a folder of a unique name and to a port, as events tell it.
+
+    Paths are compared by their end: the kernel tells them as seen from outside a container.
+    """
+    pids: set[int] = set()
+
+    def executed(event: Event) -> bool:
+        process = event.get("process", {})
+        found = any(argument.endswith(folder) for argument in process.get("args", ()))
+        if found:
+            pids.add(process.get("pid"))
+        return found
+
+    def ended(event: Event) -> bool:
+        return event.get("process", {}).get("pid") in pids
+
+    def of_file(name: str) -> Callable[[Event], bool]:
+        end = f"/{folder}/{name}"
+        return lambda event: str(event.get("file", {}).get("path")).endswith(end)
+
+    def to_port(event: Event) -> bool:
+        return bool(event.get("destination", {}).get("port") == port)
+
+    return [
+        Act("program executed", "process-created", executed),
+        Act("file created", "file-created", of_file("made")),
+        Act("file written", "file-modified", of_file("made")),
+        Act("file renamed", "renamed", of_file("moved")),
+        Act("file deleted", "file-deleted", of_file("moved")),
+        Act("connection opened", "connected-to", to_port),
+        Act("connection accepted", "accepted-connection-from", to_port),
+        Act("program ended", "process-ended", ended),
+    ]
+
+
+def _act(folder: str, port: int, listener: socket.socket) -> None:
+    command = [sys.executable, "-I", "-S", "-c", CHILD, folder, str(port)]
+    try:
+        subprocess.run(command, check=True, timeout=PROBE, capture_output=True)
+        listener.settimeout(PROBE)
+        listener.accept()[0].close()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise AgentError(
+            f"the self-test could not act: {error}; see what limits processes"
+        ) from error
+
+
+def _await(spool: Spool, expected: list[Act]) -> None:
+    """Reads the queue until every act was seen, or the time is over."""
+    deadline = time.monotonic() + ARRIVAL
+    while not all(act.seen for act in expected):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return
+        batch = spool.next_batch(left, max_records=1000, max_wait=0.05)
+        if batch is not None:
+            recognise(gzip.decompress(batch.body), expected)
+            spool.ack(batch)
+
+
+def recognise(body: bytes, expected: list[Act]) -> None:
+    """Marks the acts that lines of events tell."""
+    for line in body.splitlines():
+        event = orjson.loads(line)
+        for act in expected:
+            if not act.seen and event["event"].get("action") == act.action:
+                act.seen = act.matches(event)
+
+
+def _as_json(result: Result) -> str:
+    answer = {
+        "version": VERSION,
+        "kernel": result.kernel,
+        "facts": [
+            {"name": fact.name, "met": fact.met, "detail": fact.detail} for fact in result.facts
+        ],
+        "source": SOURCE,
+        "coverage": result.coverage,
+        "proof": {act.name: act.seen for act in result.acts},
+        "passed": result.passed,
+        "error": result.error,
+    }
+    return orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode("utf-8")
+
+
+def _lines(result: Result) -> Iterator[str]:
+    yield f"endpoint-agent {VERSION} on Linux {result.kernel}"
+    yield from _table("Host", ((fact.name, fact.met, fact.detail) for fact in result.facts))
+    hooks = (
+        (hook, state == "attached", f"{state} {reason}") for hook, state, reason in result.coverage
+    )
+    yield from _table(f"Hooks of the source {SOURCE}", hooks)
+    yield from _table(
+        "Known acts",
+        ((act.name, act.seen, "seen" if act.seen else "not seen") for act in result.acts),
+    )
+    if result.error is None:
+        yield ""
+        yield "This host is covered." if result.passed else "This host is NOT covered as listed."
+
+
+def _table(title: str, rows: Iterator[tuple[str, bool, str]]) -> Iterator[str]:
+    lines = [
+        f"  {'ok' if met else '--'}  {name:26} {detail}".rstrip() for name, met, detail in rows
+    ]
+    if lines:
+        yield from ("", title, *lines)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+from endpoint_agent.balance import SUMS, describe
+
+COUNTERS = {
+    "captured": 1_000_000,
+    "reported": 12,
+    "filtered": 0,
+    "coalesced": 400_000,
+    "lost": 5,
+    "lost_ring": 5,
+    "lost_kernel": 0,
+    "spooled": 600_007,
+    "recovered": 3,
+    "delivered": 600_000,
+    "evicted": 0,
+    "rejected": 1,
+    "damaged": 0,
+    "queued": 9,
+    "queued_bytes": 4_321,
+}
+
+
+def answer(**counters: int) -> dict[str, Any]:
+    return {
+        "version": "v0.1.0",
+        "pid": 42,
+        "uptime": 3_725.4,
+        "source": "ebpf",
+        "coverage": [["exec", "attached", ""], ["openat2", "missing", "no such tracepoint"]],
+        "counters": COUNTERS | counters,
+        "queued": 9,
+        "delivery": {"last_error": None, "requests": 7},
+        "agent": {"cpu_seconds": 1.25, "memory_bytes": 33_000_000},
+    }
+
+
+def test_the_sums_hold_when_nothing_is_missing() -> None:
+    assert [one.difference(COUNTERS) for one in SUMS] == [0, 0]
+    assert SUMS[0].difference(COUNTERS | {"captured": 1_000_003}) == 3
+    assert SUMS[1].difference(COUNTERS | {"queued": 10}) == -1
+
+
+def test_the_answer_is_laid_out() -> None:
+    assert describe(answer()).splitlines() == [
+        "endpoint-agent v0.1.0, pid 42, up 1:02:05, 1.2 s of CPU, 33.0 MB of memory",
+        "source ebpf: 1 of 2 hooks attached",
+        "  openat2 missing: no such tracepoint",
+        "",
+        "Into the queue: the sum holds",
+        "    captured     1,000,000      spooled        600,007",
+        "  + reported            12    + filtered             0",
+        "                              + coalesced      400,000",
+        "                              + lost                 5",
+        "  =              1,000,012    =              1,000,012",
+        "",
+        "Out of the queue: the sum holds",
+        "    recovered            3      delivered      600,000",
+        "  + spooled        600,007    + queued               9",
+        "                              + evicted              0",
+        "                              + rejected             1",
+        "                              + damaged              0",
+        "  =                600,010    =                600,010",
+        "",
+        "Of these, and besides",
+        "  lost_ring                         5",
+        "  queued_bytes                  4,321",
+        "",
+        "Delivery",
+        "  last_error             None",
+        "  requests               7",
+    ]
+
+
+def test_a_difference_is_told() -> None:
+    text = describe(answer(captured=1_000_003))
+
+    assert "Into the queue: +3 are on their way or missing" in text
+    assert "Out of the queue: the sum holds" in text

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from endpoint_agent import selftest, support
+from endpoint_agent.errors import AgentError, NotPermittedError, UnsupportedError
+from endpoint_agent.selftest import acts, recognise
+
+FOLDER = "endpoint-agent-check-x7"
+PORT = 40_001
+
+
+def event(action: str, **members: Any) -> dict[str, Any]:
+    return {"event": {"action": action}, **members}
+
+
+KNOWN = [
+    event("process-created", process={"pid": 9, "args": ["python3", "-c", f"/tmp/{FOLDER}", "1"]}),
+    event("file-created", file={"path": f"/tmp/{FOLDER}/made"}),
+    event("file-modified", file={"path": f"/host/tmp/{FOLDER}/made"}),
+    event("renamed", file={"path": f"/tmp/{FOLDER}/moved"}),
+    event("file-deleted", file={"path": f"/tmp/{FOLDER}/moved"}),
+    event("connected-to", destination={"ip": "127.0.0.1", "port": PORT}),
+    event("accepted-connection-from", destination={"ip": "127.0.0.1", "port": PORT}),
+    event("process-ended", process={"pid": 9}),
+]
+FOREIGN = [
+    event("process-created", process={"pid": 8, "args": ["ls"]}),
+    event("process-created", process={"pid": 8}),
+    event("process-ended", process={"pid": 8}),
+    event("file-created", file={"path": "/tmp/made"}),
+    event("renamed", file={"path": f"/tmp/{FOLDER}/made"}),
+    event("connected-to", destination={"port": 443}),
+    event("stats"),
+    {"event": {"reason": "a log line"}},
+]
+
+
+def body(events: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(one).encode() + b"\n" for one in events)
+
+
+def fact(name: str, met: bool) -> support.Fact:
+    return support.Fact(name, met, "here" if met else "missing")
+
+
+def test_every_known_act_is_recognised_by_its_own_event() -> None:
+    for number, one in enumerate(KNOWN[:-1]):
+        expected = acts(FOLDER, PORT)
+        recognise(body([*FOREIGN, one]), expected)
+
+        assert [act.seen for act in expected] == [n == number for n in range(len(KNOWN))]
+
+
+def test_all_acts_in_one_batch_or_several() -> None:
+    expected = acts(FOLDER, PORT)
+    recognise(body(KNOWN[:4]), expected)
+    recognise(body(KNOWN[4:]), expected)
+
+    assert all(act.seen for act in expected)
+
+
+def test_a_host_that_lacks_rights_only_is_not_permitted() -> None:
+    with pytest.raises(NotPermittedError, match="capabilities: missing: run as root") as raised:
+        selftest._require([fact("BTF", True), fact("capabilities", False)])
+    assert raised.value.exit_status == 3
+
+
+def test_a_host_that_lacks_a_feature_is_unsupported_and_told_all() -> None:
+    with pytest.raises(UnsupportedError, match=r"BTF: missing: boot .*; capabilities: missing: ru"):
+        selftest._require([fact("BTF", False), fact("capabilities", False)])
+
+
+def test_a_refusal_is_reported_with_the_facts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(support, "facts", lambda: [fact("BTF", False)])
+
+    with pytest.raises(AgentError):
+        selftest.check(as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    with pytest.raises(AgentError):
+        selftest.check(as_json=False)
+
+    assert printed["facts"] == [{"name": "BTF", "met": False, "detail": "missing"}]
+    assert printed["passed"] is False
+    assert "BTF" in printed["error"]
+    assert "--  BTF                        missing" in capsys.readouterr().out
+
+
+def test_the_table_says_what_was_not_seen() -> None:
+    result = selftest.Result("6.1", [], [("exec", "failed", "why")], acts(FOLDER, PORT))
+    recognise(body(KNOWN[1:]), result.acts)
+    lines = list(selftest._lines(result))
+
+    assert not result.passed
+    assert "  --  exec                       failed why" in lines
+    assert "  --  program executed           not seen" in lines
+    assert "  ok  file created               seen" in lines
+    assert lines[-1] == "This host is NOT covered as listed."
