@@ -283,7 +283,8 @@ def load(path: Path, *, key_required: bool = True) -> Settings:
 def _checked(setting: Setting, value: object, place: str, found: str) -> Any:
     try:
         converted = msgspec.convert(value, setting.type, dec_hook=_to_path)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):
+        # The latter for a lone surrogate, which YAML can escape and msgspec cannot encode.
         converted = None
     if converted is None or (setting.check is not None and not setting.check(converted)):
         raise ConfigError(f"{place}: found {_shown(setting, found)}; allowed: {setting.allowed}")

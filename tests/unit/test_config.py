@@ -128,6 +128,7 @@ def test_a_bad_key_in_the_environment_is_named_but_not_shown(config, monkeypatch
         ("StateDirectory: 2026-99-99", "2026-99-99", "an absolute path"),
         ('StateDirectory: "/a\\0b"', "'/a\\x00b'", "an absolute path"),
         ('StateDirectory: "/\\ud800"', "'/\\ud800'", "an absolute path"),
+        ('LogMaxBackups: "\\ud800"', "'\\ud800'", "a whole number from 0 to 1000"),
         ("LogFile: [a]", "a list", "an absolute path, or -"),
         ("NoProxyDomains: a.example", "'a.example'", "a list of at most 1000 host names"),
         ("NoProxyDomains: [1]", "a list", "a list of at most 1000 host names"),
