@@ -1,0 +1,87 @@
+# The one front door. `make help` lists what there is.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+# What the tests look through besides the agent's own eyes; the agent itself needs none of it.
+TEST_PACKAGES := g++ strace bpftrace
+BENCH_PACKAGES := gcc redis-server redis-tools
+
+RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
+PYTHON_SOURCES := python tests benches tools
+FUZZ_SECONDS ?= 10
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/.built ## Install everything into .venv; the command is then .venv/bin/endpoint-agent
+
+.PHONY: run
+run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (root)
+	@$(BIN)/endpoint-agent live
+
+.PHONY: test
+test: $(VENV)/.built $(VENV)/.test-packages test-rust fuzz ## The whole suite
+	$(BIN)/pytest tests
+
+.PHONY: test-rust
+test-rust: $(VENV)/.installed
+	cargo test --locked --workspace
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed $(VENV)/.test-packages ## Fuzz the readers of hostile bytes, FUZZ_SECONDS each
+	tools/fuzz $(FUZZ_SECONDS)
+
+.PHONY: golden
+golden: $(VENV)/.built ## Rewrite the golden files and generated docs; review the diff
+	UPDATE_GOLDEN=1 cargo test --locked --workspace
+	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit tests/golden
+
+.PHONY: check
+check: $(VENV)/.built ## Format, lint, types, and the stub against the module
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --features python -- --deny warnings
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+	$(BIN)/stubtest endpoint_agent._native --ignore-disjoint-bases
+
+.PHONY: bench
+bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)
+	tools/debian-packages $(BENCH_PACKAGES)
+	$(BIN)/pytest benches -c benches/pytest.ini
+
+.PHONY: wheel
+wheel: $(VENV)/.installed ## Build the wheel into dist/
+	$(BIN)/maturin build --release --out dist
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Pin the newest versions that pyproject.toml and Cargo.toml allow
+	cargo update
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --upgrade --quiet --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove what was built and installed
+	rm -rf target native/fuzz/target $(VENV) dist
+
+$(VENV)/.installed: requirements.lock
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || tools/debian-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --quiet --release --locked
+	@touch $@
+
+$(VENV)/.test-packages: tools/debian-packages
+	tools/debian-packages $(TEST_PACKAGES)
+	@mkdir -p $(VENV)
+	@touch $@
