@@ -210,6 +210,19 @@ def test_only_the_event_that_is_refused_goes_to_quarantine(status):
     assert_balance(spool, delivered=248, rejected=2)
 
 
+def test_events_refused_within_a_taken_batch_go_to_quarantine(caplog):
+    errors = b'{"errors": [%s]}' % b",".join(
+        b'{"index": %d, "status": 413}' % place for place in (0, 100, 249, 250, -1, 10**30)
+    )
+    spool = queue(260)
+    with scripted_intake(answers(202, errors)) as intake, delivering(spool, intake.url):
+        settled(spool)
+    assert spool.quarantine == [events(260)[place] for place in (0, 100, 249)]
+    assert len(intake.requests) == 2
+    assert "refuses an event" in caplog.text
+    assert_balance(spool, delivered=257, rejected=3)
+
+
 def test_an_outage_between_two_halves_loses_nothing():
     spool = queue(4)
     script = [answers(413), accepts, answers(503), answers(413), accepts]

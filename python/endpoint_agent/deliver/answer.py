@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+import orjson
+
 MAX_SHOWN = 200
 
 
@@ -32,6 +34,8 @@ class Answer:
     """For the log: at most about 200 printable characters, without the key."""
     retry_after: float = 0.0
     """Seconds the intake asked to wait."""
+    refused: tuple[int, ...] = ()
+    """Places, from 0, of the events in a taken batch that the intake refused for good."""
 
 
 def verdict_of(status: int) -> Verdict:
@@ -45,6 +49,25 @@ def verdict_of(status: int) -> Verdict:
     if status >= 500 or status in (408, 425, 429):
         return Verdict.UNAVAILABLE
     return Verdict.MISCONFIGURED
+
+
+def refused_events(body: bytes) -> tuple[int, ...]:
+    """Places of the events that the answer to a taken batch names as refused for good.
+
+    The embedded intake adds `"errors": [{"index": 3, "status": 413, …}]`. An answer of another
+    shape names none: the status of the whole says that the batch was taken.
+    """
+    if b'"errors"' not in body:
+        return ()
+    try:
+        errors = orjson.loads(body)["errors"]
+        return tuple(
+            int(error["index"])
+            for error in errors
+            if verdict_of(int(error["status"])) is Verdict.REFUSED
+        )
+    except (ValueError, TypeError, LookupError):
+        return ()
 
 
 def printable(text: str, secret: str) -> str:

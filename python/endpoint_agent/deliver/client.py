@@ -15,7 +15,7 @@ import httpx
 
 from endpoint_agent import __version__
 from endpoint_agent.config import is_loopback
-from endpoint_agent.deliver.answer import Answer, Verdict, printable, verdict_of
+from endpoint_agent.deliver.answer import Answer, Verdict, printable, refused_events, verdict_of
 from endpoint_agent.deliver.backoff import retry_after
 from endpoint_agent.deliver.tls import trusting, trusting_nobody
 from endpoint_agent.errors import ConfigError
@@ -33,9 +33,9 @@ MAX_ANSWER = 1_048_576
 TIMEOUTS = {"connect": 10.0, "write": 30.0, "read": 30.0, "pool": 10.0}
 ANSWER_TIMEOUT = 60.0
 
-# Longer than between two heartbeats, so that a quiet agent does not pay for a TLS handshake each
-# time; servers commonly close an idle connection after 60 to 75 seconds.
-ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=75.0)
+# A quiet agent sends a heartbeat a minute, and need not pay for a TLS handshake each time; many
+# servers close an idle connection after 75 seconds.
+ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=70.0)
 TCP_KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
@@ -118,12 +118,13 @@ class IntakeClient:
         finally:
             response.close()
         self._was_used = True
-        verdict = verdict_of(response.status_code)
+        status, verdict = response.status_code, verdict_of(response.status_code)
         if verdict is Verdict.TAKEN:
-            return Answer(verdict, f"HTTP {response.status_code}")
+            refused = refused_events(body)
+            return Answer(verdict, f"HTTP {status}, {len(refused)} refused", refused=refused)
         return Answer(
             verdict,
-            self._shown(f"HTTP {response.status_code} {body.decode(errors='replace')}"),
+            self._shown(f"HTTP {status} {body.decode(errors='replace')}"),
             retry_after(response.headers.get("Retry-After"), time.time()),
         )
 

@@ -1,9 +1,8 @@
 """The loop that empties the queue into the intake.
 
-    next_batch ──► post ──► taken: ack
-        ▲           │   ├─► refused: halve it until one event is left, which goes to quarantine
-        │           │   └─► anything else: it stays at the head of the queue
-        └── wait ◄──┘
+    next_batch ──► post ─┬─► taken: ack
+        ▲                ├─► refused: halve it, down to the one event that goes to quarantine
+        └───── wait ◄────┴── anything else: it stays at the head of the queue
 
 A batch is acknowledged only after the intake took it, so each is delivered at least once; its id
 lets the intake drop the second copy.
@@ -14,8 +13,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from endpoint_agent.deliver.answer import Answer, Verdict
@@ -143,13 +142,9 @@ class Deliverer:
         answer = self._post(batch)
         match answer.verdict:
             case Verdict.TAKEN:
-                self._spool.ack(batch)
-                self._refusals = 0
-                self._backoff.reset()
-                self._recorder.taken()
-                return True
+                return self._settle(batch, answer)
             case Verdict.REFUSED if batch.count > 1:
-                return self._halve(batch)
+                return all(self._deliver(half) for half in self._halves(batch))
             case Verdict.REFUSED:
                 return self._reject(batch, answer)
             case _:
@@ -174,13 +169,33 @@ class Deliverer:
             self._client = IntakeClient(settings)
         return self._client
 
-    def _halve(self, batch: Batch) -> bool:
+    def _settle(self, batch: Batch, answer: Answer) -> bool:
+        self._refusals = 0
+        self._backoff.reset()
+        self._recorder.taken()
+        self._ack(batch, answer.refused)
+        if answer.refused:
+            self._recorder.refused(replace(answer, verdict=Verdict.REFUSED))
+        return True
+
+    def _ack(self, batch: Batch, refused: Iterable[int]) -> None:
+        """Acknowledges a batch but for the events at these places, which go to quarantine."""
+        places = [place for place in refused if 0 <= place < batch.count]
+        if not places:
+            self._spool.ack(batch)
+        elif batch.count == 1:
+            self._spool.reject(batch)
+        else:
+            for half in self._halves(batch):
+                self._ack(half, places)
+                places = [place - half.count for place in places]
+
+    def _halves(self, batch: Batch) -> tuple[Batch, ...]:
+        """The older and the newer half; none if the queue has evicted some of it by now."""
         try:
-            older, newer = self._spool.split(batch)
+            return self._spool.split(batch)
         except ValueError:
-            # Evicted in the meantime: the queue has another head now.
-            return True
-        return self._deliver(older) and self._deliver(newer)
+            return ()
 
     def _reject(self, event: Batch, answer: Answer) -> bool:
         self._spool.reject(event)

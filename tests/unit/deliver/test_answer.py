@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from endpoint_agent.deliver.answer import Verdict, printable, verdict_of
+from endpoint_agent.deliver.answer import Verdict, printable, refused_events, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,28 @@ from endpoint_agent.deliver.answer import Verdict, printable, verdict_of
 )
 def test_verdicts(verdict, statuses):
     assert {verdict_of(status) for status in statuses} == {verdict}
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        (b'{"event_ids": ["a"], "errors": [{"index": 1, "status": 413, "error": "long"}]}', (1,)),
+        (b'{"errors": [{"index": 4, "status": 400}, {"index": 2, "status": 413}]}', (4, 2)),
+        (b'{"errors": [{"index": 1, "status": 503}]}', ()),
+        (b'{"errors": [{"index": 1}]}', ()),
+        (b'{"errors": {"index": 1, "status": 413}}', ()),
+        (b'{"errors": [{"index": null, "status": 413}]}', ()),
+        (b'{"errors": 7}', ()),
+        (b'["errors"]', ()),
+        (b'{"errors"', ()),
+        (b'"errors"\xff\x00', ()),
+        (b'{"errors":' + b"[" * 100_000, ()),
+        (b'{"event_ids": []}', ()),
+        (b"", ()),
+    ],
+)
+def test_events_refused_within_a_taken_batch(body, places):
+    assert refused_events(body) == places
 
 
 def test_foreign_text_is_one_short_printable_line_without_the_key():
