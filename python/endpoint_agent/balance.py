@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from _others(counters)
     yield ""
     yield "Delivery"
-    yield from _columns(answer["delivery"].items())
+    yield from _columns((name, _shown(name, v)) for name, v in answer["delivery"].items())
 
 
 def _coverage(source: str, coverage: list[tuple[str, str, str]]) -> Iterator[str]:
@@ -89,6 +89,15 @@ def _others(counters: Mapping[str, int]) -> Iterator[str]:
 def _columns(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:
     for name, value in pairs:
         yield f"  {name:22} {value}"
+
+
+def _shown(name: str, value: object) -> object:
+    """A value of the delivery's state, for a reader."""
+    if value is None:
+        return "-"
+    if name == "last_delivery" and isinstance(value, float):
+        return datetime.fromtimestamp(value, UTC).isoformat(" ", "seconds")
+    return f"{value:.1f}" if isinstance(value, float) else value
 
 
 def _total(counters: Mapping[str, int], names: tuple[str, ...]) -> int:

@@ -1,12 +1,237 @@
 from __future__ import annotations
 
+import gzip
+import json
+import logging
+import os
+import signal
 import stat
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+from endpoint_agent import agent, log
+from endpoint_agent._native import Spool
 from endpoint_agent.agent import Task, prepare_folder
-from endpoint_agent.errors import AgentError
+from endpoint_agent.config import Settings, load
+from endpoint_agent.errors import AgentError, UnsupportedError
+from endpoint_agent.status import SOCKET_NAME, ask
+
+# Nothing listens on the discard port, so that the queue keeps what the agent reports.
+CONFIGURATION = """
+IntakeKey: secret
+IntakeURL: http://127.0.0.1:9
+StateDirectory: {state}
+LogFile: {folder}/agent.log
+"""
+
+
+class MockPipeline:
+    """A mock of the native pipeline: it captures one event, while it is being stopped."""
+
+    refuses: ClassVar[bool] = False
+    fails: ClassVar[bool] = False
+
+    def __init__(self, spool: Spool, **given: Any) -> None:
+        if self.refuses:
+            raise UnsupportedError("no BTF; boot a newer kernel")
+        assert (
+            b"{" + given["envelope"] + b"}"
+            == json.dumps(
+                json.loads(b"{" + given["envelope"] + b"}"), separators=(",", ":")
+            ).encode()
+        )
+        self._spool = spool
+        self._notices = [("warning", "a hook is missing")]
+
+    def start(self) -> None:
+        pass
+
+    def ready(self, timeout: float) -> bool:
+        return True
+
+    def finished(self) -> bool:
+        return self.fails
+
+    def coverage(self) -> list[tuple[str, str, str]]:
+        return [("exec", "attached", ""), ("openat2", "missing", "no such tracepoint")]
+
+    def notices(self) -> list[tuple[str, str]]:
+        told, self._notices = self._notices, []
+        return told
+
+    def stop(self) -> None:
+        self._spool.append(b'{"event":{"action":"captured-at-the-end"}}')
+        self._notices.append(("error", "told at the end"))
+
+
+@pytest.fixture
+def config_path(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIGURATION.format(state=tmp_path / "state", folder=tmp_path))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts the mock in place, ticks fast, and puts the log back."""
+    monkeypatch.setattr(agent, "Pipeline", MockPipeline)
+    monkeypatch.setattr(agent, "TICK", 0.01)
+    before = list(log.LOGGER.handlers), log.LOGGER.level, log.LOGGER.propagate
+    yield
+    for handler in log.LOGGER.handlers:
+        handler.close()
+    log.LOGGER.handlers, log.LOGGER.level, log.LOGGER.propagate = before
+
+
+def run(config_path: Path, *actions: Callable[[Settings], object]) -> int:
+    """Runs the agent; another thread does the actions once it answers, and then ends it."""
+    settings = load(config_path)
+
+    def act() -> None:
+        deadline = threading.Event()
+        for _ in range(1000):
+            if (settings.state_directory / SOCKET_NAME).exists():
+                break
+            deadline.wait(0.01)
+        try:
+            for action in actions:
+                action(settings)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        return agent.run(settings, config_path, None)
+    finally:
+        thread.join()
+
+
+def left(tmp_path: Path) -> list[dict[str, Any]]:
+    """The records in the queue of an agent that has ended."""
+    spool = Spool(str(tmp_path / "state" / agent.QUEUE))
+    records = []
+    while batch := spool.next_batch(0.0, max_wait=0.0):
+        records += [json.loads(line) for line in gzip.decompress(batch.body).splitlines()]
+        spool.ack(batch)
+    spool.close()
+    return records
+
+
+def words(record: dict[str, Any]) -> str:
+    """What a record is, in a word or two."""
+    event = record["event"]
+    return str(event.get("action") or event["reason"]).partition(":")[0]
+
+
+def test_a_signal_ends_the_agent_in_order(tmp_path: Path, config_path: Path) -> None:
+    assert run(config_path) == 0
+
+    records = [words(record) for record in left(tmp_path)]
+    assert records[0] == "stats"
+    assert records[-1] == "stats"
+    assert {"captured-at-the-end", "a hook is missing", "told at the end"} == set(records[1:-1])
+    assert records.index("captured-at-the-end") < records.index("told at the end")
+    assert not (tmp_path / "state" / SOCKET_NAME).exists()
+
+
+def test_every_record_of_the_agent_has_a_sequence_without_gaps(
+    tmp_path: Path, config_path: Path
+) -> None:
+    run(config_path)
+
+    sequences = [record["event"].get("sequence") for record in left(tmp_path)]
+    own = sorted(number for number in sequences if number is not None)
+    assert own == list(range(1, len(own) + 1))
+
+
+def test_a_part_that_cannot_start_undoes_the_earlier_ones(
+    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockPipeline, "refuses", True)
+    handlers = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(UnsupportedError):
+        agent.run(load(config_path), config_path, None)
+
+    assert "deliver" not in {thread.name for thread in threading.enumerate()}
+    assert signal.getsignal(signal.SIGTERM) == handlers
+    records = left(tmp_path)
+    reasons = {record["event"].get("reason") for record in records}
+    assert "the agent ends: no BTF; boot a newer kernel" in reasons
+    assert words(records[-1]) == "stats"
+
+
+def test_a_capture_that_ends_by_itself_is_a_failure(
+    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockPipeline, "fails", True)
+
+    assert agent.run(load(config_path), config_path, None) == 1
+    assert "the agent ends" in [words(record) for record in left(tmp_path)]
+
+
+def test_a_fault_is_logged_and_a_failure(
+    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(agent.Agent, "_failure", fault)
+
+    assert agent.run(load(config_path), config_path, None) == 1
+    assert "RuntimeError: a bug" in (tmp_path / "agent.log").read_text()
+    assert words(left(tmp_path)[-1]) == "stats"
+
+
+def test_status_tells_how_the_agent_fares(config_path: Path) -> None:
+    answers: list[dict[str, Any]] = []
+
+    run(config_path, lambda settings: answers.append(ask(settings.state_directory)))
+
+    (answer,) = answers
+    assert answer["pid"] == os.getpid()
+    assert answer["source"] == "ebpf"
+    assert ["openat2", "missing", "no such tracepoint"] in answer["coverage"]
+    assert answer["queued"] == answer["counters"]["queued"]
+    assert answer["delivery"]["requests"] >= 0
+    assert answer["agent"].keys() == {"cpu_seconds", "memory_bytes"}
+    assert "secret" not in json.dumps(answer)
+
+
+def reload_with(config_path: Path, text: str, expected: str) -> Callable[[Settings], None]:
+    """Changes the configuration, signals, and waits for a line in the log."""
+
+    def act(settings: Settings) -> None:
+        config_path.write_text(config_path.read_text() + text)
+        os.kill(os.getpid(), signal.SIGHUP)
+        for _ in range(500):
+            if expected in settings.log_file.read_text():
+                return
+            threading.Event().wait(0.01)
+        raise AssertionError(f"not in the log: {expected}")
+
+    return act
+
+
+def test_a_reload_applies_what_it_can(tmp_path: Path, config_path: Path) -> None:
+    text = "LogLevel: debug\nEventBufferCacheSize: 50\n"
+    run(config_path, reload_with(config_path, text, "EventBufferCacheSize takes effect at the ne"))
+
+    assert logging.getLogger("endpoint_agent").level == logging.DEBUG
+
+
+def test_a_reload_that_fails_changes_nothing(tmp_path: Path, config_path: Path) -> None:
+    run(config_path, reload_with(config_path, "LogLevel: loud\n", "LogLevel: found 'loud'"))
+
+    assert logging.getLogger("endpoint_agent").level == logging.INFO
+    reasons = [words(record) for record in left(tmp_path)]
+    assert "the configuration stays as it was" in reasons
 
 
 def test_the_state_folder_is_made_private(tmp_path: Path) -> None:

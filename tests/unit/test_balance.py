@@ -32,7 +32,12 @@ def answer(**counters: int) -> dict[str, Any]:
         "coverage": [["exec", "attached", ""], ["openat2", "missing", "no such tracepoint"]],
         "counters": COUNTERS | counters,
         "queued": 9,
-        "delivery": {"last_error": None, "requests": 7},
+        "delivery": {
+            "last_delivery": 1_768_827_054.1,
+            "last_error": None,
+            "retry_in": 2.345,
+            "requests": 7,
+        },
         "agent": {"cpu_seconds": 1.25, "memory_bytes": 33_000_000},
     }
 
@@ -69,7 +74,9 @@ def test_the_answer_is_laid_out() -> None:
         "  queued_bytes                  4,321",
         "",
         "Delivery",
-        "  last_error             None",
+        "  last_delivery          2026-01-19 12:50:54+00:00",
+        "  last_error             -",
+        "  retry_in               2.3",
         "  requests               7",
     ]
 
