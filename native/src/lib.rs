@@ -1,8 +1,11 @@
 //! The capture core of endpoint-agent: what the kernel saw becomes ECS JSON in a durable queue.
 //!
-//! One event's way: [`capture`] → [`enrich`] → [`ecs`] → [`spool`], driven by [`pipeline`].
+//! One event's way: [`capture`] → [`engine`] ([`enrich`], [`ecs`]) → [`spool`], driven by
+//! [`pipeline`]. What it means is in [`event`]; what became of it is in [`counters`].
 
+pub mod capture;
 pub mod counters;
 pub mod error;
 pub mod event;
+pub mod host;
 pub mod spool;

@@ -1,0 +1,78 @@
+//! What this host offers and allows, asked before anything is loaded.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::error::{Error, Result};
+
+/// Where the kernel's tracepoints are listed, as `aya` looks for them.
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Bits of `CapEff` (`include/uapi/linux/capability.h`).
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+/// Fails with what is missing and the remedy, unless programs may be loaded here.
+pub fn check() -> Result<()> {
+    let capabilities = effective_capabilities()
+        .map_err(Error::io("cannot read the capabilities in", "/proc/self/status"))?;
+    let may = |capability: u32| capabilities & (1 << capability) != 0;
+    if !may(CAP_SYS_ADMIN) && !(may(CAP_BPF) && may(CAP_PERFMON)) {
+        return Err(Error::Permission {
+            missing: "capturing kernel events needs the capabilities CAP_BPF and CAP_PERFMON, or \
+                      CAP_SYS_ADMIN"
+                .into(),
+            remedy: "run the agent as root".into(),
+        });
+    }
+    if !Path::new(BTF).exists() {
+        return Err(Error::Unsupported {
+            missing: format!("this kernel does not describe its types ({BTF} is missing)"),
+            remedy: "use a kernel of 5.8 or later built with CONFIG_DEBUG_INFO_BTF=y".into(),
+        });
+    }
+    Ok(())
+}
+
+fn effective_capabilities() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
+        .ok_or_else(|| io::Error::other("it has no line CapEff"))
+}
+
+/// Makes tracefs visible to the calling thread, and to it alone where nobody has mounted it.
+pub fn ensure_tracefs() -> Result<()> {
+    if TRACEFS.iter().any(|path| Path::new(path).join("events").exists()) {
+        return Ok(());
+    }
+    private_mount().map_err(Error::io("cannot mount tracefs on", TRACEFS[0]))
+}
+
+fn private_mount() -> io::Result<()> {
+    let check = |status: libc::c_int| match status {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    let none = std::ptr::null();
+    // SAFETY: no pointers; the calls change only what this thread sees of the file system.
+    check(unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) })?;
+    // SAFETY: both strings end with NUL and outlive the call; null means "not given".
+    check(unsafe {
+        libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast())
+    })?;
+    // SAFETY: as above.
+    check(unsafe {
+        libc::mount(
+            c"tracefs".as_ptr(),
+            c"/sys/kernel/tracing".as_ptr(),
+            c"tracefs".as_ptr(),
+            0,
+            none.cast(),
+        )
+    })
+}

@@ -1,0 +1,149 @@
+//! Repeats the kernel counted instead of sending: when their window ends, one event stands for them.
+//!
+//! The kernel's counts only grow and only this side removes entries, so no count is taken twice. An
+//! entry is removed when it has been idle for two windows: no program still counts on it then.
+
+use std::collections::{HashMap as Table, VecDeque};
+use std::os::fd::{AsFd, AsRawFd};
+
+use aya::maps::{HashMap, MapData};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::wire::{RepeatKey, RepeatValue};
+use crate::event::{Action, Event, FileChange, Repeat};
+
+/// Windows of idleness after which an entry is removed.
+const IDLE_WINDOWS: u64 = 2;
+
+/// `BPF_MAP_LOOKUP_AND_DELETE_ELEM`, which `aya` does not offer for this kind of map (Linux 5.14).
+const LOOKUP_AND_DELETE: libc::c_long = 21;
+
+/// An event whose repeats are being counted.
+struct Pending {
+    event: Event,
+    reported: u64,
+    since: u64,
+}
+
+/// The map of repeats and the events they belong to.
+pub struct Repeats {
+    map: HashMap<MapData, RepeatKey, RepeatValue>,
+    pending: Table<RepeatKey, Pending>,
+    due: VecDeque<(u64, RepeatKey)>,
+    window: u64,
+}
+
+impl Repeats {
+    /// Takes over the map; `window` as the programs were told, nanoseconds.
+    pub fn new(map: HashMap<MapData, RepeatKey, RepeatValue>, window: u64) -> Self {
+        Self { map, pending: Table::new(), due: VecDeque::new(), window }
+    }
+
+    /// Remembers an event whose entry the kernel has made or renewed at boot time `time`.
+    pub fn track(&mut self, key: RepeatKey, event: &Event, time: u64) {
+        match self.pending.get_mut(&key) {
+            // It is due already; only its latest event matters for what follows.
+            Some(pending) => pending.event = event.clone(),
+            None => {
+                let pending = Pending { event: event.clone(), reported: 0, since: event.time };
+                self.pending.insert(key, pending);
+                self.due.push_back((time + self.window, key));
+            }
+        }
+    }
+
+    /// Emits the events of the windows that have ended at boot time `now`.
+    pub fn settle(&mut self, now: u64, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+        while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+            let Ok(value) = self.map.get(&key, 0) else {
+                self.pending.remove(&key);
+                continue;
+            };
+            let idle = now.saturating_sub(value.since.max(value.last));
+            if idle > IDLE_WINDOWS * self.window {
+                self.retire(key, &wall, sink);
+            } else {
+                self.report(key, value, &wall, sink);
+                self.due.push_back((now + self.window, key));
+            }
+        }
+    }
+
+    /// Emits and removes everything, when nothing counts any more.
+    pub fn finish(&mut self, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+        while let Some((_, key)) = self.due.pop_front() {
+            self.retire(key, &wall, sink);
+        }
+    }
+
+    fn retire(&mut self, key: RepeatKey, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+        if let Some(value) = self.take(&key) {
+            self.report(key, value, wall, sink);
+        }
+        self.pending.remove(&key);
+    }
+
+    fn report(
+        &mut self,
+        key: RepeatKey,
+        value: RepeatValue,
+        wall: impl Fn(u64) -> u64,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        let Some(pending) = self.pending.get_mut(&key) else { return };
+        let count = value.count.saturating_sub(pending.reported);
+        if count == 0 {
+            return;
+        }
+        let last = wall(value.last);
+        let repeat = Repeat { count, first: pending.since, last };
+        pending.reported = value.count;
+        pending.since = last;
+        let mut event = Event { time: last, repeat: Some(repeat), ..pending.event.clone() };
+        if let Action::File(file) = &mut event.action {
+            // What was created once can only have been opened again.
+            file.change = FileChange::Modified;
+        }
+        sink(event);
+    }
+
+    /// Removes an entry and returns its last value, in one step where the kernel can.
+    fn take(&mut self, key: &RepeatKey) -> Option<RepeatValue> {
+        self.lookup_and_delete(key).or_else(|| {
+            let value = self.map.get(key, 0).ok();
+            let _ = self.map.remove(key);
+            value
+        })
+    }
+
+    fn lookup_and_delete(&self, key: &RepeatKey) -> Option<RepeatValue> {
+        /// The members of `union bpf_attr` for operations on elements.
+        #[derive(IntoBytes, zerocopy::Immutable)]
+        #[repr(C)]
+        struct Attributes {
+            map: u32,
+            padding: u32,
+            key: u64,
+            value: u64,
+            flags: u64,
+        }
+        let mut value = [0_u8; size_of::<RepeatValue>()];
+        let attributes = Attributes {
+            map: self.map.map().fd().as_fd().as_raw_fd().cast_unsigned(),
+            padding: 0,
+            key: std::ptr::from_ref(key) as u64,
+            value: value.as_mut_ptr() as u64,
+            flags: 0,
+        };
+        // SAFETY: key and value have the sizes the map was made with and live through the call.
+        let status = unsafe {
+            libc::syscall(
+                libc::SYS_bpf,
+                LOOKUP_AND_DELETE,
+                std::ptr::from_ref(&attributes),
+                size_of::<Attributes>(),
+            )
+        };
+        (status == 0).then(|| RepeatValue::read_from_bytes(&value).ok()).flatten()
+    }
+}

@@ -1,0 +1,69 @@
+//! Where events come from: a kernel, or a recording of one.
+
+pub mod ebpf;
+pub mod recording;
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::event::{Event, Loss};
+
+/// A stream of events in the order they happened.
+pub trait Source: Send {
+    /// Waits up to `timeout` for events and hands over those that are there.
+    fn drain(&mut self, timeout: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress>;
+
+    /// Stops capturing, and hands over what was captured but not drained yet.
+    fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()>;
+
+    /// What was lost since the last call. Every lost occurrence is in exactly one of them.
+    fn losses(&mut self) -> Vec<Loss>;
+
+    /// What the source looks at, and what it cannot.
+    fn coverage(&self) -> Vec<Hook>;
+
+    /// What went wrong since the last call without ending the source.
+    fn notices(&mut self) -> Vec<String>;
+}
+
+/// Whether a source has more to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More may come.
+    Running,
+    /// Nothing will come any more.
+    Ended,
+}
+
+/// One place where a source looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The tracepoint's or function's name.
+    pub name: String,
+    /// Whether it is in place.
+    pub state: HookState,
+    /// Why not, or an empty string.
+    pub reason: String,
+}
+
+/// Whether a hook is in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookState {
+    /// It captures.
+    Attached,
+    /// This kernel has no such place.
+    Missing,
+    /// The kernel has the place but refused the program.
+    Failed,
+}
+
+impl HookState {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            HookState::Attached => "attached",
+            HookState::Missing => "missing",
+            HookState::Failed => "failed",
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Readers of the host's state. Those of files take a root path, so that tests bring their own.
+
+pub mod clock;
+pub mod procfs;

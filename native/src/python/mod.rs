@@ -1,0 +1,31 @@
+//! The Python module `endpoint_agent._native`, and the only code that names pyo3.
+//!
+//! What Python sees is documented once, in `python/endpoint_agent/_native.pyi`.
+
+mod errors;
+mod pipeline;
+mod replay;
+mod spool;
+
+use pyo3::prelude::*;
+
+use crate::counters::Counter;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::counter_names;
+    #[pymodule_export]
+    use super::pipeline::PyPipeline;
+    #[pymodule_export]
+    use super::replay::{PyReplay, replay};
+    #[pymodule_export]
+    use super::spool::{PyBatch, PySpool};
+    #[pymodule_export]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}
+
+#[pyfunction]
+fn counter_names() -> Vec<(&'static str, &'static str)> {
+    Counter::ALL.iter().map(|counter| (counter.name(), counter.doc())).collect()
+}

@@ -1,0 +1,136 @@
+//! The class `Pipeline`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::errors::to_python;
+use super::spool::PySpool;
+use crate::capture::Source;
+use crate::capture::ebpf::{Ebpf, Settings};
+use crate::capture::recording::Replay;
+use crate::engine::{Context, Engine};
+use crate::error::Result;
+use crate::host::procfs;
+use crate::pipeline::Pipeline;
+
+#[pyclass(name = "Pipeline", module = "endpoint_agent._native", frozen)]
+pub struct PyPipeline(Mutex<Pipeline>);
+
+/// Where events come from, as Python names it.
+enum Origin {
+    Ebpf(Settings),
+    Recording(PathBuf),
+}
+
+#[pymethods]
+impl PyPipeline {
+    #[new]
+    #[pyo3(signature = (
+        spool, *, source, agent_id, envelope, state_directory, record=None, root="/".into(), mute=true
+    ))]
+    #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
+    fn new(
+        py: Python<'_>,
+        spool: &PySpool,
+        source: &str,
+        agent_id: String,
+        envelope: Vec<u8>,
+        state_directory: PathBuf,
+        record: Option<PathBuf>,
+        root: PathBuf,
+        mute: bool,
+    ) -> PyResult<Self> {
+        let _ = state_directory;
+        let boot_id = procfs::boot_id(&root);
+        let origin = match source.strip_prefix("replay:") {
+            Some(path) => Origin::Recording(path.into()),
+            None if source == "ebpf" => {
+                Origin::Ebpf(Settings { mute, record, boot_id, root: root.clone() })
+            }
+            None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
+        };
+        let spool = spool.shared()?;
+        let context = Context { agent_id, boot_id, envelope, root, live: true };
+        let made = py.detach(move || -> Result<Pipeline> {
+            let counters = spool.counters().clone();
+            let (source, context, patient) = open(origin, context)?;
+            Ok(Pipeline::new(source, Engine::new(context, counters), spool, patient))
+        });
+        made.map(|pipeline| Self(Mutex::new(pipeline))).map_err(|error| to_python(py, error))
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Pipeline::start)?.map_err(|error| to_python(py, error))
+    }
+
+    fn ready(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let timeout = Duration::try_from_secs_f64(timeout)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.with(py, move |pipeline| pipeline.ready(timeout))
+    }
+
+    fn finished(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |pipeline| pipeline.finished())
+    }
+
+    fn set_envelope(&self, py: Python<'_>, envelope: Vec<u8>) -> PyResult<()> {
+        self.with(py, |pipeline| pipeline.set_envelope(envelope))
+    }
+
+    fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {
+        self.with(py, |pipeline| {
+            let hooks = pipeline.coverage().iter();
+            hooks.map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone())).collect()
+        })
+    }
+
+    fn notices(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, String)>> {
+        self.with(py, |pipeline| {
+            let notices = pipeline.notices().into_iter();
+            notices
+                .map(|notice| (if notice.fatal { "error" } else { "warning" }, notice.message))
+                .collect()
+        })
+    }
+
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, Pipeline::stop)
+    }
+}
+
+impl PyPipeline {
+    /// Runs `work` on the pipeline, alone, without the interpreter.
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Pipeline) -> T + Send,
+    ) -> PyResult<T> {
+        py.detach(|| {
+            let mut pipeline = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok(work(&mut pipeline))
+        })
+    }
+}
+
+/// Opens a source; a recording brings the boot it was made in and never asks this host's /proc.
+fn open(origin: Origin, mut context: Context) -> Result<(Box<dyn Source>, Context, bool)> {
+    match origin {
+        Origin::Ebpf(settings) => Ok((Box::new(Ebpf::open(settings)?), context, false)),
+        Origin::Recording(path) => {
+            let replay = open_recording(&path, &mut context)?;
+            Ok((Box::new(replay), context, true))
+        }
+    }
+}
+
+/// Opens a recording and turns the context into that of the host it was made on.
+pub fn open_recording(path: &Path, context: &mut Context) -> Result<Replay> {
+    let replay = Replay::open(path)?;
+    context.boot_id = replay.boot_id();
+    context.live = false;
+    Ok(replay)
+}
