@@ -53,6 +53,10 @@ def settled(spool: Any) -> None:
     until(lambda: spool.counters()["queued"] == 0)
 
 
+def quarantined(spool: Any) -> list[bytes]:
+    return spool.quarantine
+
+
 def assert_balance(spool: Any, **expected: int) -> None:
     counters = spool.counters()
     parts = ("delivered", "queued", "evicted", "rejected", "damaged")

@@ -20,6 +20,7 @@ from .delivery import (
     assert_balance,
     delivering,
     events,
+    quarantined,
     queue,
     settings,
     settled,
@@ -206,7 +207,7 @@ def test_only_the_event_that_is_refused_goes_to_quarantine(status):
     with scripted_intake(refusal) as intake, delivering(spool, intake.url):
         settled(spool)
     assert intake.accepted == [event for event in events(250) if event not in bad]
-    assert set(spool.quarantine) == bad
+    assert set(quarantined(spool)) == bad
     assert_balance(spool, delivered=248, rejected=2)
 
 
@@ -217,7 +218,7 @@ def test_events_refused_within_a_taken_batch_go_to_quarantine(caplog):
     spool = queue(260)
     with scripted_intake(answers(202, errors)) as intake, delivering(spool, intake.url):
         settled(spool)
-    assert spool.quarantine == [events(260)[place] for place in (0, 100, 249)]
+    assert quarantined(spool) == [events(260)[place] for place in (0, 100, 249)]
     assert len(intake.requests) == 2
     assert "refuses an event" in caplog.text
     assert_balance(spool, delivered=257, rejected=3)
