@@ -85,7 +85,7 @@ class RotatingFile(logging.Handler):
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int, compress: bool) -> None:
-        """Opens the file, making its folder.
+        """Opens the file, making its folder. Where the disk is full, the first line tries again.
 
         Raises:
             AgentError: it cannot be opened.
@@ -96,8 +96,8 @@ class RotatingFile(logging.Handler):
         self._backups = backups
         self._compress = compress
         self._unwritten = 0
+        self._descriptor = -1
         with _told(path):
-            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._descriptor = self._open()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -141,6 +141,7 @@ class RotatingFile(logging.Handler):
         return os.fstat(self._descriptor).st_size
 
     def _open(self) -> int:
+        self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         return os.open(self._path, flags, 0o600)
 
@@ -194,6 +195,7 @@ def _compress(path: Path) -> None:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
+    """Tells the user what keeps the file from being opened, unless that may pass by itself."""
     try:
         yield
     except PermissionError as error:
@@ -202,6 +204,8 @@ def _told(path: Path) -> Iterator[None]:
             "run as root, or set LogFile to a file you may write or to - for standard error"
         ) from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return
         raise AgentError(
             f"cannot open the log file {path}: {error.strerror}; "
             "set LogFile to a file that can be written, or to - for standard error"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import logging
@@ -160,6 +161,24 @@ def test_a_full_disk_leaves_a_rotated_file_uncompressed(tmp_path: Path) -> None:
 
     assert path.read_text() == "line 1\n"
     assert {file.name for file in tmp_path.iterdir()} == {"agent.log", "agent.log.1"}
+
+
+def test_a_disk_that_is_full_at_the_start_costs_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "log" / "agent.log"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        handler = RotatingFile(path, max_bytes=1000, backups=1, compress=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.handle(line("lost"))
+    handler.handle(line("after"))
+    handler.close()
+
+    assert path.read_text() == "(1 lines before this one could not be written)\nafter\n"
 
 
 def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from .daemon import COMMAND, NOWHERE, Agent, Intake, wait
+
+from endpoint_agent.balance import SUMS
+from endpoint_agent.selftest import CHILD, Act, acts, recognise
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root"),
+]
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    intake = Intake(tmp_path / "intake")
+    yield intake
+    intake.stop()
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    agent = Agent(tmp_path)
+    yield agent
+    agent.kill()
+
+
+def act(folder: Path) -> list[Act]:
+    """Executes a program that creates, writes, renames and deletes a file and connects."""
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(port)]
+        subprocess.run(command, check=True, timeout=10)
+        listener.accept()[0].close()
+    return acts(folder.name, port)
+
+
+def unseen(events: list[dict[str, Any]], expected: list[Act]) -> list[str]:
+    """Names of the acts that no event tells."""
+    recognise(b"\n".join(json.dumps(event).encode() for event in events), expected)
+    return [one.name for one in expected if not one.seen]
+
+
+def stats(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The counters of every heartbeat."""
+    return [
+        event["action"]["properties"] for event in events if event["event"].get("action") == "stats"
+    ]
+
+
+def sequences(events: list[dict[str, Any]]) -> list[int]:
+    """The sequence numbers of events, ordered."""
+    return sorted(event["event"]["sequence"] for event in events)
+
+
+def test_what_happens_on_the_host_arrives_and_the_balance_holds(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(intake.url)
+    agent.start()
+    expected = act(tmp_path / "act-once")
+
+    assert agent.stop() == 0
+
+    events = intake.events()
+    assert unseen(events, expected) == []
+    assert events[-1]["event"]["action"] == "stats"
+    first, *_, last = stats(events)
+    assert first["captured"] < last["captured"]
+    assert SUMS[0].difference(last) == 0
+    assert last["lost"] == 0
+    # Nothing is missing, and nothing came twice.
+    assert sequences(events) == list(range(1, len(events) + 1))
+
+
+def test_every_event_says_whose_it_is(tmp_path: Path, intake: Intake, agent: Agent) -> None:
+    agent.configure(intake.url)
+    agent.start()
+    act(tmp_path / "act-whose")
+    agent.stop()
+
+    events = intake.events()
+    assert {event["agent"]["id"] for event in events} == {
+        (agent.state / "agent-id").read_text()[:64]
+    }
+    assert {event["host"]["hostname"] for event in events} == {socket.gethostname()}
+    assert {event["event"]["provider"] for event in events} == {"SEKOIA-IO-Endpoint"}
+
+
+def test_the_agent_does_not_report_itself(tmp_path: Path, intake: Intake, agent: Agent) -> None:
+    agent.configure(intake.url, StatsInterval=1)
+    agent.start()
+    pid = wait(agent.status)["pid"]
+    agent.stop()
+
+    own = [event for event in intake.events() if event.get("process", {}).get("pid") == pid]
+    assert [
+        event["event"]["action"] for event in own if event["event"]["action"] != "process-ended"
+    ] == []
+
+
+def test_a_reload_delivers_what_waited(tmp_path: Path, intake: Intake, agent: Agent) -> None:
+    agent.configure(NOWHERE)
+    agent.start()
+    expected = act(tmp_path / "act-before-reload")
+    wait(lambda: agent.status()["delivery"]["last_error"])
+
+    agent.configure(intake.url, EventBufferCacheSize=50)
+    agent.reload()
+    wait(lambda: unseen(intake.events(), expected) == [])
+    agent.stop()
+
+    log = agent.log.read_text()
+    assert "EventBufferCacheSize takes effect at the next start" in log
+    assert "the intake takes events again" in log
+
+
+def test_a_reload_of_a_bad_file_changes_nothing(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(intake.url)
+    agent.start()
+    agent.config.write_text("IntakeKey: [")
+    agent.reload()
+    wait(lambda: "the configuration stays as it was" in agent.log.read_text())
+    expected = act(tmp_path / "act-after-reload")
+
+    assert agent.stop() == 0
+    events = intake.events()
+    assert unseen(events, expected) == []
+    reasons = [event["event"].get("reason", "") for event in events]
+    assert any(reason.startswith("the configuration stays as it was") for reason in reasons)
+
+
+def test_nothing_that_was_queued_is_lost_to_a_kill(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(NOWHERE, EventBufferSyncInterval=0)
+    agent.start()
+    expected = act(tmp_path / "act-before-kill")
+    wait(lambda: agent.counters()["captured"] >= len(expected))
+    queued = wait(agent.status)["queued"]
+    agent.stop(signal.SIGKILL)
+
+    agent.configure(intake.url)
+    agent.start()
+    assert agent.stop() == 0
+
+    events = intake.events()
+    last = stats(events)[-1]
+    assert last["recovered"] >= queued
+    assert last["damaged"] == 0
+    assert [one.difference(last) for one in SUMS] == [0, 0]
+    assert unseen(events, expected) == []
+    assert sequences(events[: last["recovered"]]) == list(range(1, last["recovered"] + 1))
+
+
+def test_a_second_agent_on_the_same_queue_is_refused(intake: Intake, agent: Agent) -> None:
+    agent.configure(intake.url)
+    agent.start()
+
+    second = subprocess.run(
+        [*COMMAND, "run", "--config", str(agent.config)], capture_output=True, timeout=30
+    )
+
+    assert second.returncode == 1
+    assert str(agent.state).encode() in second.stderr
+    assert agent.status() is not None
+    agent.stop()
+
+
+def test_status_prints_the_balance(intake: Intake, agent: Agent) -> None:
+    agent.configure(intake.url)
+    agent.start()
+    command = [*COMMAND, "status", "--config", str(agent.config)]
+
+    running = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    agent.stop()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    assert running.returncode == 0
+    assert "Out of the queue" in running.stdout
+    assert ended.returncode == 1
+    assert "no agent runs" in ended.stderr
+
+
+def test_check_proves_the_coverage_of_this_host() -> None:
+    done = subprocess.run([*COMMAND, "check", "--json"], capture_output=True, timeout=60)
+    answer = json.loads(done.stdout)
+
+    assert [name for name, seen in answer["proof"].items() if not seen] == []
+    assert (done.returncode, answer["passed"], answer["error"]) == (0, True, None)
+    assert any(state == "attached" for _, state, _ in answer["coverage"])
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_without_capabilities_the_error_names_them(
+    command: str, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(intake.url)
+    options = ["--config", str(agent.config)] if command == "run" else []
+
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", *COMMAND, command, *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 3
+    assert "CAP_BPF" in done.stderr
+    assert "root" in done.stderr
