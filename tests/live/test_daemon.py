@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from .daemon import COMMAND, NOWHERE, Agent, Intake, wait
 
 from endpoint_agent.balance import SUMS
 from endpoint_agent.selftest import CHILD, Act, acts, recognise
+
+from .daemon import COMMAND, NOWHERE, Agent, Intake, wait
 
 pytestmark = [
     pytest.mark.live,
