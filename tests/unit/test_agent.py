@@ -7,13 +7,14 @@ import os
 import signal
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from endpoint_agent import agent, log
+from endpoint_agent import agent, envelope, log
 from endpoint_agent._native import Spool
 from endpoint_agent.agent import Task, prepare_folder
 from endpoint_agent.config import Settings, load
@@ -34,6 +35,7 @@ class MockPipeline:
 
     refuses: ClassVar[bool] = False
     fails: ClassVar[bool] = False
+    envelopes: ClassVar[list[bytes]] = []
 
     def __init__(self, spool: Spool, **given: Any) -> None:
         if self.refuses:
@@ -58,6 +60,9 @@ class MockPipeline:
 
     def coverage(self) -> list[tuple[str, str, str]]:
         return [("exec", "attached", ""), ("openat2", "missing", "no such tracepoint")]
+
+    def set_envelope(self, members: bytes) -> None:
+        self.envelopes.append(members)
 
     def notices(self) -> list[tuple[str, str]]:
         told, self._notices = self._notices, []
@@ -88,17 +93,21 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     log.LOGGER.handlers, log.LOGGER.level, log.LOGGER.propagate = before
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Waits until the condition holds."""
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def run(config_path: Path, *actions: Callable[[Settings], object]) -> int:
     """Runs the agent; another thread does the actions once it answers, and then ends it."""
     settings = load(config_path)
 
     def act() -> None:
-        deadline = threading.Event()
-        for _ in range(1000):
-            if (settings.state_directory / SOCKET_NAME).exists():
-                break
-            deadline.wait(0.01)
         try:
+            wait_for((settings.state_directory / SOCKET_NAME).exists)
             for action in actions:
                 action(settings)
         finally:
@@ -204,17 +213,26 @@ def test_status_tells_how_the_agent_fares(config_path: Path) -> None:
     assert "secret" not in json.dumps(answer)
 
 
+def test_a_change_of_address_reaches_the_pipeline(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = iter(range(1, 1_000_000))
+    monkeypatch.setattr(envelope, "addresses", lambda: [f"10.0.0.{next(addresses)}"])
+    monkeypatch.setattr(agent, "REFRESH", 0.0)
+    monkeypatch.setattr(MockPipeline, "envelopes", [])
+
+    run(config_path, lambda _: wait_for(lambda: len(MockPipeline.envelopes) > 1))
+
+    assert b'"ip":["10.0.0.2"]' in MockPipeline.envelopes[0]
+
+
 def reload_with(config_path: Path, text: str, expected: str) -> Callable[[Settings], None]:
     """Changes the configuration, signals, and waits for a line in the log."""
 
     def act(settings: Settings) -> None:
         config_path.write_text(config_path.read_text() + text)
         os.kill(os.getpid(), signal.SIGHUP)
-        for _ in range(500):
-            if expected in settings.log_file.read_text():
-                return
-            threading.Event().wait(0.01)
-        raise AssertionError(f"not in the log: {expected}")
+        wait_for(lambda: expected in settings.log_file.read_text())
 
     return act
 
