@@ -4,4 +4,19 @@
 #include "file.bpf.c"
 #include "network.bpf.c"
 
+/*
+ * Read by nobody: it brings the wire format into the object's BTF, where the test looks that
+ * compares it with the reader's structs.
+ */
+const volatile union {
+	struct event_clock clock;
+	struct event_fork fork;
+	struct event_exec exec;
+	struct event_exit exit;
+	struct event_open open;
+	struct event_delete delete;
+	struct event_rename rename;
+	struct event_connection connection;
+} wire_format = {};
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

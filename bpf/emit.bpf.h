@@ -86,18 +86,28 @@ INLINE u64 next_sequence(u32 ring)
 	return sequence ? __sync_fetch_and_add(sequence, 1) : 0;
 }
 
+/*
+ * The reader comes by itself every few milliseconds; it is woken only by the record that fills the
+ * ring to the mark, since a wake-up for each would cost both sides more than the record.
+ */
+INLINE u64 wakeup_flag(void *ring, u64 size)
+{
+	u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+	if (waiting < wakeup_bytes && waiting + size >= wakeup_bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
 /* Sends a stamped record and counts what became of it. 0 if it was sent. */
 INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size)
 {
 	struct tally *tally = tally_of(header->kind);
-	u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 	long failed;
 
 	header->size = size;
 	header->sequence = next_sequence(ring_number);
-	failed = bpf_ringbuf_output(
-		ring, header, size,
-		waiting >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	failed = bpf_ringbuf_output(ring, header, size, wakeup_flag(ring, size));
 	if (tally) {
 		if (failed)
 			tally->lost_ring++;

@@ -258,3 +258,6 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
     };
     [wire.as_bytes(), &executable, &directory, &exec.arguments].concat()
 }
+
+#[cfg(test)]
+mod tests;

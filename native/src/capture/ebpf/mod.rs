@@ -10,7 +10,6 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aya::maps::ring_buf::RingBufItem;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use zerocopy::FromBytes;
 
@@ -117,30 +116,25 @@ impl Ebpf {
             losses: &mut self.losses,
             sink,
         };
-        let mut critical = self.critical.next();
-        let mut bulk = self.bulk.next();
+        let mut critical = peek(&mut self.critical);
+        let mut bulk = peek(&mut self.bulk);
         for _ in 0..STRIDE {
-            let critical_first = match (&critical, &bulk) {
-                (Some(one), Some(other)) => time_of(one) <= time_of(other),
+            let critical_first = match (critical, bulk) {
+                (Some(one), Some(other)) => one <= other,
+                (None, None) => break,
                 (one, _) => one.is_some(),
             };
-            // The old item has to be gone before the ring gives the next.
-            if critical_first {
-                let Some(item) = critical else { break };
-                handler.handle(&item);
-                drop(item);
-                critical = self.critical.next();
+            let (ring, head) = if critical_first {
+                (&mut self.critical, &mut critical)
             } else {
-                let Some(item) = bulk else { break };
+                (&mut self.bulk, &mut bulk)
+            };
+            if let Some(item) = ring.next() {
                 handler.handle(&item);
-                drop(item);
-                bulk = self.bulk.next();
             }
+            *head = peek(ring);
         }
         self.more = critical.is_some() || bulk.is_some();
-        // An item is consumed when it is dropped, so those that wait must not be.
-        std::mem::forget(critical);
-        std::mem::forget(bulk);
     }
 }
 
@@ -231,8 +225,12 @@ impl Handler<'_> {
     }
 }
 
-fn time_of(item: &RingBufItem<'_>) -> u64 {
-    Header::read_from_prefix(item).map_or(0, |(header, _)| header.time)
+/// The time of a ring's oldest record, which stays there: only a dropped item is consumed.
+fn peek(ring: &mut RingBuf<MapData>) -> Option<u64> {
+    let item = ring.next()?;
+    let time = Header::read_from_prefix(&item).map_or(0, |(header, _)| header.time);
+    std::mem::forget(item);
+    Some(time)
 }
 
 fn complaint(hook: &Hook) -> Option<String> {

@@ -19,7 +19,7 @@ pub fn check() -> Result<()> {
     let capabilities = effective_capabilities()
         .map_err(Error::io("cannot read the capabilities in", "/proc/self/status"))?;
     let may = |capability: u32| capabilities & (1 << capability) != 0;
-    if !may(CAP_SYS_ADMIN) && !(may(CAP_BPF) && may(CAP_PERFMON)) {
+    if !(may(CAP_SYS_ADMIN) || may(CAP_BPF) && may(CAP_PERFMON)) {
         return Err(Error::Permission {
             missing: "capturing kernel events needs the capabilities CAP_BPF and CAP_PERFMON, or \
                       CAP_SYS_ADMIN"

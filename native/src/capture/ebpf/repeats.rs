@@ -6,7 +6,7 @@
 use std::collections::{HashMap as Table, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
 
-use aya::maps::{HashMap, MapData};
+use aya::maps::{HashMap, IterableMap, MapData};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::wire::{RepeatKey, RepeatValue};

@@ -3,6 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `enum event_kind`.
+#[allow(missing_docs)] // event.h says what each means
 pub mod kind {
     pub const CLOCK: u16 = 1;
     pub const SNAPSHOT: u16 = 2;
@@ -22,6 +23,7 @@ pub mod kind {
 }
 
 /// `enum event_flag`.
+#[allow(missing_docs)] // event.h says what each means
 pub mod flag {
     pub const ARGUMENTS_CUT: u16 = 1 << 0;
     pub const PATH_CUT: u16 = 1 << 1;
@@ -31,8 +33,9 @@ pub mod flag {
     pub const DIRECTORY: u16 = 1 << 5;
 }
 
-/// `AF_INET` and `AF_INET6`.
+/// `AF_INET`.
 pub const FAMILY_IPV4: u16 = 2;
+/// `AF_INET6`.
 pub const FAMILY_IPV6: u16 = 10;
 
 /// Declares a struct of the wire format together with the list of its fields for the layout test.
@@ -184,3 +187,6 @@ unsafe impl aya::Pod for RepeatKey {}
 unsafe impl aya::Pod for RepeatValue {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Tally {}
+
+#[cfg(test)]
+mod tests;
