@@ -107,10 +107,12 @@ INLINE int opened(struct syscall_exit *call)
 		return 0;
 	READ(inode, file->f_inode);
 	READ(mode, inode->i_mode);
-	if ((mode & S_IFMT) != S_IFREG || current_is_muted())
+	if ((mode & S_IFMT) != S_IFREG)
 		return 0;
 	identify(&key, inode);
-	if (!repeat_window || !is_repeat(&key))
+	if (repeat_window && is_repeat(&key))
+		return 0;
+	if (!current_is_muted())
 		send_open(&key, file, inode, file_mode & FMODE_CREATED ? EVENT_CREATED : 0, mode);
 	return 0;
 }

@@ -58,12 +58,19 @@ pub struct Settings {
 /// Runs on a thread of its own, which may have to see a tracefs that nobody else sees.
 pub fn load(settings: Settings) -> Result<(Ebpf, Vec<Hook>)> {
     probe::check()?;
-    std::thread::spawn(move || {
+    let loaded = std::thread::spawn(move || {
         probe::ensure_tracefs()?;
         load_here(settings)
     })
     .join()
-    .unwrap_or_else(|_| Err(refused("the loader panicked")))
+    .unwrap_or_else(|_| Err(refused("the loader panicked")));
+    // Reading the kernel's types took some ten megabytes that the allocator would keep for itself.
+    // SAFETY: no arguments to get wrong; it only returns free memory.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+    loaded
 }
 
 fn load_here(settings: Settings) -> Result<(Ebpf, Vec<Hook>)> {

@@ -1,0 +1,84 @@
+/*
+ * Load generators, one program:
+ *
+ *   storm exec COUNT            spawn /bin/true COUNT times, one after the other
+ *   storm open COUNT FOLDER N   open for writing and close COUNT files of N names below FOLDER
+ *   storm getppid COUNT         a system call that nobody asked about
+ *
+ * Prints the seconds the loop took, with nanoseconds.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void spawn_many(long count)
+{
+	char *arguments[] = { "true", NULL }, *environment[] = { NULL };
+
+	for (long i = 0; i < count; i++) {
+		pid_t child;
+
+		if (posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environment))
+			fail("posix_spawn");
+		if (waitpid(child, NULL, 0) < 0)
+			fail("waitpid");
+	}
+}
+
+static void open_many(long count, const char *folder, long names)
+{
+	char path[PATH_MAX];
+
+	for (long i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%ld", folder, i % names);
+		int file = open(path, O_CREAT | O_WRONLY, 0600);
+
+		if (file < 0)
+			fail(path);
+		close(file);
+	}
+}
+
+static void getppid_many(long count)
+{
+	for (long i = 0; i < count; i++)
+		syscall(SYS_getppid);
+}
+
+int main(int argc, char **argv)
+{
+	long count = argc > 2 ? atol(argv[2]) : 0;
+	double start = now();
+
+	if (argc == 3 && !strcmp(argv[1], "exec"))
+		spawn_many(count);
+	else if (argc == 5 && !strcmp(argv[1], "open"))
+		open_many(count, argv[3], atol(argv[4]));
+	else if (argc == 3 && !strcmp(argv[1], "getppid"))
+		getppid_many(count);
+	else
+		return fprintf(stderr, "see the head of storm.c\n"), 2;
+	printf("%.9f\n", now() - start);
+	return 0;
+}
