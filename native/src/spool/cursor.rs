@@ -1,0 +1,264 @@
+//! The cursor file: how far the intake has taken the queue, in two slots written in turn.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::folder::Folder;
+use super::segment::NUMBERS_END;
+use crate::error::{Error, Result};
+
+/// Name of the file.
+pub(super) const NAME: &str = "cursor";
+
+/// The last four bytes are the format's version.
+const MAGIC: [u8; 8] = *b"\xffEAC\x01\0\0\0";
+/// Bytes of a slot before its checksum.
+const SLOT: usize = 64;
+/// The slots lie in different blocks, so that no torn block can take both.
+const OFFSETS: [u64; 2] = [0, 4096];
+
+/// Where the queue stands. All are record numbers, and the first three do not descend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Every record below is settled: delivered, rejected, evicted or found damaged.
+    pub acked: u64,
+    /// The batch to be settled next is `acked..head_end`; empty when none is in flight.
+    pub head_end: u64,
+    /// All that is in flight is `acked..in_flight_end`: the head, and what was split from it.
+    pub in_flight_end: u64,
+    /// Every record below was removed from the files on purpose.
+    pub oldest: u64,
+}
+
+/// The open cursor file.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    file: Arc<File>,
+    queue: Uuid,
+    generation: u64,
+    last: Option<Mark>,
+    is_synced: bool,
+}
+
+/// What a cursor file says of the run before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub queue: Uuid,
+    pub generation: u64,
+    pub mark: Mark,
+}
+
+impl Cursor {
+    /// Opens the file, made when missing, and reads the newer of its whole slots.
+    pub fn open(folder: &Folder) -> Result<(File, Option<Saved>)> {
+        let file = folder
+            .open_or_create(NAME)
+            .map_err(Error::io("cannot open", folder.path(NAME)))?;
+        let saved = OFFSETS
+            .iter()
+            .filter_map(|&offset| read(&file, offset))
+            .max_by_key(|saved| saved.generation);
+        Ok((file, saved))
+    }
+
+    /// The cursor of `queue`, continuing from what its file said.
+    pub fn new(file: File, queue: Uuid, saved: Option<Saved>) -> Self {
+        let generation = saved.map_or(0, |saved| saved.generation);
+        Self {
+            file: Arc::new(file),
+            queue,
+            generation,
+            last: None,
+            is_synced: true,
+        }
+    }
+
+    /// The queue's id.
+    pub fn queue(&self) -> Uuid {
+        self.queue
+    }
+
+    /// The file, if it has to be synced for what was stored to last.
+    pub fn take_unsynced(&mut self) -> Option<Arc<File>> {
+        (!std::mem::replace(&mut self.is_synced, true)).then(|| self.file.clone())
+    }
+
+    /// Writes the mark over the older slot, unless it is there already.
+    ///
+    /// A failure leaves the other slot in force, and the next store tries again: until then a
+    /// crash repeats a batch, which delivery at least once allows.
+    pub fn store(&mut self, mark: Mark) {
+        if self.last == Some(mark) {
+            return;
+        }
+        let generation = self.generation + 1;
+        let slot = encode(&Saved {
+            queue: self.queue,
+            generation,
+            mark,
+        });
+        let offset = OFFSETS[(generation % 2) as usize];
+        if self.file.write_all_at(&slot, offset).is_ok() {
+            self.generation = generation;
+            self.last = Some(mark);
+            self.is_synced = false;
+        }
+    }
+}
+
+fn encode(saved: &Saved) -> [u8; SLOT + 4] {
+    let mut bytes = [0; SLOT + 4];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..24].copy_from_slice(saved.queue.as_bytes());
+    let Mark {
+        acked,
+        head_end,
+        in_flight_end,
+        oldest,
+    } = saved.mark;
+    let numbers = [saved.generation, acked, head_end, in_flight_end, oldest];
+    for (place, number) in bytes[24..SLOT].chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    let crc = crc32fast::hash(&bytes[..SLOT]);
+    bytes[SLOT..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn read(file: &File, offset: u64) -> Option<Saved> {
+    let mut bytes = [0; SLOT + 4];
+    file.read_exact_at(&mut bytes, offset).ok()?;
+    decode(&bytes)
+}
+
+fn decode(bytes: &[u8; SLOT + 4]) -> Option<Saved> {
+    let crc = crc32fast::hash(&bytes[..SLOT]).to_le_bytes();
+    if bytes[..8] != MAGIC || bytes[SLOT..] != crc {
+        return None;
+    }
+    let (queue, numbers) = bytes[8..SLOT].split_first_chunk()?;
+    let (numbers, _) = numbers.as_chunks::<8>();
+    let &[generation, acked, head_end, in_flight_end, oldest] = numbers.as_array()?;
+    let [generation, acked, head_end, in_flight_end, oldest] =
+        [generation, acked, head_end, in_flight_end, oldest].map(u64::from_le_bytes);
+    let is_sound = acked <= head_end
+        && head_end <= in_flight_end
+        && [generation, in_flight_end, oldest]
+            .iter()
+            .all(|&number| number < NUMBERS_END);
+    let mark = Mark {
+        acked,
+        head_end,
+        in_flight_end,
+        oldest,
+    };
+    is_sound.then_some(Saved {
+        queue: Uuid::from_bytes(*queue),
+        generation,
+        mark,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUE: Uuid = Uuid::from_u128(7);
+
+    fn mark(acked: u64) -> Mark {
+        Mark {
+            acked,
+            head_end: acked + 2,
+            in_flight_end: acked + 3,
+            oldest: 1,
+        }
+    }
+
+    /// A folder whose cursor was stored twice: slot 1 holds `mark(5)`, slot 0 `mark(8)`.
+    fn stored_twice() -> (tempfile::TempDir, Folder) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(root.path()).unwrap();
+        let (file, saved) = Cursor::open(&folder).unwrap();
+        assert_eq!(saved, None);
+        let mut cursor = Cursor::new(file, QUEUE, saved);
+        cursor.store(mark(5));
+        cursor.store(mark(8));
+        assert!(cursor.take_unsynced().is_some());
+        cursor.store(mark(8));
+        assert!(cursor.take_unsynced().is_none(), "it is there already");
+        (root, folder)
+    }
+
+    fn reopened(folder: &Folder) -> Option<Mark> {
+        let (_, saved) = Cursor::open(folder).unwrap();
+        assert!(saved.is_none_or(|saved| saved.queue == QUEUE));
+        saved.map(|saved| saved.mark)
+    }
+
+    fn overwrite(folder: &Folder, offset: u64) {
+        folder
+            .open_existing(NAME)
+            .unwrap()
+            .write_all_at(&[0x5A; 8], offset)
+            .unwrap();
+    }
+
+    #[test]
+    fn the_newer_slot_is_in_force() {
+        let (_root, folder) = stored_twice();
+        assert_eq!(reopened(&folder), Some(mark(8)));
+    }
+
+    #[test]
+    fn a_torn_slot_leaves_the_other_in_force() {
+        let (_root, folder) = stored_twice();
+        overwrite(&folder, OFFSETS[0] + 30);
+        assert_eq!(reopened(&folder), Some(mark(5)));
+        overwrite(&folder, OFFSETS[1] + 50);
+        assert_eq!(reopened(&folder), None);
+    }
+
+    #[test]
+    fn storing_goes_on_over_the_older_slot_after_a_reopening() {
+        let (_root, folder) = stored_twice();
+        let (file, saved) = Cursor::open(&folder).unwrap();
+        Cursor::new(file, QUEUE, saved).store(mark(11));
+        assert_eq!(reopened(&folder), Some(mark(11)));
+        overwrite(&folder, OFFSETS[1]);
+        assert_eq!(reopened(&folder), Some(mark(8)));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_no_mark() {
+        for mark in [
+            Mark {
+                acked: 9,
+                ..mark(5)
+            },
+            Mark {
+                head_end: 9,
+                ..mark(5)
+            },
+            Mark {
+                in_flight_end: NUMBERS_END,
+                ..mark(5)
+            },
+            Mark {
+                oldest: u64::MAX,
+                ..mark(5)
+            },
+        ] {
+            assert_eq!(
+                decode(&encode(&Saved {
+                    queue: QUEUE,
+                    generation: 1,
+                    mark
+                })),
+                None
+            );
+        }
+    }
+}

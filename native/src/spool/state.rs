@@ -1,0 +1,234 @@
+//! What the threads of a queue share: the log, the ledger and the cursor, kept in step.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::arrivals::Arrivals;
+use super::batch::Batch;
+use super::cursor::Cursor;
+use super::ledger::Ledger;
+use super::log::Log;
+use super::reader::Reading;
+use super::{LONGEST_WAIT, Limits};
+use crate::counters::{Counter, Counters};
+
+/// The state behind its lock.
+#[derive(Debug)]
+pub(super) struct SharedState(Mutex<State>);
+
+impl SharedState {
+    pub fn new(state: State) -> Self {
+        Self(Mutex::new(state))
+    }
+
+    /// Never held while reading, compressing or syncing.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub log: Log,
+    pub ledger: Ledger,
+    pub cursor: Cursor,
+    pub counters: Arc<Counters>,
+    /// A call of `wake` that no `next_batch` has seen yet.
+    pub woken: bool,
+    /// Held until the queue is closed.
+    pub lock: Option<File>,
+    arrivals: Arrivals,
+    /// The number that, when written, ends the wait of a `next_batch`.
+    awaited: u64,
+}
+
+/// What a `next_batch` does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Read,
+    GiveUp,
+    Wait(Duration),
+}
+
+impl State {
+    pub fn new(
+        log: Log,
+        ledger: Ledger,
+        cursor: Cursor,
+        lock: File,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            log,
+            ledger,
+            cursor,
+            counters,
+            woken: false,
+            lock: Some(lock),
+            arrivals: Arrivals::default(),
+            awaited: u64::MAX,
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    /// Records written and not yet settled.
+    pub fn queued(&self) -> u64 {
+        self.ledger.queued(self.log.next())
+    }
+
+    /// Buffers a record. False, and counted as lost, when it cannot be queued.
+    pub fn push(&mut self, record: &[u8]) -> bool {
+        if self.is_closed() || !self.log.accepts(record.len()) {
+            self.count_lost(1);
+            return false;
+        }
+        if self.log.is_full_for(record.len()) {
+            self.flush();
+            self.log.seal();
+        }
+        if self.log.push(record) {
+            self.flush();
+        }
+        true
+    }
+
+    /// Writes what is buffered. False, and counted as lost, when that fails.
+    pub fn flush(&mut self) -> bool {
+        let (first, count) = (self.log.next(), self.log.buffered());
+        if count == 0 {
+            return true;
+        }
+        self.make_room();
+        if self.log.write().is_err() {
+            self.count_lost(count);
+            return false;
+        }
+        self.counters.add(Counter::Spooled, count);
+        self.arrivals.note(first, Instant::now());
+        true
+    }
+
+    /// Whether a waiting `next_batch` should look again. Says so once.
+    pub fn take_awaited(&mut self) -> bool {
+        let awaited = self.woken || self.log.next() >= self.awaited;
+        if awaited {
+            self.awaited = u64::MAX;
+        }
+        awaited
+    }
+
+    /// What a `next_batch` does that may wait for a first record until `deadline`.
+    pub fn next(&mut self, limits: &Limits, now: Instant, deadline: Instant) -> Next {
+        let woken = std::mem::take(&mut self.woken);
+        let position = self.ledger.position();
+        let unread = self.log.next() - position;
+        let (until, records) = if unread == 0 {
+            (deadline, 1)
+        } else if woken || self.ledger.is_resuming() {
+            return Next::Read;
+        } else {
+            let arrival = self.arrivals.of(position);
+            (
+                arrival.map_or(now, |arrival| arrival + limits.max_wait.min(LONGEST_WAIT)),
+                limits.max_records as u64,
+            )
+        };
+        if unread > 0 && (unread >= records || now >= until) {
+            return Next::Read;
+        }
+        if woken || now >= until {
+            return Next::GiveUp;
+        }
+        self.awaited = position + records;
+        Next::Wait(until - now)
+    }
+
+    /// The numbers for the next batch; `None` while one is in flight.
+    pub fn begin_reading(&mut self) -> Option<Range<u64>> {
+        self.ledger.begin_reading(self.log.next())
+    }
+
+    /// Enters what was read, and the batch made of it.
+    pub fn end_reading(&mut self, reading: &Reading, batch: Option<Arc<Batch>>) {
+        self.ledger.end_reading(reading.span.end, batch);
+        self.counters.add(Counter::Damaged, reading.damaged);
+        self.counters
+            .add(Counter::DamagedBytes, reading.damaged_bytes);
+        self.count_evicted();
+        self.store();
+    }
+
+    /// Settles the head, if it is `batch`, and counts its records. False if it is another.
+    pub fn settle(&mut self, batch: &Batch, counter: Counter) -> bool {
+        if !self.is_head(batch) {
+            return false;
+        }
+        self.ledger.settle_head();
+        self.counters.add(counter, batch.count() as u64);
+        self.store();
+        true
+    }
+
+    /// Puts its halves in the place of the head, if it is `batch`. False if it is another.
+    pub fn split(&mut self, batch: &Batch, left: Arc<Batch>, right: Arc<Batch>) -> bool {
+        if !self.is_head(batch) {
+            return false;
+        }
+        self.ledger.split_head(left, right);
+        self.store();
+        true
+    }
+
+    /// Whether `batch` is the one to be settled first.
+    pub fn is_head(&self, batch: &Batch) -> bool {
+        !self.is_closed()
+            && self
+                .ledger
+                .head()
+                .is_some_and(|head| head.id() == batch.id())
+    }
+
+    /// Removes what is settled from the files, and writes the cursor.
+    pub fn store(&mut self) {
+        if !self.is_closed() {
+            self.log.remove_below(self.ledger.acked());
+            self.cursor.store(self.ledger.mark(self.log.oldest()));
+        }
+    }
+
+    /// A closure that syncs all that was written to last, to be run without the lock.
+    pub fn take_unsynced(&mut self) -> impl FnOnce() + use<> {
+        let (log, cursor) = (self.log.take_unsynced(), self.cursor.take_unsynced());
+        move || {
+            log.sync();
+            if let Some(cursor) = cursor {
+                // A failure leaves an older cursor: a batch is repeated after a power loss.
+                let _ = cursor.sync_data();
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        let oldest = self.log.oldest();
+        while !self.log.has_room() && self.log.remove_oldest() {}
+        if self.log.oldest() != oldest {
+            self.count_evicted();
+            self.store();
+        }
+    }
+
+    fn count_evicted(&mut self) {
+        let evicted = self.ledger.evict_below(self.log.oldest());
+        self.counters.add(Counter::Evicted, evicted);
+    }
+
+    fn count_lost(&self, records: u64) {
+        self.counters.add(Counter::Lost, records);
+        self.counters.add(Counter::LostQueue, records);
+    }
+}
