@@ -53,8 +53,10 @@ impl Pipeline {
     pub fn new(source: Box<dyn Source>, engine: Engine, spool: Arc<Spool>, patient: bool) -> Self {
         let shared = Arc::new(Shared::default());
         let coverage = source.coverage();
-        let audit = Audit::new(spool.counters());
-        let worker = Worker { source, engine, spool, patient, audit, shared: shared.clone() };
+        let counters = spool.counters();
+        let audit = Audit::new(counters.clone());
+        let worker =
+            Worker { source, engine, spool, counters, patient, audit, shared: shared.clone() };
         Self { shared, coverage, worker: Some(worker), thread: None }
     }
 
@@ -119,6 +121,7 @@ struct Worker {
     source: Box<dyn Source>,
     engine: Engine,
     spool: Arc<Spool>,
+    counters: Arc<Counters>,
     patient: bool,
     audit: Audit,
     shared: Arc<Shared>,
@@ -192,10 +195,10 @@ impl Worker {
             .extend(warnings.map(|message| Notice { fatal: false, message }));
         let losses = self.source.losses();
         for loss in &losses {
-            count(self.spool.counters(), loss);
+            count(&self.counters, loss);
         }
         for loss in losses.into_iter().chain(self.audit.queue_losses(last)) {
-            self.spool.counters().add(Counter::Reported, 1);
+            self.counters.add(Counter::Reported, 1);
             self.engine.loss(&loss, &mut || self.spool.next_sequence(), &mut |record| {
                 self.spool.append(record);
             });
@@ -233,10 +236,10 @@ struct Watched {
 }
 
 impl Audit {
-    fn new(counters: &Arc<Counters>) -> Self {
+    fn new(counters: Arc<Counters>) -> Self {
         let watch = |counter, cause| Watched { counter, cause, told: 0, seen: 0, since: now() };
         Self {
-            counters: counters.clone(),
+            counters,
             watched: [
                 watch(Counter::LostQueue, "the queue could not be written"),
                 watch(Counter::Evicted, "the queue was full"),

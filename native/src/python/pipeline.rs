@@ -56,7 +56,7 @@ impl PyPipeline {
         let spool = spool.shared()?;
         let context = Context { agent_id, boot_id, envelope, root, live: true };
         let made = py.detach(move || -> Result<Pipeline> {
-            let counters = spool.counters().clone();
+            let counters = spool.counters();
             let (source, context, patient) = open(origin, context)?;
             Ok(Pipeline::new(source, Engine::new(context, counters), spool, patient))
         });
