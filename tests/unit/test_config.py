@@ -1,5 +1,11 @@
+"""The settings: what is read, and what is refused with which words."""
+
+from __future__ import annotations
+
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,19 +15,21 @@ from endpoint_agent.configfile import MAX_BYTES
 from endpoint_agent.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
+Write = Callable[..., Path]
+
 SECRET = "s3cret-of-the-intake"
 
 
 @pytest.fixture(autouse=True)
-def no_key_in_environment(monkeypatch):
+def no_key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENDPOINT_AGENT_INTAKE_KEY", raising=False)
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path: Path) -> Write:
     """Writes a configuration file, private unless told otherwise."""
 
-    def write(content, mode=0o600):
+    def write(content: str | bytes, mode: int = 0o600) -> Path:
         path = tmp_path / "config.yaml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         path.chmod(mode)
@@ -30,20 +38,20 @@ def config(tmp_path):
     return write
 
 
-def error(path):
+def error(path: Path) -> str:
     with pytest.raises(ConfigError) as caught:
         load(path)
     return str(caught.value)
 
 
-def test_a_key_is_enough(config):
+def test_a_key_is_enough(config: Write) -> None:
     settings = load(config("IntakeKey: abc\n"))
     assert settings == Settings(intake_key="abc")
     assert settings.effective_intake_url == "https://intake.sekoia.io"
     assert settings.warnings == ()
 
 
-def test_every_setting_is_read(config, tmp_path):
+def test_every_setting_is_read(config: Write, tmp_path: Path) -> None:
     settings = load(
         config(f"""\
             IntakeKey: abc
@@ -83,17 +91,19 @@ def test_every_setting_is_read(config, tmp_path):
     assert settings.effective_intake_url == "https://intake.example.org/base"
 
 
-def test_the_region_tells_the_address():
+def test_the_region_tells_the_address() -> None:
     assert Settings(region="mco1").effective_intake_url == (
         "https://intake.mco1.sekoia.io/api/v1/intake-http"
     )
 
 
-def test_a_key_without_a_value_keeps_its_default(config):
+def test_a_key_without_a_value_keeps_its_default(config: Write) -> None:
     assert load(config("IntakeKey: abc\nHTTPProxyURL:\nLogMaxSize:\n")).log_max_size == 100
 
 
-def test_the_key_may_stand_in_the_environment(config, monkeypatch):
+def test_the_key_may_stand_in_the_environment(
+    config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = config("Region: fra1\n")
     assert "IntakeKey: is missing; add it to the file" in error(path)
     assert load(path, key_required=False).intake_key == ""
@@ -102,7 +112,9 @@ def test_the_key_may_stand_in_the_environment(config, monkeypatch):
     assert load(config("IntakeKey: in-file\n")).intake_key == "from-environment"
 
 
-def test_a_bad_key_in_the_environment_is_named_but_not_shown(config, monkeypatch):
+def test_a_bad_key_in_the_environment_is_named_but_not_shown(
+    config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ENDPOINT_AGENT_INTAKE_KEY", f"{SECRET} with spaces")
     message = error(config(""))
     assert message.startswith("ENDPOINT_AGENT_INTAKE_KEY: found a value that is not allowed")
@@ -137,7 +149,9 @@ def test_a_bad_key_in_the_environment_is_named_but_not_shown(config, monkeypatch
         (f"IntakeURL: https://{'a' * 3000}", f"'https://{'a' * 52}'…", "an https:// address"),
     ],
 )
-def test_a_wrong_value_names_place_finding_and_what_is_allowed(config, line, found, allowed):
+def test_a_wrong_value_names_place_finding_and_what_is_allowed(
+    config: Write, line: str, found: str, allowed: str
+) -> None:
     path = config(f"IntakeKey: abc\n\n{line}\n")
     key = line.split(":")[0]
     assert error(path).startswith(f"{path}:3: {key}: found {found}; allowed: {allowed}")
@@ -160,14 +174,14 @@ def test_a_wrong_value_names_place_finding_and_what_is_allowed(config, line, fou
         f"IntakeKey: '{SECRET}",
     ],
 )
-def test_secrets_are_not_repeated(config, line):
+def test_secrets_are_not_repeated(config: Write, line: str) -> None:
     for content in (f"{line}\n", f"Region: fra1\n{line}\n"):
         message = error(config(content))
         assert SECRET not in message
         assert "config.yaml:" in message
 
 
-def test_secrets_are_not_in_the_representation():
+def test_secrets_are_not_in_the_representation() -> None:
     settings = Settings(intake_key=SECRET, http_proxy_url=f"http://u:{SECRET}@proxy")
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings.__rich_repr__())
@@ -194,7 +208,7 @@ def test_secrets_are_not_in_the_representation():
         ("intake.example", False),
     ],
 )
-def test_plain_http_is_for_this_machine_only(config, url, accepted):
+def test_plain_http_is_for_this_machine_only(config: Write, url: str, accepted: bool) -> None:
     path = config(f"IntakeKey: abc\nIntakeURL: '{url}'\n")
     if accepted:
         assert load(path).effective_intake_url == url
@@ -212,12 +226,12 @@ def test_plain_http_is_for_this_machine_only(config, url, accepted):
         ("Warnings", "allowed: IntakeKey, IntakeURL, Region, "),
     ],
 )
-def test_an_unknown_key_is_refused_with_a_remedy(config, key, remedy):
+def test_an_unknown_key_is_refused_with_a_remedy(config: Write, key: str, remedy: str) -> None:
     path = config(f"IntakeKey: abc\n{key}: 1\n")
     assert error(path).startswith(f"{path}:2: {key}: is no setting; {remedy}")
 
 
-def test_a_key_given_twice_is_refused(config):
+def test_a_key_given_twice_is_refused(config: Write) -> None:
     path = config("Region: fra1\nLogLevel: info\nRegion: fra2\n")
     assert error(path) == f"{path}:3: Region: is given twice, first on line 1; remove one"
 
@@ -245,7 +259,9 @@ def test_a_key_given_twice_is_refused(config):
         ("Region: fra1\n".encode("utf-16"), 1, "is not UTF-8"),
     ],
 )
-def test_what_is_no_plain_mapping_is_refused_with_its_line(config, content, line, problem):
+def test_what_is_no_plain_mapping_is_refused_with_its_line(
+    config: Write, content: str | bytes, line: int, problem: str
+) -> None:
     path = config(content)
     message = error(path)
     assert message.startswith(f"{path}:{line}: ")
@@ -253,46 +269,46 @@ def test_what_is_no_plain_mapping_is_refused_with_its_line(config, content, line
     assert len(message) < len(str(path)) + 200
 
 
-def test_a_byte_order_mark_is_accepted(config):
+def test_a_byte_order_mark_is_accepted(config: Write) -> None:
     assert load(config(b"\xef\xbb\xbfIntakeKey: abc\n")).intake_key == "abc"
 
 
-def test_a_huge_file_is_refused(config):
+def test_a_huge_file_is_refused(config: Write) -> None:
     path = config(b"#" * (MAX_BYTES + 1))
     assert error(path) == f"{path}: is longer than 1 MB; allowed: at most 1000000 bytes"
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     assert error(path) == f"{path}: no such file; create it or name another"
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert error(tmp_path) == f"{tmp_path}: is not a regular file; name one"
     assert error(Path("/dev/zero")) == "/dev/zero: is not a regular file; name one"
 
 
-def test_an_unreadable_file_says_why(config):
+def test_an_unreadable_file_says_why(config: Write) -> None:
     path = config("IntakeKey: abc\n") / "below"
     assert error(path) == f"{path}: cannot be read: Not a directory; run as its owner"
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_file_that_others_can_write_is_refused(config, mode):
+def test_a_file_that_others_can_write_is_refused(config: Write, mode: int) -> None:
     path = config("IntakeKey: abc\n", mode)
     assert error(path) == (
         f"{path}: is writable by group or others (mode {mode:04o}); run: chmod 0600 {path}"
     )
 
 
-def test_a_file_that_others_can_read_gives_a_warning(config):
+def test_a_file_that_others_can_read_gives_a_warning(config: Write) -> None:
     assert load(config("IntakeKey: abc\n", 0o640)).warnings == ()
     (warning,) = load(config("IntakeKey: abc\n", 0o644)).warnings
     assert "is readable by every user of this host" in warning
     assert "run: chmod 0600" in warning
 
 
-def test_every_default_is_itself_allowed(config):
+def test_every_default_is_itself_allowed(config: Write) -> None:
     for setting in SETTINGS:
         if setting.default not in (None, "", ()):
             value = str(setting.default).lower() if setting.type is bool else setting.default
@@ -300,10 +316,11 @@ def test_every_default_is_itself_allowed(config):
             assert getattr(load(path), setting.attribute) == setting.default
 
 
-def test_the_documentation_is_what_the_declaration_says():
+def test_the_documentation_is_what_the_declaration_says() -> None:
+    path = ROOT / "docs/configuration.md"
     run = subprocess.run(
         [sys.executable, ROOT / "tools/configuration.py"], capture_output=True, check=True
     )
-    assert run.stdout == (ROOT / "docs/configuration.md").read_bytes(), (
-        "run: python tools/configuration.py > docs/configuration.md"
-    )
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_bytes(run.stdout)
+    assert path.read_bytes() == run.stdout, "run: make golden"
