@@ -14,7 +14,7 @@ pub struct ProcessKey {
 }
 
 /// Whose rights a process had when it acted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Credentials {
     /// Real user id.
     pub uid: u32,

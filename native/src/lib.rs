@@ -5,6 +5,9 @@
 
 pub mod capture;
 pub mod counters;
+pub mod ecs;
+pub mod engine;
+pub mod enrich;
 pub mod error;
 pub mod event;
 pub mod host;

@@ -1,0 +1,111 @@
+//! `file.*`: what was changed.
+
+use crate::ecs::json::Json;
+use crate::ecs::user::write_id;
+use crate::enrich::program::file_name;
+use crate::enrich::users::Users;
+use crate::event::{File, FileChange, Inode};
+
+/// `S_IFMT` of inode(7).
+const TYPE_BITS: u32 = 0o170_000;
+/// Permissions, set-id and sticky bits.
+const MODE_BITS: u32 = 0o7_777;
+
+/// Writes `file`.
+pub fn write(json: &mut Json, file: &File, users: &Users) {
+    json.open("file");
+    write_path(json, file);
+    match (&file.inode, file.change) {
+        (Some(inode), _) => write_inode(json, inode, users),
+        (None, FileChange::DirectoryDeleted) => json.plain("type", "dir"),
+        (None, _) => {}
+    }
+    json.close();
+}
+
+fn write_path(json: &mut Json, file: &File) {
+    let name = file_name(&file.path);
+    json.text("path", &file.path);
+    if file.path_truncated {
+        json.note_cut("path");
+    }
+    json.text_if_known("name", name);
+    json.text_if_known("directory", directory(&file.path));
+    json.text_if_known("extension", extension(name));
+}
+
+fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
+    let (major, minor) = inode.device;
+    json.digits("inode", inode.number);
+    json.plain("device", format_args!("{major:02x}:{minor:02x}"));
+    json.plain("mode", format_args!("{:04o}", inode.mode & MODE_BITS));
+    write_id(json, "uid", inode.uid);
+    write_id(json, "gid", inode.gid);
+    if let Some(owner) = users.user(inode.uid) {
+        json.text("owner", owner);
+    }
+    if let Some(group) = users.group(inode.gid) {
+        json.text("group", group);
+    }
+    json.number("size", inode.size);
+    if let Some(kind) = kind(inode.mode) {
+        json.plain("type", kind);
+    }
+}
+
+/// ECS names three types of files.
+fn kind(mode: u32) -> Option<&'static str> {
+    match mode & TYPE_BITS {
+        0o100_000 => Some("file"),
+        0o040_000 => Some("dir"),
+        0o120_000 => Some("symlink"),
+        _ => None,
+    }
+}
+
+/// The part before the last slash, `/` for what lies in the root, empty for a path without any.
+fn directory(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(0) => b"/",
+        Some(slash) => &path[..slash],
+        None => b"",
+    }
+}
+
+/// What follows the last dot, unless the name begins with that dot.
+fn extension(name: &[u8]) -> &[u8] {
+    match name.iter().rposition(|&byte| byte == b'.') {
+        Some(dot) if dot > 0 => &name[dot + 1..],
+        _ => b"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{directory, extension, kind};
+
+    #[test]
+    fn takes_a_path_apart() {
+        assert_eq!(directory(b"/etc/ssh/sshd_config"), b"/etc/ssh");
+        assert_eq!(directory(b"/vmlinuz"), b"/");
+        assert_eq!(directory(b"/"), b"/");
+        assert_eq!(directory(b"below/a/lost/root"), b"below/a/lost");
+        assert_eq!(directory(b"name"), b"");
+    }
+
+    #[test]
+    fn an_extension_needs_a_name_before_it() {
+        assert_eq!(extension(b"backup.tar.gz"), b"gz");
+        assert_eq!(extension(b".bashrc"), b"");
+        assert_eq!(extension(b"trailing."), b"");
+        assert_eq!(extension(b"Makefile"), b"");
+    }
+
+    #[test]
+    fn names_the_types_that_ecs_names() {
+        assert_eq!(kind(0o100_644), Some("file"));
+        assert_eq!(kind(0o040_755), Some("dir"));
+        assert_eq!(kind(0o120_777), Some("symlink"));
+        assert_eq!(kind(0o020_666), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! Events as ECS: one JSON object in UTF-8, at most [`MAX_RECORD`] bytes, without a line feed.
+
+pub mod catalogue;
+pub mod fields;
+mod file;
+mod json;
+mod network;
+mod process;
+mod record;
+mod time;
+mod user;
+
+use crate::enrich::processes::{MAX_ARGUMENTS, Process, Rendered};
+use crate::enrich::program::Program;
+use crate::enrich::users::Users;
+use crate::event::{Action, Event, Loss};
+use catalogue::{EVENTS_LOST, Kind};
+use json::{Json, UNLIMITED};
+use record::{Act, Head};
+use time::Clock;
+use user::Identities;
+
+/// Bytes of a record; the intake refuses longer ones.
+pub const MAX_RECORD: usize = 250_000;
+/// Most and fewest bytes of one text in a record that has to be shortened.
+const TEXT_LIMITS: (usize, usize) = (65_536, 64);
+
+/// Writes records, one after the other into the same memory.
+#[derive(Debug)]
+pub struct Encoder {
+    json: Json,
+    clock: Clock,
+    envelope: Vec<u8>,
+    /// The value of `related.hosts`, empty if the envelope names no host.
+    hosts: Vec<u8>,
+    identities: Identities,
+}
+
+impl Encoder {
+    /// `envelope`: JSON members that every record has, without the outer braces.
+    pub fn new(envelope: Vec<u8>) -> Self {
+        Self {
+            json: Json::new(),
+            clock: Clock::new(),
+            hosts: record::hosts(&envelope),
+            envelope,
+            identities: Identities::default(),
+        }
+    }
+
+    /// Changes the members that every record has.
+    pub fn set_envelope(&mut self, envelope: Vec<u8>) {
+        self.hosts = record::hosts(&envelope);
+        self.envelope = envelope;
+    }
+
+    /// To be called when names of users or groups have changed.
+    pub fn forget_users(&mut self) {
+        self.identities.clear();
+    }
+
+    /// The record of an act.
+    ///
+    /// One that is too long is written again with a limit on every text, which is halved until it
+    /// fits. So the longest texts are cut first, and `action.properties.truncated` names them.
+    pub fn act(
+        &mut self,
+        kind: &'static Kind,
+        event: &Event,
+        process: &mut Process,
+        users: &Users,
+        sequence: u64,
+    ) -> &[u8] {
+        let act = Act {
+            kind,
+            event,
+            users,
+            sequence,
+            inferred: process.inferred,
+        };
+        let full = full_program(&event.action);
+        let render = |process: &Process, limit| {
+            process::render(
+                event.process,
+                process,
+                full.as_ref().or(process.program()),
+                limit,
+            )
+        };
+        match full {
+            Some(_) => self.write(&act, &render(process, UNLIMITED), UNLIMITED),
+            None => self.write(
+                &act,
+                process.rendered(|it| render(it, UNLIMITED)),
+                UNLIMITED,
+            ),
+        }
+        let (mut limit, least) = TEXT_LIMITS;
+        while self.json.bytes().len() > MAX_RECORD && limit >= least {
+            self.write(&act, &render(process, limit), limit);
+            limit /= 2;
+        }
+        self.json.bytes()
+    }
+
+    /// The record of a loss.
+    pub fn loss(&mut self, loss: &Loss, sequence: u64) -> &[u8] {
+        let Loss {
+            what,
+            count,
+            cause,
+            place,
+            ..
+        } = loss;
+        let reason = format!("{count} of {what} lost: {cause} ({place})");
+        let span = Some((loss.from, loss.to));
+        let head = Head {
+            kind: &EVENTS_LOST,
+            sequence,
+            span,
+            reason: Some(reason),
+        };
+        self.start(loss.to, &head, UNLIMITED);
+        record::write_loss(&mut self.json, loss);
+        self.json.finish();
+        self.json.bytes()
+    }
+
+    fn write(&mut self, act: &Act, rendered: &Rendered, limit: usize) {
+        let event = act.event;
+        let span = event.repeat.map(|repeat| (repeat.first, repeat.last));
+        let head = Head {
+            kind: act.kind,
+            sequence: act.sequence,
+            span,
+            reason: None,
+        };
+        self.start(event.time, &head, limit);
+        let identity = self.identities.of(event.credentials, act.users);
+        process::write(&mut self.json, event, rendered);
+        self.json.raw("user", &identity.user);
+        record::write_object(&mut self.json, act);
+        record::write_related(&mut self.json, act, &self.hosts, &identity.names);
+        record::write_properties(&mut self.json, act);
+        self.json.finish();
+    }
+
+    fn start(&mut self, time: u64, head: &Head, limit: usize) {
+        self.json.start(limit);
+        self.json.plain("@timestamp", self.clock.show(time));
+        self.json.raw_members(&self.envelope);
+        record::write_head(&mut self.json, &mut self.clock, head);
+    }
+}
+
+/// The program of an exec with more arguments than the process table keeps.
+fn full_program(action: &Action) -> Option<Program> {
+    match action {
+        Action::Exec(exec) if exec.arguments.len() > MAX_ARGUMENTS => {
+            Some(Program::new(exec, usize::MAX))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,110 @@
+//! `process.*` and `sekoiaio.process.*`: who acted.
+
+use crate::ecs::json::{Json, UNLIMITED};
+use crate::enrich::processes::{Parent, Process, Rendered};
+use crate::enrich::program::{Program, arguments};
+use crate::event::{Action, Event, Exec, Exit, ProcessKey};
+
+/// What all events of a process say about it, or about it with another `program`.
+///
+/// `limit`: bytes that one text may take.
+pub fn render(
+    key: ProcessKey,
+    process: &Process,
+    program: Option<&Program>,
+    limit: usize,
+) -> Rendered {
+    let mut json = Json::members_of("process", limit);
+    json.number("pid", key.pid.into());
+    if let Some(program) = program {
+        json.text_if_known("name", &program.name);
+        json.text_if_known("executable", &program.executable);
+        command_line(&mut json, program);
+        json.text_if_known("working_directory", &program.working_directory);
+    }
+    if let Some(parent) = &process.parent {
+        write_parent(&mut json, parent);
+    }
+    let (members, cut) = json.into_parts();
+    Rendered {
+        process: members,
+        identity: identity(process),
+        cut,
+    }
+}
+
+fn write_parent(json: &mut Json, parent: &Parent) {
+    json.open("parent");
+    json.number("pid", parent.key.pid.into());
+    if let Some(program) = parent.program() {
+        json.text_if_known("name", &program.name);
+        json.text_if_known("executable", &program.executable);
+        command_line(json, program);
+    }
+    json.close();
+}
+
+fn command_line(json: &mut Json, program: &Program) {
+    json.text_if_known("command_line", &program.command_line);
+    if program.command_line_cut {
+        json.note_cut("command_line");
+    }
+}
+
+fn identity(process: &Process) -> Vec<u8> {
+    let mut json = Json::members_of("sekoiaio.process", UNLIMITED);
+    json.plain("guid", process.guid);
+    if let Some(parent) = &process.parent {
+        json.plain("parent_guid", parent.guid);
+    }
+    json.into_parts().0
+}
+
+/// Writes `process`, with what only this event says about it, and `sekoiaio`.
+pub fn write(json: &mut Json, event: &Event, rendered: &Rendered) {
+    json.open("process");
+    json.raw_members(&rendered.process);
+    json.note_all_cut(&rendered.cut);
+    if event.thread != event.process.pid {
+        json.open("thread");
+        json.number("id", event.thread.into());
+        json.close();
+    }
+    match &event.action {
+        Action::Exec(exec) => write_arguments(json, exec),
+        Action::Exit(exit) => json.number("exit_code", exit_code(*exit)),
+        _ => {}
+    }
+    json.close();
+    json.open("sekoiaio");
+    json.open("process");
+    json.raw_members(&rendered.identity);
+    json.close();
+    if let Some(repeat) = event.repeat {
+        json.open("repeat");
+        json.number("count", repeat.count);
+        json.close();
+    }
+    json.close();
+}
+
+fn write_arguments(json: &mut Json, exec: &Exec) {
+    json.texts("args", arguments(&exec.arguments));
+    if exec.arguments_truncated {
+        json.note_cut("args");
+    }
+    match exec.arguments_count {
+        0 if exec.arguments_truncated => {}
+        0 => json.number("args_count", arguments(&exec.arguments).count() as u64),
+        count => json.number("args_count", count.into()),
+    }
+}
+
+/// As shells have it: 128 and the signal's number where a signal ended the process.
+fn exit_code(exit: Exit) -> u64 {
+    if exit.signal == 0 {
+        exit.code.into()
+    } else {
+        128 + u64::from(exit.signal)
+    }
+}

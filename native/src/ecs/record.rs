@@ -1,0 +1,139 @@
+//! The parts of a record beyond who acted: `event`, `related`, `action.properties`.
+
+use crate::ecs::catalogue::{Kind, PROVIDER};
+use crate::ecs::json::Json;
+use crate::ecs::time::Clock;
+use crate::ecs::{file, network};
+use crate::enrich::users::Users;
+use crate::event::{Action, Event, Exit, File, Loss};
+
+/// An act and what is known about it.
+#[derive(Debug)]
+pub struct Act<'a> {
+    /// Of which kind it is.
+    pub kind: &'static Kind,
+    /// The act.
+    pub event: &'a Event,
+    /// Who has which number.
+    pub users: &'a Users,
+    /// Number of the record in this run of the agent.
+    pub sequence: u64,
+    /// What the process runs is known from /proc only.
+    pub inferred: bool,
+}
+
+/// What the object `event` says.
+#[derive(Debug)]
+pub struct Head {
+    /// The kind of event.
+    pub kind: &'static Kind,
+    /// Number of the record in this run of the agent.
+    pub sequence: u64,
+    /// Nanoseconds since the epoch of the first and the last occurrence.
+    pub span: Option<(u64, u64)>,
+    /// One sentence for a reader.
+    pub reason: Option<String>,
+}
+
+/// Writes `event`.
+pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
+    let kind = head.kind;
+    json.open("event");
+    json.plain("kind", "event");
+    json.plain_texts("category", [kind.category]);
+    json.plain_texts("type", [kind.class]);
+    json.plain("action", kind.action);
+    if let Some(code) = kind.code {
+        json.number("code", code.into());
+    }
+    json.plain("provider", PROVIDER);
+    if let Some(outcome) = kind.outcome {
+        json.plain("outcome", outcome);
+    }
+    if let Some(reason) = &head.reason {
+        json.text("reason", reason.as_bytes());
+    }
+    json.number("sequence", head.sequence);
+    if let Some((first, last)) = head.span {
+        json.plain("start", clock.show(first));
+        json.plain("end", clock.show(last));
+    }
+    json.close();
+}
+
+/// Writes what the act was done to.
+pub fn write_object(json: &mut Json, act: &Act) {
+    match &act.event.action {
+        Action::File(file) => file::write(json, file, act.users),
+        Action::Connection(connection) => network::write(json, connection),
+        _ => {}
+    }
+}
+
+/// Writes `related`. `hosts`, `names`: its members of these names as JSON, or nothing.
+pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
+    json.open("related");
+    json.raw_members(hosts);
+    json.raw_members(names);
+    if let Action::Connection(connection) = &act.event.action {
+        json.plain_texts("ip", network::addresses(connection));
+    }
+    json.close();
+}
+
+/// Writes `action.properties`: what ECS has no field for, and what was cut so far.
+pub fn write_properties(json: &mut Json, act: &Act) {
+    json.open("action");
+    json.open("properties");
+    match &act.event.action {
+        Action::File(File {
+            old_path: Some(path),
+            ..
+        }) => json.text("old_path", path),
+        &Action::Exit(Exit {
+            signal: signal @ 1..,
+            ..
+        }) => json.number("signal", signal.into()),
+        _ => {}
+    }
+    if act.inferred {
+        json.yes("process_inferred");
+    }
+    let cut = json.take_cut();
+    if !cut.is_empty() {
+        json.plain_texts("truncated", cut);
+    }
+    json.close();
+    json.close();
+}
+
+/// Writes the particulars of a loss.
+pub fn write_loss(json: &mut Json, loss: &Loss) {
+    json.open("action");
+    json.open("properties");
+    json.number("count", loss.count);
+    json.text("what", loss.what.as_bytes());
+    json.text("cause", loss.cause.as_bytes());
+    json.text("place", loss.place.as_bytes());
+    json.close();
+    json.close();
+}
+
+/// `related.hosts` as a JSON member, or nothing if the envelope has no host's name.
+///
+/// The envelope is JSON that the agent has written, without white space.
+pub fn hosts(envelope: &[u8]) -> Vec<u8> {
+    const KEY: &[u8] = b"\"hostname\":\"";
+    let Some(at) = envelope.windows(KEY.len()).position(|window| window == KEY) else {
+        return Vec::new();
+    };
+    let name = &envelope[at + KEY.len()..];
+    let mut escaped = false;
+    let end = name.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map(|end| [b"\"hosts\":[\"", &name[..end], b"\"]"].concat())
+        .unwrap_or_default()
+}

@@ -1,0 +1,104 @@
+//! `user.*`: with whose rights.
+
+use std::collections::HashMap;
+
+use crate::ecs::json::{Json, UNLIMITED};
+use crate::enrich::users::Users;
+use crate::event::Credentials;
+
+/// What the kernel and the audit system write where there is no id.
+const UNSET: u32 = u32::MAX;
+/// Sets of credentials whose JSON is kept; a busy host has a few dozen.
+const MAX_KEPT: usize = 256;
+
+/// JSON about credentials, made once for each set of them.
+#[derive(Debug, Default)]
+pub struct Identities(HashMap<Credentials, Identity>);
+
+/// JSON about one set of credentials.
+#[derive(Debug)]
+pub struct Identity {
+    /// The object `user`.
+    pub user: Vec<u8>,
+    /// The member `user` of `related`, empty if no user has a name.
+    pub names: Vec<u8>,
+}
+
+impl Identities {
+    /// Forgets all, because names have changed.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// JSON about credentials.
+    pub fn of(&mut self, credentials: Credentials, users: &Users) -> &Identity {
+        if self.0.len() >= MAX_KEPT && !self.0.contains_key(&credentials) {
+            self.0.clear();
+        }
+        self.0
+            .entry(credentials)
+            .or_insert_with(|| Identity::new(credentials, users))
+    }
+}
+
+impl Identity {
+    fn new(credentials: Credentials, users: &Users) -> Self {
+        let Credentials {
+            uid,
+            euid,
+            gid,
+            egid,
+        } = credentials;
+        let mut json = Json::new();
+        json.start(UNLIMITED);
+        write_user(&mut json, uid, users);
+        write_group(&mut json, gid, users);
+        if (euid, egid) != (uid, gid) {
+            json.open("effective");
+            write_user(&mut json, euid, users);
+            write_group(&mut json, egid, users);
+            json.close();
+        }
+        json.finish();
+        Self {
+            user: json.into_parts().0,
+            names: names([uid, euid], users),
+        }
+    }
+}
+
+/// Writes a numeric id as ECS has it, as text; `unset` if there is none.
+pub fn write_id(json: &mut Json, key: &'static str, id: u32) {
+    if id == UNSET {
+        json.plain(key, "unset");
+    } else {
+        json.digits(key, id.into());
+    }
+}
+
+fn write_user(json: &mut Json, uid: u32, users: &Users) {
+    write_id(json, "id", uid);
+    if let Some(name) = users.user(uid) {
+        json.text("name", name);
+    }
+}
+
+fn write_group(json: &mut Json, gid: u32, users: &Users) {
+    json.open("group");
+    write_id(json, "id", gid);
+    if let Some(name) = users.group(gid) {
+        json.text("name", name);
+    }
+    json.close();
+}
+
+/// The names of the users, each once, as the JSON member of `related`.
+fn names(ids: [u32; 2], users: &Users) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = ids.iter().filter_map(|&uid| users.user(uid)).collect();
+    names.dedup();
+    let mut json = Json::members_of("related", UNLIMITED);
+    if !names.is_empty() {
+        json.texts("user", names);
+    }
+    json.into_parts().0
+}

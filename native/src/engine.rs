@@ -1,0 +1,124 @@
+//! From an event to the records it causes: who acted is looked up, then all is written as ECS.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::counters::{Counter, Counters};
+use crate::ecs::Encoder;
+use crate::ecs::catalogue::{self, Kind};
+use crate::enrich::guid::Identity;
+use crate::enrich::processes::Processes;
+use crate::enrich::users::Users;
+use crate::event::{Action, Event, Loss};
+
+/// What an engine has to know about the agent and its host.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The agent's id, 64 hexadecimal digits.
+    pub agent_id: String,
+    /// The boot during which the events happen, or happened.
+    pub boot_id: [u8; 16],
+    /// JSON members that every record has, without the outer braces: `"agent":{…},"host":{…}`.
+    pub envelope: Vec<u8>,
+    /// Where proc and etc are found.
+    pub root: PathBuf,
+    /// The events happen now and below `root`, so that /proc there may be asked about processes.
+    pub live: bool,
+}
+
+/// Turns events into records. It keeps the state that this needs, all of it bounded.
+#[derive(Debug)]
+pub struct Engine {
+    processes: Processes,
+    users: Users,
+    encoder: Encoder,
+    counters: Arc<Counters>,
+}
+
+impl Engine {
+    /// An engine that knows no process yet.
+    pub fn new(context: Context, counters: Arc<Counters>) -> Self {
+        let Context {
+            agent_id,
+            boot_id,
+            envelope,
+            root,
+            live,
+        } = context;
+        let users = Users::new(&root);
+        let identity = Identity::new(&agent_id, boot_id);
+        let processes = Processes::new(identity, live.then_some(root), counters.clone());
+        Self {
+            processes,
+            users,
+            encoder: Encoder::new(envelope),
+            counters,
+        }
+    }
+
+    /// Changes the members that every record has.
+    pub fn set_envelope(&mut self, envelope: Vec<u8>) {
+        self.encoder.set_envelope(envelope);
+    }
+
+    /// Takes one event in and hands the records it causes to `emit`, without line feeds.
+    ///
+    /// Counts what was captured and what was coalesced into the event before it came here.
+    /// `sequence` gives the number of the next record.
+    pub fn feed(
+        &mut self,
+        event: &Event,
+        sequence: &mut dyn FnMut() -> u64,
+        emit: &mut dyn FnMut(&[u8]),
+    ) {
+        self.processes.tidy(event.time);
+        match &event.action {
+            Action::Fork(fork) => self.processes.fork(event.process, fork.child),
+            Action::Snapshot(exec) => self.processes.snapshot(event.process, exec),
+            Action::Exec(exec) => self.processes.exec(event.process, exec),
+            // The kernel may tell an end twice, when the last two threads end at once.
+            Action::Exit(_) if self.processes.has_exited(event.process) => return,
+            _ => {}
+        }
+        if let Some(kind) = catalogue::kind(&event.action) {
+            self.count(event);
+            self.report(kind, event, sequence(), emit);
+        }
+        if let Action::Exit(_) = event.action {
+            self.processes.exit(event.process, event.time);
+        }
+    }
+
+    /// Hands the record of a loss to `emit`. Counts nothing.
+    pub fn loss(
+        &mut self,
+        loss: &Loss,
+        sequence: &mut dyn FnMut() -> u64,
+        emit: &mut dyn FnMut(&[u8]),
+    ) {
+        emit(self.encoder.loss(loss, sequence()));
+    }
+
+    fn count(&self, event: &Event) {
+        let occurrences = event.repeat.map_or(1, |repeat| repeat.count.max(1));
+        self.counters.add(Counter::Captured, occurrences);
+        self.counters.add(Counter::Coalesced, occurrences - 1);
+    }
+
+    fn report(
+        &mut self,
+        kind: &'static Kind,
+        event: &Event,
+        sequence: u64,
+        emit: &mut dyn FnMut(&[u8]),
+    ) {
+        if self.users.refresh(event.time) {
+            self.encoder.forget_users();
+        }
+        let process = self.processes.get(event.process);
+        emit(
+            self.encoder
+                .act(kind, event, process, &self.users, sequence),
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! What the host knows about those who act: the process table, users and groups.
+
+pub mod guid;
+pub mod ledger;
+pub mod processes;
+pub mod program;
+pub mod users;

@@ -1,0 +1,277 @@
+//! The process table: who runs what, and who started it.
+//!
+//! It is filled by the snapshot at the start and kept by fork, exec and exit. A process leaves it
+//! [`LINGER`] after its end, so that events that come late still find it, or when the table is
+//! full: first the process that ended longest ago, then the one that was quiet for longest.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lru::LruCache;
+use uuid::Uuid;
+
+use crate::counters::{Counter, Counters};
+use crate::enrich::guid::Identity;
+use crate::enrich::ledger::{Charged, Ledger};
+use crate::enrich::program::Program;
+use crate::event::{Action, Exec, ProcessKey};
+use crate::host::procfs;
+
+/// Nanoseconds of event time that a process stays known after its end.
+pub const LINGER: u64 = 10_000_000_000;
+/// Processes in the table.
+pub const MAX_PROCESSES: usize = 16_384;
+/// Bytes of all texts in the table.
+pub const MAX_BYTES: usize = 8 << 20;
+/// Bytes of a program's arguments that the table keeps.
+pub const MAX_ARGUMENTS: usize = 4_096;
+
+/// A process as far as it is known.
+#[derive(Debug)]
+pub struct Process {
+    /// Its name among all processes of all hosts.
+    pub guid: Uuid,
+    /// Who started it.
+    pub parent: Option<Parent>,
+    /// The program was read from /proc when an event asked for it: it may be a later one.
+    pub inferred: bool,
+    program: Option<Arc<Charged<Program>>>,
+    rendered: Option<Charged<Rendered>>,
+    /// /proc has been asked.
+    asked: bool,
+    exited: bool,
+    ledger: Ledger,
+}
+
+/// The process that started another, and what it ran then.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// Which process.
+    pub key: ProcessKey,
+    /// Its name among all processes of all hosts.
+    pub guid: Uuid,
+    program: Option<Arc<Charged<Program>>>,
+}
+
+impl Parent {
+    /// What it ran, if that is known.
+    pub fn program(&self) -> Option<&Program> {
+        self.program.as_ref().map(|program| &***program)
+    }
+}
+
+/// What the output makes of a process, the same for all its events until the next exec.
+#[derive(Debug)]
+pub struct Rendered {
+    /// JSON members of `process`.
+    pub process: Vec<u8>,
+    /// JSON members of `sekoiaio.process`.
+    pub identity: Vec<u8>,
+    /// Names of the fields that were cut.
+    pub cut: Vec<String>,
+}
+
+impl Process {
+    /// What it runs, if that is known.
+    pub fn program(&self) -> Option<&Program> {
+        self.program.as_ref().map(|program| &***program)
+    }
+
+    /// What was rendered of it, made by `render` where it is missing.
+    pub fn rendered(&mut self, render: impl FnOnce(&Process) -> Rendered) -> &Rendered {
+        let kept = self.rendered.take().unwrap_or_else(|| {
+            let rendered = render(self);
+            let size = rendered.process.len() + rendered.identity.len();
+            self.ledger.charge(rendered, size)
+        });
+        self.rendered.insert(kept)
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Processes {
+    table: LruCache<ProcessKey, Process>,
+    /// Those that ended, and when, oldest first.
+    exited: VecDeque<(u64, ProcessKey)>,
+    identity: Identity,
+    /// Where /proc is found, if it may be asked.
+    live: Option<PathBuf>,
+    ledger: Ledger,
+    counters: Arc<Counters>,
+}
+
+impl Processes {
+    /// An empty table. `live`: the root below which /proc shows the processes of the events.
+    pub fn new(identity: Identity, live: Option<PathBuf>, counters: Arc<Counters>) -> Self {
+        Self {
+            table: LruCache::unbounded(),
+            exited: VecDeque::new(),
+            identity,
+            live,
+            ledger: Ledger::default(),
+            counters,
+        }
+    }
+
+    /// Forgets what is too old or too much. `now`: nanoseconds since the epoch.
+    pub fn tidy(&mut self, now: u64) {
+        while let Some(&(ended, key)) = self.exited.front()
+            && now.saturating_sub(ended) > LINGER
+        {
+            self.exited.pop_front();
+            self.table.pop(&key);
+        }
+        while self.table.len() > MAX_PROCESSES
+            || (self.ledger.total() > MAX_BYTES && self.table.len() > 1)
+        {
+            self.evict();
+        }
+    }
+
+    /// A process created another, which runs the same program.
+    pub fn fork(&mut self, parent: ProcessKey, child: ProcessKey) {
+        self.ask(parent);
+        let parent = self.parent(parent);
+        let process = self.entry(child);
+        // The kernel may report the child's first exec before its birth.
+        if process.program.is_none() {
+            process.program = parent.program.clone();
+        }
+        process.parent.get_or_insert(parent);
+    }
+
+    /// A process became another program.
+    pub fn exec(&mut self, key: ProcessKey, exec: &Exec) {
+        self.learn(key, exec);
+        self.entry(key).inferred = false;
+    }
+
+    /// A process was there at the start. What events have told about it meanwhile is newer.
+    pub fn snapshot(&mut self, key: ProcessKey, exec: &Exec) {
+        if self
+            .table
+            .peek(&key)
+            .is_none_or(|process| process.program.is_none())
+        {
+            self.learn(key, exec);
+        }
+    }
+
+    /// A process ended; false if that was known.
+    pub fn exit(&mut self, key: ProcessKey, time: u64) -> bool {
+        let process = self.entry(key);
+        process.rendered = None;
+        let first = !std::mem::replace(&mut process.exited, true);
+        if first {
+            self.exited.push_back((time, key));
+        }
+        first
+    }
+
+    /// The end of a process has been reported.
+    pub fn has_exited(&self, key: ProcessKey) -> bool {
+        self.table.peek(&key).is_some_and(|process| process.exited)
+    }
+
+    /// A process with all that can be found out about it and its parent.
+    pub fn get(&mut self, key: ProcessKey) -> &mut Process {
+        if self
+            .table
+            .peek(&key)
+            .is_none_or(|process| process.rendered.is_none())
+        {
+            self.ask(key);
+            self.ask_parent(key);
+        }
+        self.entry(key)
+    }
+
+    fn entry(&mut self, key: ProcessKey) -> &mut Process {
+        let Self {
+            table,
+            identity,
+            ledger,
+            ..
+        } = self;
+        table.get_or_insert_mut(key, || Process {
+            guid: identity.guid(key),
+            parent: None,
+            program: None,
+            inferred: false,
+            rendered: None,
+            asked: false,
+            exited: false,
+            ledger: ledger.clone(),
+        })
+    }
+
+    /// Makes sure that a parent is in the table, without asking /proc.
+    fn parent(&mut self, key: ProcessKey) -> Parent {
+        let process = self.entry(key);
+        Parent {
+            key,
+            guid: process.guid,
+            program: process.program.clone(),
+        }
+    }
+
+    fn learn(&mut self, key: ProcessKey, exec: &Exec) {
+        let program = Program::new(exec, MAX_ARGUMENTS);
+        let size = program.size();
+        let program = self.ledger.charge(program, size);
+        let parent = exec.parent.map(|parent| self.parent(parent));
+        let process = self.entry(key);
+        process.program = Some(Arc::new(program));
+        process.parent = parent.or(process.parent.take());
+        process.rendered = None;
+    }
+
+    /// Asks /proc, once, about a process whose program is unknown.
+    fn ask(&mut self, key: ProcessKey) {
+        let process = self.entry(key);
+        if process.program.is_some() || std::mem::replace(&mut process.asked, true) {
+            return;
+        }
+        let Some(event) = self
+            .live
+            .as_ref()
+            .and_then(|root| procfs::process(root, key.pid))
+        else {
+            return;
+        };
+        if event.process == key
+            && let Action::Snapshot(exec) = event.action
+        {
+            self.learn(key, &exec);
+            self.entry(key).inferred = true;
+            self.counters.add(Counter::Inferred, 1);
+        }
+    }
+
+    /// Completes what is known of a parent; its own parent is not looked for.
+    fn ask_parent(&mut self, key: ProcessKey) {
+        let unknown = |parent: &&Parent| parent.program.is_none();
+        let Some(parent) = self
+            .entry(key)
+            .parent
+            .as_ref()
+            .filter(unknown)
+            .map(|it| it.key)
+        else {
+            return;
+        };
+        self.ask(parent);
+        let parent = self.parent(parent);
+        self.entry(key).parent = Some(parent);
+    }
+
+    fn evict(&mut self) {
+        if let Some((_, key)) = self.exited.pop_front() {
+            self.table.pop(&key);
+        } else if self.table.pop_lru().is_some() {
+            self.counters.add(Counter::ProcessesForgotten, 1);
+        }
+    }
+}
