@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
-TEST_PACKAGES := g++ strace bpftrace
+TEST_PACKAGES := g++ strace bpftrace busybox-static
 BENCH_PACKAGES := gcc redis-server redis-tools
 
 RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml

@@ -1,0 +1,107 @@
+"""A pipeline on this kernel, and what it has seen so far."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from endpoint_agent._native import Pipeline, Spool
+
+Event = dict[str, Any]
+
+ENVELOPE = b'"agent":{"id":"live","version":"test"},"host":{"hostname":"live"}'
+
+
+def require_root() -> None:
+    """Skips with the reason where the kernel cannot be asked."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: the kernel's events are captured")
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        pytest.skip("needs a kernel with BTF: /sys/kernel/btf/vmlinux is missing")
+
+
+class Capture:
+    """Events of this host, in the order they were queued."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.spool = Spool(str(folder / "queue"), max_bytes=1_000_000_000)
+        self.pipeline = Pipeline(
+            self.spool,
+            source="ebpf",
+            agent_id="0" * 64,
+            envelope=ENVELOPE,
+            state_directory=str(folder),
+            **{"mute": False, **options},
+        )
+        self.events: list[Event] = []
+
+    def collect(self) -> None:
+        """Takes what is queued."""
+        while batch := self.spool.next_batch(0.0, max_records=10_000, max_wait=0.0):
+            self.events += [orjson.loads(line) for line in gzip.decompress(batch.body).splitlines()]
+            self.spool.ack(batch)
+
+    def wait_for(self, matches: Callable[[Event], bool], timeout: float = 5.0) -> Event:
+        """The first event that matches, seen already or within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        looked = 0
+        while True:
+            self.collect()
+            for event in self.events[looked:]:
+                if matches(event):
+                    return event
+            looked = len(self.events)
+            assert time.monotonic() < deadline, f"not seen among {looked} events"
+            time.sleep(0.02)
+
+    def of_path(self, path: str, action: str) -> Event:
+        """The first event of an action on a file."""
+        return self.wait_for(
+            lambda event: event["event"]["action"] == action
+            and event.get("file", {}).get("path") == path
+        )
+
+    def exec_of(self, *arguments: str) -> Event:
+        """The first exec with these arguments."""
+        return self.wait_for(
+            lambda event: event["event"]["action"] == "process-created"
+            and event["process"].get("args") == list(arguments)
+        )
+
+    def stop(self) -> None:
+        """Ends the capture and takes the rest."""
+        self.pipeline.stop()
+        self.collect()
+
+    def assert_balance(self) -> None:
+        """Both sums of the counters hold, and the kernel has lost nothing unsaid."""
+        assert [message for _, message in self.pipeline.notices()] == []
+        count = self.spool.counters()
+        entered = count["captured"] + count["reported"]
+        left = count["spooled"] + count["filtered"] + count["coalesced"] + count["lost"]
+        assert entered == left
+        taken = count["delivered"] + count["queued"] + count["evicted"] + count["rejected"]
+        assert count["recovered"] + count["spooled"] == taken + count["damaged"]
+
+
+@contextmanager
+def capturing(folder: Path, **options: Any) -> Iterator[Capture]:
+    """A running capture that is stopped and balanced at the end."""
+    capture = Capture(folder, **options)
+    try:
+        capture.pipeline.start()
+        assert capture.pipeline.ready(10.0)
+        yield capture
+        capture.stop()
+        capture.assert_balance()
+    finally:
+        capture.pipeline.stop()
+        capture.spool.close()

@@ -1,0 +1,142 @@
+"""Changes of files on this kernel."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from capture import Capture
+
+pytestmark = pytest.mark.live
+
+
+def test_life_of_a_file(capture: Capture, tmp_path: Path) -> None:
+    made, moved = tmp_path / "made", tmp_path / "moved"
+    made.write_text("one")
+    created = capture.of_path(str(made), "file-created")
+    assert created["event"]["code"] == 11
+    assert created["file"]["inode"] == str(made.stat().st_ino)
+    assert created["file"]["mode"] == f"{stat.S_IMODE(made.stat().st_mode):04o}"
+    assert created["file"]["name"] == "made"
+    assert created["file"]["directory"] == str(tmp_path)
+
+    made.rename(moved)
+    renamed = capture.of_path(str(moved), "renamed")
+    assert str(made) in str(renamed)
+
+    moved.unlink()
+    assert capture.of_path(str(moved), "file-deleted")["event"]["code"] == 23
+
+
+def test_existing_file_opened_for_writing(capture: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    subprocess.run(["touch", path], check=True)
+    with path.open("a"):
+        pass
+    event = capture.of_path(str(path), "file-modified")
+    assert event["process"]["pid"] == os.getpid()
+
+
+def test_reading_is_not_reported(capture: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "read"
+    path.write_text("x")
+    capture.of_path(str(path), "file-created")
+    seen = len(capture.events)
+    path.read_text()
+    (tmp_path / "end").write_text("x")
+    capture.of_path(str(tmp_path / "end"), "file-created")
+    later = capture.events[seen:]
+    assert not [event for event in later if event.get("file", {}).get("path") == str(path)]
+
+
+def test_relative_names(capture: Capture, tmp_path: Path) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    folder = os.open(below, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.close(os.open("one", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+        os.rename("one", "two", src_dir_fd=folder, dst_dir_fd=folder)
+        os.unlink("two", dir_fd=folder)
+    finally:
+        os.close(folder)
+    subprocess.run("touch three; rm ../below/./three", shell=True, cwd=below, check=True)
+    capture.of_path(str(below / "one"), "file-created")
+    capture.of_path(str(below / "two"), "renamed")
+    capture.of_path(str(below / "two"), "file-deleted")
+    capture.of_path(str(below / "three"), "file-deleted")
+
+
+def test_path_of_the_object_not_of_the_link(capture: Capture, tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    link.write_text("through the link")
+    capture.of_path(str(target), "file-created")
+
+
+def test_removed_folder(capture: Capture, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.rmdir()
+    assert capture.of_path(str(folder), "file-deleted")["file"]["type"] == "dir"
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A file system mounted inside another that is mounted again elsewhere."""
+    outer, again = tmp_path / "outer", tmp_path / "again"
+    outer.mkdir()
+    again.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", outer], check=True)
+        (outer / "in").mkdir()
+        subprocess.run(["mount", "--bind", outer / "in", again], check=True)
+        yield again
+    finally:
+        subprocess.run(["umount", again], check=False)
+        subprocess.run(["umount", outer], check=False)
+
+
+def test_path_across_mounts(capture: Capture, mounted: Path) -> None:
+    (mounted / "file").write_text("x")
+    capture.of_path(str(mounted / "file"), "file-created")
+
+
+def test_path_of_4000_bytes(capture: Capture, tmp_path: Path) -> None:
+    names = ["d" * 200] * 19
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        for name in names:
+            Path(name).mkdir()
+            os.chdir(name)
+        Path("leaf").write_text("x")
+    finally:
+        os.chdir(before)
+    path = f"{tmp_path}/{'/'.join(names)}/leaf"
+    assert 3800 < len(path) < 4096
+    capture.of_path(path, "file-created")
+    subprocess.run(["rm", "-rf", tmp_path / names[0]], check=True)
+
+
+def test_names_that_are_not_text(capture: Capture, tmp_path: Path) -> None:
+    os.close(os.open(os.fsencode(tmp_path) + b"/\xff\"\n", os.O_CREAT | os.O_WRONLY))
+    capture.of_path(f'{tmp_path}/\ufffd"\n', "file-created")
+
+
+def test_repeats_are_folded_and_counted(capture: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "often"
+    for _ in range(1000):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    capture.of_path(str(path), "file-created")
+    capture.stop()
+    events = [event for event in capture.events if event.get("file", {}).get("path") == str(path)]
+    counts = [event["sekoiaio"].get("repeat", {}).get("count", 1) for event in events]
+    assert sum(counts) == 1000
+    assert len(events) < 10
+    repeated = next(event for event in events if "repeat" in event["sekoiaio"])
+    assert repeated["event"]["action"] == "file-modified"
+    assert repeated["event"]["start"] <= repeated["event"]["end"]
