@@ -11,4 +11,7 @@ pub mod enrich;
 pub mod error;
 pub mod event;
 pub mod host;
+pub mod pipeline;
+#[cfg(feature = "python")]
+mod python;
 pub mod spool;

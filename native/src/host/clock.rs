@@ -1,4 +1,8 @@
-//! The kernel's clocks.
+//! The kernel's clocks, and the boot they count from.
+
+use std::path::Path;
+
+use uuid::Uuid;
 
 use crate::capture::ebpf::decode::Clock;
 
@@ -10,6 +14,13 @@ pub fn boot_time() -> u64 {
 /// The offset between boot time and the epoch, as it is now.
 pub fn read() -> Clock {
     Clock { offset: nanoseconds(libc::CLOCK_REALTIME).wrapping_sub(boot_time()) }
+}
+
+/// The id of this boot, of zeros where the kernel does not tell.
+pub fn boot_id(root: &Path) -> [u8; 16] {
+    let text = std::fs::read_to_string(root.join("proc/sys/kernel/random/boot_id"));
+    let id = text.ok().and_then(|text| Uuid::try_parse(text.trim()).ok());
+    id.unwrap_or_default().into_bytes()
 }
 
 fn nanoseconds(clock: libc::clockid_t) -> u64 {

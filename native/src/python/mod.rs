@@ -22,6 +22,7 @@ mod _native {
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
     #[pymodule_export]
+    #[allow(non_upper_case_globals)] // Python's name
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }
 

@@ -14,7 +14,7 @@ use crate::capture::ebpf::{Ebpf, Settings};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
 use crate::error::Result;
-use crate::host::procfs;
+use crate::host::clock;
 use crate::pipeline::Pipeline;
 
 #[pyclass(name = "Pipeline", module = "endpoint_agent._native", frozen)]
@@ -45,7 +45,7 @@ impl PyPipeline {
         mute: bool,
     ) -> PyResult<Self> {
         let _ = state_directory;
-        let boot_id = procfs::boot_id(&root);
+        let boot_id = clock::boot_id(&root);
         let origin = match source.strip_prefix("replay:") {
             Some(path) => Origin::Recording(path.into()),
             None if source == "ebpf" => {
@@ -53,7 +53,7 @@ impl PyPipeline {
             }
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
-        let spool = spool.shared()?;
+        let spool = spool.shared();
         let context = Context { agent_id, boot_id, envelope, root, live: true };
         let made = py.detach(move || -> Result<Pipeline> {
             let counters = spool.counters();

@@ -96,6 +96,11 @@ impl Log {
             .map_or(self.next, |segment| segment.first)
     }
 
+    /// Whether more than half of what all segments may hold is taken.
+    pub fn is_half_full(&self) -> bool {
+        self.bytes() > self.max_bytes / 2
+    }
+
     /// Size of all segments.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()

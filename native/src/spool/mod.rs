@@ -296,6 +296,11 @@ impl Spool {
         self.shared.state.lock().log.bytes()
     }
 
+    /// Whether a source that can wait should.
+    pub fn is_half_full(&self) -> bool {
+        self.shared.state.lock().log.is_half_full()
+    }
+
     /// The counters the queue counts with.
     pub fn counters(&self) -> Arc<Counters> {
         self.shared.state.lock().counters.clone()
