@@ -1,4 +1,4 @@
-"""What the delivery tests share: a queue with events, an agent that delivers, the balance."""
+"""What the delivery tests share: events, an agent that delivers them, the balance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from endpoint_agent._native import Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer, Pace
-
-from ..unit.deliver.mock_spool import MockSpool
 
 KEY = "key-0123456789abcdef"
 QUICK = Pace(batch=0.02, first_retry=0.02, last_retry=0.05, slow_retry=0.05)
@@ -21,16 +20,12 @@ def events(count: int) -> list[bytes]:
     return [b'{"event":{"sequence":%d}}' % number for number in range(1, count + 1)]
 
 
-def queue(count: int) -> MockSpool:
-    return MockSpool(*events(count))
-
-
 def settings(url: str, **others: Any) -> Settings:
     return Settings(intake_key=KEY, intake_url=url, **others)
 
 
 @contextlib.contextmanager
-def delivering(spool: Any, url: str, pace: Pace = QUICK, **others: Any) -> Iterator[Deliverer]:
+def delivering(spool: Spool, url: str, pace: Pace = QUICK, **others: Any) -> Iterator[Deliverer]:
     deliverer = Deliverer(spool, settings(url, **others), pace=pace)
     thread = threading.Thread(target=deliverer.run, daemon=True)
     thread.start()
@@ -49,18 +44,14 @@ def until(condition: Callable[[], bool], timeout: float = 10.0) -> None:
         time.sleep(0.002)
 
 
-def settled(spool: Any) -> None:
+def settled(spool: Spool) -> None:
     until(lambda: spool.counters()["queued"] == 0)
 
 
-def quarantined(spool: Any) -> list[bytes]:
-    return spool.quarantine
-
-
-def assert_balance(spool: Any, **expected: int) -> None:
+def assert_balance(spool: Spool, **expected: int) -> None:
+    """Every record is somewhere, and these counters have these values."""
     counters = spool.counters()
-    parts = ("delivered", "queued", "evicted", "rejected", "damaged")
-    assert counters.get("recovered", 0) + counters["spooled"] == sum(
-        counters.get(part, 0) for part in parts
+    assert counters["recovered"] + counters["spooled"] == sum(
+        counters[part] for part in ("delivered", "queued", "evicted", "rejected", "damaged")
     )
     assert {name: counters[name] for name in expected} == expected

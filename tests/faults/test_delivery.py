@@ -20,8 +20,6 @@ from .delivery import (
     assert_balance,
     delivering,
     events,
-    quarantined,
-    queue,
     settings,
     settled,
     until,
@@ -41,7 +39,7 @@ from .scripted_intake import (
 PATIENT = Pace(batch=0.02, first_retry=30, last_retry=30, slow_retry=60)
 
 
-def test_a_batch_is_what_the_protocol_says():
+def test_a_batch_is_what_the_protocol_says(queue):
     spool = queue(600)
     with scripted_intake() as intake, delivering(spool, intake.url) as deliverer:
         settled(spool)
@@ -83,7 +81,7 @@ def test_a_batch_is_what_the_protocol_says():
         "tls-bytes", "bad-status", "bad-length", "bytes-in-headers", "endless-head",
     ],
 )  # fmt: skip
-def test_a_batch_is_sent_again_until_it_is_taken(fault):
+def test_a_batch_is_sent_again_until_it_is_taken(queue, fault):
     spool = queue(300)
     with scripted_intake(accepts, fault, fault, fault) as intake, delivering(spool, intake.url):
         settled(spool)
@@ -92,7 +90,7 @@ def test_a_batch_is_sent_again_until_it_is_taken(fault):
     assert_balance(spool, delivered=300)
 
 
-def test_a_reset_in_the_middle_of_a_large_body():
+def test_a_reset_in_the_middle_of_a_large_body(queue):
     spool = queue(0)
     for _ in range(100):
         spool.append(b'"%s"' % os.urandom(10_000).hex().encode())
@@ -105,7 +103,7 @@ def test_a_reset_in_the_middle_of_a_large_body():
     assert_balance(spool, delivered=100)
 
 
-def test_an_intake_that_is_down_gets_everything_when_it_is_up():
+def test_an_intake_that_is_down_gets_everything_when_it_is_up(queue):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     spool = queue(10)
@@ -120,7 +118,7 @@ def test_an_intake_that_is_down_gets_everything_when_it_is_up():
     assert_balance(spool, delivered=10)
 
 
-def test_an_intake_that_hangs_costs_one_timeout(monkeypatch):
+def test_an_intake_that_hangs_costs_one_timeout(queue, monkeypatch):
     monkeypatch.setitem(client.TIMEOUTS, "read", 0.1)
     spool = queue(10)
     with scripted_intake(hangs, hangs) as intake, delivering(spool, intake.url) as deliverer:
@@ -130,7 +128,7 @@ def test_an_intake_that_hangs_costs_one_timeout(monkeypatch):
     assert_balance(spool, delivered=10)
 
 
-def test_an_answer_that_drips_is_not_waited_for(monkeypatch):
+def test_an_answer_that_drips_is_not_waited_for(queue, monkeypatch):
     monkeypatch.setattr(loop, "ANSWER_TIMEOUT", 0.2)
     spool = queue(10)
     with scripted_intake(drips) as intake, delivering(spool, intake.url):
@@ -138,7 +136,7 @@ def test_an_answer_that_drips_is_not_waited_for(monkeypatch):
     assert_balance(spool, delivered=10)
 
 
-def test_a_large_answer_is_not_read_to_its_end():
+def test_a_large_answer_is_not_read_to_its_end(queue):
     spool = queue(300)
     endless = sends(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 8_000_000)
     with scripted_intake(endless) as intake, delivering(spool, intake.url):
@@ -147,7 +145,7 @@ def test_a_large_answer_is_not_read_to_its_end():
     assert_balance(spool, delivered=300)
 
 
-def test_an_answer_cut_short_after_the_status_counts():
+def test_an_answer_cut_short_after_the_status_counts(queue):
     spool = queue(10)
     short = sends(b'HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{"event_ids": [')
     with scripted_intake(short) as intake, delivering(spool, intake.url):
@@ -156,7 +154,7 @@ def test_an_answer_cut_short_after_the_status_counts():
     assert_balance(spool, delivered=10)
 
 
-def test_a_connection_closed_while_idle_is_no_failure():
+def test_a_connection_closed_while_idle_is_no_failure(queue):
     def accepts_and_leaves(connection):
         accepts(connection)
         connection.wait()
@@ -174,7 +172,7 @@ def test_a_connection_closed_while_idle_is_no_failure():
 
 
 @pytest.mark.parametrize("asked", ["120", formatdate(time.time() + 120, usegmt=True)])
-def test_retry_after_is_obeyed(asked):
+def test_retry_after_is_obeyed(queue, asked):
     spool = queue(10)
     gentle = replace(QUICK, first_retry=1.0)
     with (
@@ -189,7 +187,7 @@ def test_retry_after_is_obeyed(asked):
     assert_balance(spool, delivered=10)
 
 
-def test_a_batch_that_is_too_large_is_halved():
+def test_a_batch_that_is_too_large_is_halved(queue):
     spool = queue(250)
     too_large = refuses(413, lambda request: len(request.events) > 70)
     with scripted_intake(too_large) as intake, delivering(spool, intake.url):
@@ -200,31 +198,31 @@ def test_a_batch_that_is_too_large_is_halved():
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_only_the_event_that_is_refused_goes_to_quarantine(status):
+def test_only_the_event_that_is_refused_goes_to_quarantine(queue, quarantined, status):
     bad = {events(250)[17], events(250)[200]}
     spool = queue(250)
     refusal = refuses(status, lambda request: not bad.isdisjoint(request.events))
     with scripted_intake(refusal) as intake, delivering(spool, intake.url):
         settled(spool)
     assert intake.accepted == [event for event in events(250) if event not in bad]
-    assert set(quarantined(spool)) == bad
+    assert set(quarantined()) == bad
     assert_balance(spool, delivered=248, rejected=2)
 
 
-def test_events_refused_within_a_taken_batch_go_to_quarantine(caplog):
+def test_events_refused_within_a_taken_batch_go_to_quarantine(queue, quarantined, caplog):
     errors = b'{"errors": [%s]}' % b",".join(
         b'{"index": %d, "status": 413}' % place for place in (0, 100, 249, 250, -1, 10**30)
     )
     spool = queue(260)
     with scripted_intake(answers(202, errors)) as intake, delivering(spool, intake.url):
         settled(spool)
-    assert quarantined(spool) == [events(260)[place] for place in (0, 100, 249)]
+    assert quarantined() == [events(260)[place] for place in (0, 100, 249)]
     assert len(intake.requests) == 2
     assert "refuses an event" in caplog.text
     assert_balance(spool, delivered=257, rejected=3)
 
 
-def test_an_outage_between_two_halves_loses_nothing():
+def test_an_outage_between_two_halves_loses_nothing(queue):
     spool = queue(4)
     script = [answers(413), accepts, answers(503), answers(413), accepts]
     with scripted_intake(*script) as intake, delivering(spool, intake.url):
@@ -233,7 +231,7 @@ def test_an_outage_between_two_halves_loses_nothing():
     assert_balance(spool, delivered=4)
 
 
-def test_an_intake_that_refuses_everything_does_not_empty_the_queue():
+def test_an_intake_that_refuses_everything_does_not_empty_the_queue(queue):
     spool = queue(250)
     with (
         scripted_intake(refuses(400, lambda request: True)) as intake,
@@ -244,7 +242,7 @@ def test_an_intake_that_refuses_everything_does_not_empty_the_queue():
 
 
 @pytest.mark.parametrize("status", [401, 403, 422])
-def test_a_refused_key_keeps_the_events_and_is_told_once(status, caplog):
+def test_a_refused_key_keeps_the_events_and_is_told_once(queue, status, caplog):
     caplog.set_level(logging.INFO, "endpoint_agent")
     spool = queue(10)
     refusal = answers(status, b'{"message": "invalid key %s"}' % KEY.encode())
@@ -260,7 +258,7 @@ def test_a_refused_key_keeps_the_events_and_is_told_once(status, caplog):
     assert_balance(spool, delivered=10)
 
 
-def test_a_refused_key_is_tried_again_slowly_or_when_it_is_changed():
+def test_a_refused_key_is_tried_again_slowly_or_when_it_is_changed(queue):
     spool = queue(10)
     with (
         scripted_intake(answers(401)) as intake,
@@ -276,7 +274,7 @@ def test_a_refused_key_is_tried_again_slowly_or_when_it_is_changed():
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed(status):
+def test_a_redirect_is_not_followed(queue, status):
     spool = queue(10)
     with scripted_intake() as elsewhere:
         redirect = answers(status, Location=f"{elsewhere.url}/plain/batch")
@@ -290,7 +288,7 @@ def test_a_redirect_is_not_followed(status):
     assert_balance(spool, delivered=10)
 
 
-def test_a_name_that_does_not_resolve(monkeypatch):
+def test_a_name_that_does_not_resolve(queue, monkeypatch):
     def unknown(*_args, **_kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -306,14 +304,14 @@ def test_a_name_that_does_not_resolve(monkeypatch):
     assert_balance(spool, delivered=10)
 
 
-def test_a_name_that_cannot_be_encoded():
+def test_a_name_that_cannot_be_encoded(queue):
     spool = queue(10)
     with delivering(spool, f"https://{'a' * 64}.example") as deliverer:
         until(lambda: deliverer.state().consecutive_failures >= 2)
     assert_balance(spool, queued=10)
 
 
-def test_stop_delivers_what_is_queued():
+def test_stop_delivers_what_is_queued(queue):
     spool = queue(1000)
     slow_batches = Pace(batch=60, first_retry=30, last_retry=30, slow_retry=60)
     with scripted_intake() as intake, delivering(spool, intake.url, slow_batches):
@@ -323,7 +321,7 @@ def test_stop_delivers_what_is_queued():
     assert_balance(spool, delivered=1001)
 
 
-def test_stop_ends_a_wait_and_tries_once_more():
+def test_stop_ends_a_wait_and_tries_once_more(queue):
     spool = queue(10)
     with (
         scripted_intake(answers(503)) as intake,
@@ -333,7 +331,7 @@ def test_stop_ends_a_wait_and_tries_once_more():
     assert_balance(spool, delivered=10)
 
 
-def test_stop_does_not_wait_for_an_intake_that_hangs():
+def test_stop_does_not_wait_for_an_intake_that_hangs(queue):
     spool = queue(10)
     with scripted_intake(hangs) as intake, delivering(spool, intake.url) as deliverer:
         intake.wait_for(lambda intake: bool(intake.requests))
@@ -345,7 +343,40 @@ def test_stop_does_not_wait_for_an_intake_that_hangs():
         intake.close()
 
 
-def test_an_agent_under_way_loses_nothing_to_a_bad_day():
+def test_a_batch_interrupted_by_a_restart_keeps_its_id(queue):
+    with scripted_intake(hangs) as intake:
+        spool = queue(300)
+        with delivering(spool, intake.url) as deliverer:
+            intake.wait_for(lambda intake: bool(intake.requests))
+            deliverer.stop(drain=0.1)
+            spool.close()
+            intake.released.set()
+        spool = queue(0)
+        with delivering(spool, intake.url):
+            settled(spool)
+    first, again, _ = intake.requests
+    assert again.headers["x-batch-id"] == first.headers["x-batch-id"]
+    assert again.events == first.events
+    assert intake.accepted == events(300)
+    assert_balance(spool, recovered=300, delivered=300)
+
+
+def test_a_long_outage_costs_the_oldest_events_and_says_how_many(queue):
+    spool = queue(0, max_bytes=1_000_000)
+    up = threading.Event()
+    down = refuses(503, lambda request: not up.is_set())
+    with scripted_intake(down) as intake, delivering(spool, intake.url):
+        for event in events(20_000):
+            assert spool.append(b'{"event":%s,"message":"%s"}' % (event, b"x" * 100))
+        up.set()
+        settled(spool)
+    counters = spool.counters()
+    assert counters["evicted"] > 5_000
+    assert_balance(spool, spooled=20_000)
+    assert intake.accepted[-1].startswith(b'{"event":{"event":{"sequence":20000}}')
+
+
+def test_an_agent_under_way_loses_nothing_to_a_bad_day(queue):
     day = [
         accepts, answers(503), resets_in_request, answers(413), accepts, resets_in_answer,
         answers(429, Retry_After="0"), accepts, answers(422), sends(b"?"), answers(302), accepts,

@@ -18,8 +18,6 @@ from .delivery import (
     assert_balance,
     delivering,
     events,
-    quarantined,
-    queue,
     settings,
     settled,
     until,
@@ -47,6 +45,11 @@ def embedded_intake(data: Path, port: int, key: str = KEY) -> Iterator[subproces
 
 
 @pytest.fixture
+def data(tmp_path) -> Path:
+    return tmp_path / "intake"
+
+
+@pytest.fixture
 def port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         return unused.getsockname()[1]
@@ -57,48 +60,48 @@ def stored(data: Path) -> list[bytes]:
         return [raw.encode() for (raw,) in database.execute("SELECT raw FROM events ORDER BY id")]
 
 
-def test_an_event_too_long_for_the_intake_goes_to_quarantine(tmp_path, port):
+def test_an_event_too_long_for_the_intake_goes_to_quarantine(queue, quarantined, data, port):
     long = b'"%s"' % (b"x" * 250_000)
     spool = queue(100)
     spool.append(long)
     for event in events(100):
         spool.append(event)
     with (
-        embedded_intake(tmp_path, port),
+        embedded_intake(data, port),
         delivering(spool, f"http://127.0.0.1:{port}"),
     ):
         settled(spool)
-    assert stored(tmp_path) == events(100) * 2
-    assert quarantined(spool) == [long]
+    assert stored(data) == events(100) * 2
+    assert quarantined() == [long]
     assert_balance(spool, delivered=200, rejected=1)
 
 
-def test_a_wrong_key_stores_nothing_and_loses_nothing(tmp_path, port):
+def test_a_wrong_key_stores_nothing_and_loses_nothing(queue, data, port):
     spool = queue(100)
     url = f"http://127.0.0.1:{port}"
     with (
-        embedded_intake(tmp_path, port, key="another-key"),
+        embedded_intake(data, port, key="another-key"),
         delivering(spool, url) as deliverer,
     ):
         until(lambda: deliverer.state().key_refused)
-        assert stored(tmp_path) == []
+        assert stored(data) == []
         assert_balance(spool, queued=100)
         right = settings(url)
         deliverer.reconfigure(type(right)(intake_key="another-key", intake_url=url))
         settled(spool)
-    assert stored(tmp_path) == events(100)
+    assert stored(data) == events(100)
     assert_balance(spool, delivered=100)
 
 
-def test_an_intake_killed_at_work_has_each_event_once(tmp_path, port):
+def test_an_intake_killed_at_work_has_each_event_once(queue, data, port):
     spool = queue(20_000)
     with delivering(spool, f"http://127.0.0.1:{port}", QUICK):
         for delivered in (2_000, 6_000):
-            with embedded_intake(tmp_path, port) as intake:
+            with embedded_intake(data, port) as intake:
                 until(lambda least=delivered: spool.counters()["delivered"] >= least)
                 intake.kill()
                 intake.wait()
-        with embedded_intake(tmp_path, port):
+        with embedded_intake(data, port):
             settled(spool)
-    assert stored(tmp_path) == events(20_000)
+    assert stored(data) == events(20_000)
     assert_balance(spool, delivered=20_000)

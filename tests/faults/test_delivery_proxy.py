@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from .authority import Authority
-from .delivery import assert_balance, delivering, events, queue, settled, until
+from .delivery import assert_balance, delivering, events, settled, until
 from .scripted_intake import Connection, scripted_intake
 
 
@@ -46,7 +46,7 @@ def refuses_the_tunnel(connection: Connection) -> None:
     connection.answer(407, Proxy_Authenticate="Basic")
 
 
-def test_events_go_through_the_proxy(authority):
+def test_events_go_through_the_proxy(queue, authority):
     spool = queue(300)
     with (
         scripted_intake(tls=authority.server("intake.example")) as intake,
@@ -69,7 +69,7 @@ def test_events_go_through_the_proxy(authority):
     assert_balance(spool, delivered=300)
 
 
-def test_this_machine_is_reached_without_the_proxy():
+def test_this_machine_is_reached_without_the_proxy(queue):
     spool = queue(10)
     with (
         scripted_intake() as intake,
@@ -81,7 +81,7 @@ def test_this_machine_is_reached_without_the_proxy():
     assert_balance(spool, delivered=10)
 
 
-def test_proxies_of_the_environment_are_ignored(monkeypatch):
+def test_proxies_of_the_environment_are_ignored(queue, monkeypatch):
     spool = queue(10)
     with scripted_intake() as intake, scripted_intake() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):

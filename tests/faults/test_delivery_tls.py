@@ -9,7 +9,7 @@ import pytest
 from endpoint_agent.deliver import client
 
 from .authority import Authority
-from .delivery import assert_balance, delivering, events, queue, settings, settled, until
+from .delivery import assert_balance, delivering, events, settings, settled, until
 from .scripted_intake import Connection, scripted_intake
 
 
@@ -18,7 +18,7 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def test_events_arrive_over_verified_tls(authority):
+def test_events_arrive_over_verified_tls(queue, authority):
     spool = queue(300)
     with (
         scripted_intake(tls=authority.server()) as intake,
@@ -31,7 +31,7 @@ def test_events_arrive_over_verified_tls(authority):
 
 
 @pytest.mark.parametrize("fault", ["wrong name", "expired", "unknown authority"])
-def test_an_intake_that_cannot_prove_its_name_gets_nothing(authority, fault):
+def test_an_intake_that_cannot_prove_its_name_gets_nothing(queue, authority, fault):
     server = {
         "wrong name": lambda: authority.server("intake.example"),
         "expired": lambda: authority.server(days=-1),
@@ -55,7 +55,7 @@ def test_an_intake_that_cannot_prove_its_name_gets_nothing(authority, fault):
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_an_old_protocol_is_refused(authority):
+def test_an_old_protocol_is_refused(queue, authority):
     server = authority.server()
     server.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     server.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -69,7 +69,7 @@ def test_an_old_protocol_is_refused(authority):
     assert_balance(spool, queued=10)
 
 
-def test_a_server_that_speaks_no_tls(authority):
+def test_a_server_that_speaks_no_tls(queue, authority):
     def answers_in_clear(connection: Connection) -> None:
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         connection.sock.close()
@@ -82,7 +82,7 @@ def test_a_server_that_speaks_no_tls(authority):
             assert_balance(spool, queued=10)
 
 
-def test_a_handshake_that_never_comes_costs_one_timeout(authority, monkeypatch):
+def test_a_handshake_that_never_comes_costs_one_timeout(queue, authority, monkeypatch):
     monkeypatch.setitem(client.TIMEOUTS, "connect", 0.1)
     spool = queue(10)
     with scripted_intake() as intake:
@@ -94,7 +94,7 @@ def test_a_handshake_that_never_comes_costs_one_timeout(authority, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
-def test_a_bundle_that_cannot_be_used_is_named(authority, tmp_path, content):
+def test_a_bundle_that_cannot_be_used_is_named(queue, authority, tmp_path, content):
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_bytes(content)
