@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -114,6 +115,14 @@ class Agent:
     def counters(self) -> dict[str, int]:
         """Its counters now."""
         return dict(wait(self.status)["counters"])
+
+    def queued(self) -> Iterator[dict[str, Any]]:
+        """The records in the files of its queue, whole ones only."""
+        text = b"".join(path.read_bytes() for path in sorted((self.state / "queue").iterdir()))
+        for part in text.split(b'{"@timestamp"')[1:]:
+            with suppress(ValueError):
+                record = b'{"@timestamp"' + part
+                yield json.JSONDecoder().raw_decode(record.decode("utf-8", "replace"))[0]
 
     def reload(self) -> None:
         """Sends it SIGHUP."""

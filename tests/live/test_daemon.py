@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ def act(folder: Path) -> list[Act]:
     return acts(folder.name, port)
 
 
-def unseen(events: list[dict[str, Any]], expected: list[Act]) -> list[str]:
+def unseen(events: Iterable[dict[str, Any]], expected: list[Act]) -> list[str]:
     """Names of the acts that no event tells."""
-    recognise(b"\n".join(json.dumps(event).encode() for event in events), expected)
-    return [one.name for one in expected if not one.seen]
+    sought = [replace(one, seen=False) for one in expected]
+    recognise(b"\n".join(json.dumps(event).encode() for event in events), sought)
+    return [one.name for one in sought if not one.seen]
 
 
 def stats(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -116,7 +118,7 @@ def test_a_reload_delivers_what_waited(tmp_path: Path, intake: Intake, agent: Ag
     agent.configure(NOWHERE)
     agent.start()
     expected = act(tmp_path / "act-before-reload")
-    wait(lambda: agent.status()["delivery"]["last_error"])
+    wait(lambda: wait(agent.status)["delivery"]["last_error"])
 
     agent.configure(intake.url, EventBufferCacheSize=50)
     agent.reload()
@@ -151,20 +153,22 @@ def test_nothing_that_was_queued_is_lost_to_a_kill(
     agent.configure(NOWHERE, EventBufferSyncInterval=0)
     agent.start()
     expected = act(tmp_path / "act-before-kill")
-    wait(lambda: agent.counters()["captured"] >= len(expected))
+    wait(lambda: unseen(agent.queued(), expected) == [])
     queued = wait(agent.status)["queued"]
     agent.stop(signal.SIGKILL)
 
     agent.configure(intake.url)
     agent.start()
+    wait(lambda: agent.counters()["delivered"] >= queued)
     assert agent.stop() == 0
 
     events = intake.events()
+    assert unseen(events, expected) == []
+    assert events[-1]["event"]["action"] == "stats"
     last = stats(events)[-1]
     assert last["recovered"] >= queued
     assert last["damaged"] == 0
     assert [one.difference(last) for one in SUMS] == [0, 0]
-    assert unseen(events, expected) == []
     assert sequences(events[: last["recovered"]]) == list(range(1, last["recovered"] + 1))
 
 
