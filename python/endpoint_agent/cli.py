@@ -15,8 +15,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -200,10 +199,15 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _live(options: argparse.Namespace) -> int:
-    with _extras("server", "console"):
+    try:
         from endpoint_agent.live import live
 
-    return live(options.seconds)
+        return live(options.seconds)
+    except ModuleNotFoundError as error:
+        raise AgentError(
+            f"the Python package {error.name} is missing; "
+            "run: pip install 'endpoint-agent[server,console]'"
+        ) from error
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -231,20 +235,6 @@ def _intake_keys(options: argparse.Namespace) -> list[str]:
     if key := os.environ.get(INTAKE_KEY_VARIABLE):
         keys.append(key)
     return keys
-
-
-@contextmanager
-def _extras(*names: str) -> Iterator[None]:
-    """Tells which optional part of the package is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "endpoint_agent":
-            raise
-        raise AgentError(
-            f"the Python package {error.name} is missing; "
-            f"run: pip install 'endpoint-agent[{','.join(names)}]'"
-        ) from error
 
 
 def _not_available(options: argparse.Namespace) -> int:

@@ -56,11 +56,12 @@ def _print(events: Iterable[bytes]) -> int:
         for event in events:
             output.write(event + b"\n")
         output.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has had enough. Python would flush again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        raise AgentError(f"cannot write to standard output: {error.strerror}") from error
+        # Python flushes what is left once more at exit, and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise AgentError(f"cannot write to standard output: {error.strerror}") from error
+        # The reader, such as `head`, has had enough.
     return 0
 
 

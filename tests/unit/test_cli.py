@@ -218,18 +218,11 @@ def test_an_interrupt_is_status_130(
     assert capsys.readouterr().err == ""
 
 
-def test_a_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Missing:
-        """Stands in for an environment without the extra."""
+def test_a_missing_extra_is_named(mock_room: MockRoom, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(seconds: float | None) -> None:
+        raise ModuleNotFoundError("No module named 'rich'", name="rich")
 
-        def find_spec(self, name: str, path: object, target: object = None) -> None:
-            if name == "endpoint_agent.live":
-                raise ModuleNotFoundError("No module named 'rich'", name="rich")
-
-    monkeypatch.delitem(sys.modules, "endpoint_agent.live", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    mock_room("live", "live", fail)
     assert main(["live"]) == 1
     assert capsys.readouterr().err == (
         "endpoint-agent: the Python package rich is missing; "
