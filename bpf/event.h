@@ -99,8 +99,9 @@ struct event_open {
 	u32 mode;
 	u32 uid;
 	u32 gid;
+	u32 generation;
 	u16 path_size;
-	u16 reserved[3];
+	u16 reserved;
 };
 
 /* A name as the caller gave it, below the folder it counts from. */
@@ -143,7 +144,9 @@ struct repeat_key {
 	u64 inode;
 	u64 start;
 	u32 device;
+	u32 generation; /* of the inode: its number may be another file's in the same second */
 	u32 pid;
+	u32 reserved;
 };
 
 struct repeat {

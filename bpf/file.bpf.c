@@ -52,6 +52,7 @@ INLINE void identify(struct repeat_key *key, struct inode *inode)
 	READ(number, inode->i_ino);
 	READ(device, inode->i_sb);
 	READ(key->device, device->s_dev);
+	READ(key->generation, inode->i_generation);
 	key->inode = number;
 	key->start = task->group_leader->start_boottime;
 	key->pid = task->tgid;
@@ -71,11 +72,12 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	stamp(&event->header, EVENT_OPEN);
 	event->inode = key->inode;
 	event->device = key->device;
+	event->generation = key->generation;
 	event->mode = mode;
 	READ(event->uid, inode->i_uid);
 	READ(event->gid, inode->i_gid);
 	READ(event->size, inode->i_size);
-	event->reserved[0] = event->reserved[1] = event->reserved[2] = 0;
+	event->reserved = 0;
 	event->path_size = append_path(scratch, &file->f_path, &flags);
 	if (repeat_window)
 		repeat = entry_of(key);
@@ -97,7 +99,7 @@ INLINE int opened(struct syscall_exit *call)
 	struct inode *inode = 0;
 	struct file *file;
 	u32 file_mode = 0;
-	u16 mode = 0;
+	u16 mode = 0, created;
 
 	if (call->ret < 0)
 		return 0;
@@ -110,10 +112,12 @@ INLINE int opened(struct syscall_exit *call)
 	if ((mode & S_IFMT) != S_IFREG)
 		return 0;
 	identify(&key, inode);
-	if (repeat_window && is_repeat(&key))
+	/* A file can be made only once, so what was made is another than the one of the entry. */
+	created = file_mode & FMODE_CREATED ? EVENT_CREATED : 0;
+	if (repeat_window && !created && is_repeat(&key))
 		return 0;
 	if (!current_is_muted())
-		send_open(&key, file, inode, file_mode & FMODE_CREATED ? EVENT_CREATED : 0, mode);
+		send_open(&key, file, inode, created, mode);
 	return 0;
 }
 

@@ -41,6 +41,7 @@ struct inode {
 	kgid_t i_gid;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	u32 i_generation;
 	s64 i_size;
 };
 

@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from capture import Capture, Event
+from .capture import Capture, Event
 
 pytestmark = pytest.mark.live
 

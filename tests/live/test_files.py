@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from capture import Capture
+from .capture import Capture
 
 pytestmark = pytest.mark.live
 

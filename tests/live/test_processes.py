@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from capture import Capture
+from .capture import Capture
 
 pytestmark = pytest.mark.live
 

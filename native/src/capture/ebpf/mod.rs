@@ -148,8 +148,7 @@ impl Source for Ebpf {
         }
         self.clock = clock::read();
         self.read_rings(sink);
-        let clock = self.clock;
-        self.repeats.settle(clock::boot_time(), |time| clock.wall(time), sink);
+        self.repeats.settle(clock::boot_time(), self.clock, sink);
         self.notices.extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(Progress::Running)
     }
@@ -164,8 +163,7 @@ impl Source for Ebpf {
                 break;
             }
         }
-        let clock = self.clock;
-        self.repeats.finish(|time| clock.wall(time), sink);
+        self.repeats.finish(self.clock, sink);
         self.notices.extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(())
     }
@@ -218,9 +216,11 @@ impl Handler<'_> {
                 inode: open.inode,
                 start: header.start,
                 device: open.device,
+                generation: open.generation,
                 pid: header.pid,
+                reserved: 0,
             };
-            self.repeats.track(key, event, header.time);
+            self.repeats.track(key, event, header.time, self.clock, self.sink);
         }
     }
 }

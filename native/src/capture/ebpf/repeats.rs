@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use aya::maps::{HashMap, IterableMap, MapData};
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::decode::Clock;
 use super::wire::{RepeatKey, RepeatValue};
 use crate::event::{Action, Event, FileChange, Repeat};
 
@@ -40,20 +41,31 @@ impl Repeats {
     }
 
     /// Remembers an event whose entry the kernel has made or renewed at boot time `time`.
-    pub fn track(&mut self, key: RepeatKey, event: &Event, time: u64) {
-        match self.pending.get_mut(&key) {
-            // It is due already; only its latest event matters for what follows.
-            Some(pending) => pending.event = event.clone(),
-            None => {
-                let pending = Pending { event: event.clone(), reported: 0, since: event.time };
-                self.pending.insert(key, pending);
-                self.due.push_back((time + self.window, key));
+    pub fn track(
+        &mut self,
+        key: RepeatKey,
+        event: &Event,
+        time: u64,
+        clock: Clock,
+        sink: &mut dyn FnMut(Event),
+    ) {
+        if self.pending.contains_key(&key) {
+            // What was counted so far belongs to the event before.
+            if let Ok(value) = self.map.get(&key, 0) {
+                self.report(key, value, clock, sink);
             }
+            if let Some(pending) = self.pending.get_mut(&key) {
+                pending.event = event.clone();
+            }
+            return;
         }
+        let pending = Pending { event: event.clone(), reported: 0, since: event.time };
+        self.pending.insert(key, pending);
+        self.due.push_back((time + self.window, key));
     }
 
     /// Emits the events of the windows that have ended at boot time `now`.
-    pub fn settle(&mut self, now: u64, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+    pub fn settle(&mut self, now: u64, clock: Clock, sink: &mut dyn FnMut(Event)) {
         while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             let Ok(value) = self.map.get(&key, 0) else {
                 self.pending.remove(&key);
@@ -61,24 +73,24 @@ impl Repeats {
             };
             let idle = now.saturating_sub(value.since.max(value.last));
             if idle > IDLE_WINDOWS * self.window {
-                self.retire(key, &wall, sink);
+                self.retire(key, clock, sink);
             } else {
-                self.report(key, value, &wall, sink);
+                self.report(key, value, clock, sink);
                 self.due.push_back((now + self.window, key));
             }
         }
     }
 
     /// Emits and removes everything, when nothing counts any more.
-    pub fn finish(&mut self, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+    pub fn finish(&mut self, clock: Clock, sink: &mut dyn FnMut(Event)) {
         while let Some((_, key)) = self.due.pop_front() {
-            self.retire(key, &wall, sink);
+            self.retire(key, clock, sink);
         }
     }
 
-    fn retire(&mut self, key: RepeatKey, wall: impl Fn(u64) -> u64, sink: &mut dyn FnMut(Event)) {
+    fn retire(&mut self, key: RepeatKey, clock: Clock, sink: &mut dyn FnMut(Event)) {
         if let Some(value) = self.take(&key) {
-            self.report(key, value, wall, sink);
+            self.report(key, value, clock, sink);
         }
         self.pending.remove(&key);
     }
@@ -87,7 +99,7 @@ impl Repeats {
         &mut self,
         key: RepeatKey,
         value: RepeatValue,
-        wall: impl Fn(u64) -> u64,
+        clock: Clock,
         sink: &mut dyn FnMut(Event),
     ) {
         let Some(pending) = self.pending.get_mut(&key) else { return };
@@ -95,7 +107,7 @@ impl Repeats {
         if count == 0 {
             return;
         }
-        let last = wall(value.last);
+        let last = clock.wall(value.last);
         let repeat = Repeat { count, first: pending.since, last };
         pending.reported = value.count;
         pending.since = last;

@@ -122,8 +122,9 @@ wire! {
         mode: u32,
         uid: u32,
         gid: u32,
+        generation: u32,
         path_size: u16,
-        reserved: [u16; 3],
+        reserved: u16,
     }
 
     /// A name below a folder.
@@ -162,7 +163,9 @@ wire! {
         inode: u64,
         start: u64,
         device: u32,
+        generation: u32,
         pid: u32,
+        reserved: u32,
     }
 
     /// A value of the map `repeats`.
