@@ -60,7 +60,9 @@ def _print(events: Iterable[bytes]) -> int:
         # Python flushes what is left once more at exit, and would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            raise AgentError(f"cannot write to standard output: {error.strerror}") from error
+            raise AgentError(
+                f"cannot write to standard output: {error.strerror}; write elsewhere"
+            ) from error
         # The reader, such as `head`, has had enough.
     return 0
 
