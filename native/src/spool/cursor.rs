@@ -57,9 +57,18 @@ impl Cursor {
         let file = folder
             .open_or_create(NAME)
             .map_err(Error::io("cannot open", folder.path(NAME)))?;
-        let saved = OFFSETS
+        let slots = OFFSETS.map(|offset| read(&file, offset));
+        for (offset, _) in OFFSETS
             .iter()
-            .filter_map(|&offset| read(&file, offset))
+            .zip(&slots)
+            .filter(|(_, slot)| slot.is_none())
+        {
+            // Takes the slot's room on the disk now: later there may be none.
+            let _ = file.write_all_at(&[0; SLOT + 4], *offset);
+        }
+        let saved = slots
+            .into_iter()
+            .flatten()
             .max_by_key(|saved| saved.generation);
         Ok((file, saved))
     }

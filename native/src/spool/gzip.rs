@@ -7,8 +7,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::error::{Error, Result};
 
-/// Measured on events of 1 KB: level 2 makes them half the size that level 1 does, in less time
-/// than level 3.
+/// Measured on events of 1 KB (`examples/spool_speed.rs`): a body is a third smaller than at level
+/// 1 for 0.5 µs more an event, and level 3 makes it no smaller.
 const LEVEL: u32 = 2;
 /// Output grows by so many bytes at a time.
 const STEP: usize = 32 << 10;

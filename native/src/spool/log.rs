@@ -174,6 +174,10 @@ impl Log {
         }
         // A file that stays is found again at the next start, below the cursor, and removed then.
         let _ = self.folder.remove(&segment::name(segment.first));
+        // An open file keeps its room on the disk.
+        self.unsynced
+            .segments
+            .retain(|(first, _)| *first != segment.first);
         self.unsynced.names = Some(self.folder.clone());
         true
     }
@@ -203,10 +207,7 @@ impl Log {
 
     /// What has to be synced for all that was written to last.
     pub fn take_unsynced(&mut self) -> Unsynced {
-        let mut unsynced = std::mem::take(&mut self.unsynced);
-        let oldest = self.oldest();
-        unsynced.segments.retain(|(first, _)| *first >= oldest);
-        unsynced
+        std::mem::take(&mut self.unsynced)
     }
 
     fn end_of(&self, index: usize) -> u64 {

@@ -1,5 +1,6 @@
 //! Making batches of what is in the segments, without holding up those who write them.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ const TEXT_KEPT: usize = 512 << 10;
 /// The one reader of a queue, and the memory it uses again and again.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// The segment read last, by its first record.
-    scan: Option<(u64, Scan)>,
+    /// The segment read last, by its first record, and how far it was read.
+    place: (u64, Scan),
     text: Vec<u8>,
     pub gzip: Gzip,
 }
@@ -43,7 +44,7 @@ pub(super) struct Reading {
 impl Reader {
     pub fn new() -> Self {
         Self {
-            scan: None,
+            place: (0, Scan::new()),
             text: Vec::new(),
             gzip: Gzip::new(),
         }
@@ -65,10 +66,10 @@ impl Reader {
         };
         self.text.clear();
         while reading.span.end < span.end {
-            let Some(extent) = self.reach(state, reading.span.end, &mut reading)? else {
+            let Some((extent, file)) = reach(state, reading.span.end)? else {
                 break;
             };
-            if !self.read_segment(&extent, span.end, limits, &mut reading) {
+            if !self.read_segment(&extent, file, span.end, limits, &mut reading) {
                 break;
             }
         }
@@ -94,71 +95,47 @@ impl Reader {
 
     /// Forgets its place, after a reading that came to nothing.
     pub fn reset(&mut self) {
-        self.scan = None;
+        self.place = (0, Scan::new());
     }
 
-    /// Makes ready the segment that `number` is in. `None` when it was evicted in the meantime.
-    fn reach(
-        &mut self,
-        state: &SharedState,
-        number: u64,
-        reading: &mut Reading,
-    ) -> Result<Option<Extent>> {
-        // Opened under the lock, or the segment could be removed in between.
-        let state = state.lock();
-        let Some(extent) = state.log.extent_of(number) else {
-            return Ok(None);
-        };
-        if self
-            .scan
-            .as_ref()
-            .is_none_or(|(first, _)| *first != extent.first)
-        {
-            self.scan = match state.log.open(extent.first) {
-                Ok(file) => Some((extent.first, Scan::new(file))),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    reading.damaged_bytes += extent.bytes;
-                    None
-                }
-                Err(error) => {
-                    let path = state.log.folder().path(&segment::name(extent.first));
-                    return Err(Error::io("cannot open", path)(error));
-                }
-            };
-        }
-        Ok(Some(extent))
-    }
-
-    /// Reads on in the segment just reached, up to number `end`. False when the batch is full.
+    /// Reads a segment on, up to number `end`. False when the batch is full.
     fn read_segment(
         &mut self,
         extent: &Extent,
+        file: Option<File>,
         end: u64,
         limits: &Limits,
         reading: &mut Reading,
     ) -> bool {
         let end = end.min(extent.end);
-        if let Some((_, scan)) = &mut self.scan {
-            scan.extend(extent.bytes);
-            while reading.span.end < end
-                && let Some(frame) = scan.find(reading.span.end..extent.end)
-                && frame.number < end
-            {
-                if !reading.has_room(limits, self.text.len() + frame.length + 1) {
-                    return false;
-                }
-                self.text.extend_from_slice(scan.payload(&frame));
-                self.text.push(b'\n');
-                scan.step_over(&frame);
-                reading.pass_to(frame.number);
-                reading.take(Entry {
-                    number: frame.number,
-                    crc: frame.crc,
-                    end: self.text.len(),
-                });
-            }
-            reading.damaged_bytes += scan.take_damaged();
+        let Some(file) = file else {
+            reading.damaged_bytes += extent.bytes;
+            reading.pass_to(end);
+            return true;
+        };
+        if self.place.0 != extent.first {
+            self.place = (extent.first, Scan::new());
         }
+        let scan = &mut self.place.1;
+        scan.extend(extent.bytes);
+        while reading.span.end < end
+            && let Some(frame) = scan.find(&file, reading.span.end..extent.end)
+            && frame.number < end
+        {
+            if !reading.has_room(limits, self.text.len() + frame.length + 1) {
+                return false;
+            }
+            self.text.extend_from_slice(scan.payload(&frame));
+            self.text.push(b'\n');
+            scan.step_over(&frame);
+            reading.pass_to(frame.number);
+            reading.take(Entry {
+                number: frame.number,
+                crc: frame.crc,
+                end: self.text.len(),
+            });
+        }
+        reading.damaged_bytes += scan.take_damaged();
         reading.pass_to(end);
         true
     }
@@ -166,8 +143,24 @@ impl Reader {
     fn shrink(&mut self) {
         self.text.clear();
         self.text.shrink_to(TEXT_KEPT);
-        if let Some((_, scan)) = &mut self.scan {
-            scan.shrink();
+        self.place.1.shrink();
+    }
+}
+
+/// Opens the segment that record `number` is in: no file when it is missing, and nothing at all when
+/// the record was evicted in the meantime.
+fn reach(state: &SharedState, number: u64) -> Result<Option<(Extent, Option<File>)>> {
+    // Opened under the lock, or the segment could be removed in between.
+    let state = state.lock();
+    let Some(extent) = state.log.extent_of(number) else {
+        return Ok(None);
+    };
+    match state.log.open(extent.first) {
+        Ok(file) => Ok(Some((extent, Some(file)))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some((extent, None))),
+        Err(error) => {
+            let path = state.log.folder().path(&segment::name(extent.first));
+            Err(Error::io("cannot open", path)(error))
         }
     }
 }

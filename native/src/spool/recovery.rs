@@ -123,9 +123,9 @@ impl Candidate {
         let Ok(file) = open(folder, first) else {
             return false;
         };
-        let mut scan = Scan::new(file);
+        let mut scan = Scan::new();
         scan.extend(bytes);
-        scan.find(possible_numbers(&self.segment)).is_some()
+        scan.find(&file, possible_numbers(&self.segment)).is_some()
     }
 }
 
@@ -142,18 +142,18 @@ struct Tail {
 
 impl Tail {
     fn repair(newest: &mut Segment, folder: &Folder, counters: &Counters) -> Result<Self> {
-        let mut scan = Scan::new(open(folder, newest.first)?);
+        let file = open(folder, newest.first)?;
+        let mut scan = Scan::new();
         scan.extend(newest.bytes);
         let (mut next, mut end) = (newest.first, HEADER as u64);
         let numbers = possible_numbers(newest);
-        while let Some(frame) = scan.find(next..numbers.end) {
+        while let Some(frame) = scan.find(&file, next..numbers.end) {
             scan.step_over(&frame);
             (next, end) = (frame.number + 1, scan.offset());
         }
         let torn = newest.bytes.saturating_sub(end);
         newest.bytes = end;
         counters.add(Counter::DamagedBytes, torn);
-        let file = open(folder, newest.first)?;
         // Should this fail, the next write goes over the tail.
         let _ = file.set_len(end);
         Ok(Self {

@@ -12,9 +12,10 @@ use super::segment;
 const CHUNK: usize = 256 << 10;
 
 /// A moving window over the whole frames of a segment. Places are offsets in its file.
+///
+/// The file is not kept, for an open file keeps its room on the disk after it was removed.
 #[derive(Debug)]
 pub(super) struct Scan {
-    file: File,
     /// The next byte to look at.
     next: u64,
     /// Where reading has to stop.
@@ -26,12 +27,11 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Scans `file` behind its header. See [`Scan::extend`] for where it stops.
-    pub fn new(file: File) -> Self {
+    /// Stands behind the header. See [`Scan::extend`] for where it stops.
+    pub fn new() -> Self {
         let start = segment::HEADER as u64;
         let window = Vec::new();
         Self {
-            file,
             next: start,
             limit: start,
             window,
@@ -45,17 +45,17 @@ impl Scan {
         self.limit = self.limit.max(limit);
     }
 
-    /// The next whole frame whose number is in `numbers`, not yet stepped over.
+    /// The next whole frame of `file` whose number is in `numbers`, not yet stepped over.
     ///
     /// Lower numbers are stepped over in silence. Everything else in the way, higher numbers
     /// among it, is damage: the scan goes on at the next magic. `None` at the limit.
-    pub fn find(&mut self, numbers: Range<u64>) -> Option<Frame> {
+    pub fn find(&mut self, file: &File, numbers: Range<u64>) -> Option<Frame> {
         while self.next < self.limit {
             match frame::parse(self.ahead()) {
                 Parsed::Whole(frame) if numbers.contains(&frame.number) => return Some(frame),
                 Parsed::Whole(frame) if frame.number < numbers.start => self.step_over(&frame),
-                Parsed::Short(needed) if self.fill(needed) => {}
-                Parsed::Whole(_) | Parsed::Short(_) | Parsed::Damaged => self.resynchronise(),
+                Parsed::Short(needed) if self.fill(file, needed) => {}
+                Parsed::Whole(_) | Parsed::Short(_) | Parsed::Damaged => self.resynchronise(file),
             }
         }
         None
@@ -103,7 +103,7 @@ impl Scan {
     }
 
     /// Makes `needed` bytes ready. False when the limit or the disk does not allow it.
-    fn fill(&mut self, needed: usize) -> bool {
+    fn fill(&mut self, file: &File, needed: usize) -> bool {
         if self.next + needed as u64 > self.limit {
             return false;
         }
@@ -112,7 +112,7 @@ impl Scan {
         let rest = (self.limit - self.next) as usize;
         self.window.resize(needed.max(CHUNK).min(rest), 0);
         let start = self.next + have as u64;
-        let read = read_up_to(&self.file, &mut self.window[have..], start);
+        let read = read_up_to(file, &mut self.window[have..], start);
         self.window.truncate(have + read);
         if self.window.len() < needed {
             // What cannot be read is given up, or one bad sector would hold up the queue.
@@ -121,10 +121,10 @@ impl Scan {
         self.next < self.limit
     }
 
-    fn resynchronise(&mut self) {
+    fn resynchronise(&mut self, file: &File) {
         const LENGTH: usize = frame::MAGIC.len();
         self.skip(1);
-        while self.ahead().len() >= LENGTH || self.fill(LENGTH) {
+        while self.ahead().len() >= LENGTH || self.fill(file, LENGTH) {
             let ahead = self.ahead();
             match ahead
                 .windows(LENGTH)
@@ -167,14 +167,14 @@ mod tests {
 
     const ALL: Range<u64> = 0..u64::MAX;
 
-    /// A scan over a header's worth of zeros and then `body`.
-    fn scan(body: &[u8]) -> Scan {
+    /// A file of a header's worth of zeros and then `body`, and a scan of it all.
+    fn scan(body: &[u8]) -> (File, Scan) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[0; segment::HEADER]).unwrap();
         file.write_all(body).unwrap();
-        let mut scan = Scan::new(file);
+        let mut scan = Scan::new();
         scan.extend((segment::HEADER + body.len()) as u64);
-        scan
+        (file, scan)
     }
 
     fn frames(numbers: Range<u64>) -> Vec<u8> {
@@ -183,9 +183,9 @@ mod tests {
         bytes
     }
 
-    fn found(scan: &mut Scan, numbers: Range<u64>) -> Vec<u64> {
+    fn found(file: &File, scan: &mut Scan, numbers: Range<u64>) -> Vec<u64> {
         let mut found = Vec::new();
-        while let Some(frame) = scan.find(numbers.clone()) {
+        while let Some(frame) = scan.find(file, numbers.clone()) {
             assert_eq!(scan.payload(&frame), format!("{}", frame.number).as_bytes());
             scan.step_over(&frame);
             found.push(frame.number);
@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn whole_frames_come_in_order_and_lower_numbers_not_at_all() {
-        let mut scan = scan(&frames(10..20));
-        assert_eq!(found(&mut scan, 15..20), [15, 16, 17, 18, 19]);
+        let (file, mut scan) = scan(&frames(10..20));
+        assert_eq!(found(&file, &mut scan, 15..20), [15, 16, 17, 18, 19]);
         assert_eq!(scan.take_damaged(), 0);
     }
 
@@ -207,9 +207,9 @@ mod tests {
         for place in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[place] ^= 0x10;
-            let mut scan = scan(&bytes);
+            let (file, mut scan) = scan(&bytes);
             let expected: Vec<u64> = (0..3).filter(|&n| n as usize != place / size).collect();
-            assert_eq!(found(&mut scan, ALL), expected, "byte {place}");
+            assert_eq!(found(&file, &mut scan, ALL), expected, "byte {place}");
             assert_eq!(scan.take_damaged(), size as u64, "byte {place}");
         }
     }
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn garbage_longer_than_the_window_is_passed_and_counted() {
         let garbage = vec![0x0F; CHUNK + 1000];
-        let mut scan = scan(&[&frames(0..1)[..], &garbage, &frames(1..2)].concat());
-        assert_eq!(found(&mut scan, ALL), [0, 1]);
+        let (file, mut scan) = scan(&[&frames(0..1)[..], &garbage, &frames(1..2)].concat());
+        assert_eq!(found(&file, &mut scan, ALL), [0, 1]);
         assert_eq!(scan.take_damaged(), garbage.len() as u64);
     }
 
@@ -226,8 +226,8 @@ mod tests {
     fn a_record_longer_than_the_window_is_read_and_its_memory_given_back() {
         let mut bytes = Vec::new();
         frame::put(&mut bytes, 0, &vec![b'x'; 3 * CHUNK]);
-        let mut scan = scan(&bytes);
-        let frame = scan.find(ALL).unwrap();
+        let (file, mut scan) = scan(&bytes);
+        let frame = scan.find(&file, ALL).unwrap();
         assert_eq!(scan.payload(&frame), vec![b'x'; 3 * CHUNK]);
         scan.step_over(&frame);
         scan.shrink();
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn a_higher_number_than_can_be_is_damage() {
-        let mut scan = scan(&[frames(0..1), frames(90..91), frames(1..2)].concat());
-        assert_eq!(found(&mut scan, 0..5), [0, 1]);
+        let (file, mut scan) = scan(&[frames(0..1), frames(90..91), frames(1..2)].concat());
+        assert_eq!(found(&file, &mut scan, 0..5), [0, 1]);
         assert_eq!(scan.take_damaged(), frames(90..91).len() as u64);
     }
 
@@ -245,19 +245,19 @@ mod tests {
     fn the_scan_stops_at_its_limit_and_goes_on_when_that_moves() {
         let bytes = frames(0..4);
         let half = (segment::HEADER + bytes.len() / 2) as u64;
-        let mut scan = scan(&bytes);
+        let (file, mut scan) = scan(&bytes);
         scan.limit = half;
-        assert_eq!(found(&mut scan, ALL), [0, 1]);
+        assert_eq!(found(&file, &mut scan, ALL), [0, 1]);
         scan.extend(half + bytes.len() as u64 / 2);
-        assert_eq!(found(&mut scan, ALL), [2, 3]);
+        assert_eq!(found(&file, &mut scan, ALL), [2, 3]);
     }
 
     #[test]
     fn a_file_shorter_than_promised_is_damage_to_its_limit() {
         let bytes = frames(0..1);
-        let mut scan = scan(&bytes);
+        let (file, mut scan) = scan(&bytes);
         scan.extend(scan.limit + 100);
-        assert_eq!(found(&mut scan, ALL), [0]);
+        assert_eq!(found(&file, &mut scan, ALL), [0]);
         assert_eq!(scan.take_damaged(), 100);
     }
 }
