@@ -1,16 +1,12 @@
 //! A writer of JSON whose keys are known and whose values are hostile.
-//!
-//! Its output is valid JSON in UTF-8 whatever the bytes were: what is no UTF-8 becomes U+FFFD as
-//! `String::from_utf8_lossy` does it, and only `"`, `\` and control characters are escaped.
 
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::ecs::escape::escape;
+
 /// Cuts nothing.
 pub const UNLIMITED: usize = usize::MAX;
-
-/// U+FFFD, which stands for bytes that are no UTF-8.
-const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// One JSON object under construction, or members to be put into one.
 ///
@@ -234,66 +230,85 @@ impl Default for Json {
     }
 }
 
-/// Appends the inside of a JSON string, at most `limit` bytes of it; whether that was all.
-fn escape(out: &mut Vec<u8>, value: &[u8], limit: usize) -> bool {
-    if value.len() <= limit && is_clean(value) {
-        out.extend_from_slice(value);
-        return true;
+#[cfg(test)]
+mod tests {
+    use super::{Json, UNLIMITED};
+    use serde_json::{Value, json};
+
+    fn object(limit: usize, write: impl FnOnce(&mut Json)) -> (Value, Vec<String>) {
+        let mut json = Json::new();
+        json.start(limit);
+        write(&mut json);
+        json.finish();
+        let (bytes, cut) = json.into_parts();
+        (serde_json::from_slice(&bytes).unwrap(), cut)
     }
-    let end = out.len().saturating_add(limit);
-    value.utf8_chunks().all(|chunk| {
-        escape_text(out, chunk.valid(), end)
-            && (chunk.invalid().is_empty() || append_whole(out, REPLACEMENT, end))
-    })
-}
 
-/// No byte needs a second look. Written without an early exit, so that it runs on many at a time.
-fn is_clean(value: &[u8]) -> bool {
-    !value.iter().fold(false, |dirty, &byte| {
-        dirty | needs_escape(byte) | (byte >= 0x80)
-    })
-}
+    #[test]
+    fn writes_every_kind_of_value() {
+        let (value, cut) = object(UNLIMITED, |json| {
+            json.raw_members(b"");
+            json.raw_members(br#""a":1"#);
+            json.open("b");
+            json.number("c", u64::MAX);
+            json.digits("d", 7);
+            json.yes("e");
+            json.open("f");
+            json.plain("g", 1.5);
+            json.close();
+            json.close();
+            json.texts("h", [&b""[..], b"x"]);
+            json.plain_texts("i", [1, 2]);
+            json.text_if_known("j", b"");
+            json.raw("k", b"{}");
+        });
+        let members = json!({"c": u64::MAX, "d": "7", "e": true, "f": {"g": "1.5"}});
+        assert_eq!(
+            value,
+            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "k": {}})
+        );
+        assert_eq!(cut, Vec::<String>::new());
+    }
 
-fn needs_escape(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
+    #[test]
+    fn an_object_without_members_leaves_no_trace() {
+        let (value, _) = object(UNLIMITED, |json| {
+            json.open("a");
+            json.open("b");
+            json.close();
+            json.close();
+            json.number("c", 1);
+            json.open("d");
+            json.close();
+        });
+        assert_eq!(value, json!({"c": 1}));
+    }
 
-fn escape_text(out: &mut Vec<u8>, mut text: &str, end: usize) -> bool {
-    while let Some(at) = text.bytes().position(needs_escape) {
-        if !append(out, &text[..at], end) || !append_code(out, text.as_bytes()[at], end) {
-            return false;
+    #[test]
+    fn cuts_a_list_as_a_whole() {
+        let texts = [&b"aaaa"[..], b"bbbb", b"cccc"];
+        for limit in 0..30 {
+            let (value, cut) = object(limit, |json| json.texts("args", texts));
+            let written = serde_json::to_string(&value["args"]).unwrap();
+            assert!(
+                written.len() <= limit + 2,
+                "{written} is longer than {limit}"
+            );
+            assert_eq!(cut.is_empty(), written == r#"["aaaa","bbbb","cccc"]"#);
         }
-        text = &text[at + 1..];
     }
-    append(out, text, end)
-}
 
-/// Appends as many characters as fit before `end`; whether all did.
-fn append(out: &mut Vec<u8>, text: &str, end: usize) -> bool {
-    let fitting = &text[..text.floor_char_boundary(end.saturating_sub(out.len()))];
-    out.extend_from_slice(fitting.as_bytes());
-    fitting.len() == text.len()
-}
-
-fn append_code(out: &mut Vec<u8>, byte: u8, end: usize) -> bool {
-    let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
-    match byte {
-        b'"' | b'\\' => append_whole(out, &[b'\\', byte], end),
-        b'\n' => append_whole(out, b"\\n", end),
-        b'\t' => append_whole(out, b"\\t", end),
-        _ => append_whole(
-            out,
-            &[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)],
-            end,
-        ),
+    #[test]
+    fn names_a_cut_field_once() {
+        let (_, cut) = object(1, |json| {
+            json.open("process");
+            json.open("parent");
+            json.text("name", b"long");
+            json.note_cut("name");
+            json.close();
+            json.note_all_cut(&["file.path".into()]);
+            json.close();
+        });
+        assert_eq!(cut, ["process.parent.name", "file.path"]);
     }
-}
-
-/// Appends all or nothing.
-fn append_whole(out: &mut Vec<u8>, bytes: &[u8], end: usize) -> bool {
-    let fits = bytes.len() <= end.saturating_sub(out.len());
-    if fits {
-        out.extend_from_slice(bytes);
-    }
-    fits
 }

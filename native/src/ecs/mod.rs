@@ -1,6 +1,7 @@
 //! Events as ECS: one JSON object in UTF-8, at most [`MAX_RECORD`] bytes, without a line feed.
 
 pub mod catalogue;
+mod escape;
 pub mod fields;
 mod file;
 mod json;

@@ -6,7 +6,7 @@ use crate::event::ProcessKey;
 
 /// Names in this namespace have the form that [`Identity::guid`] describes. Changing either makes
 /// every process another one for the readers of old events.
-const NAMESPACE: Uuid = uuid!("5d0c4f5e-93a6-4d5b-8f0e-6d3a1c0b7e42");
+pub const NAMESPACE: Uuid = uuid!("5d0c4f5e-93a6-4d5b-8f0e-6d3a1c0b7e42");
 
 /// One boot of one host.
 #[derive(Clone, Debug)]

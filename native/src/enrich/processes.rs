@@ -275,3 +275,6 @@ impl Processes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Prints how long the engine takes for one event: `cargo run --release --example engine_speed`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use endpoint_agent_native::counters::Counters;
+use endpoint_agent_native::engine::{Context, Engine};
+use endpoint_agent_native::event::{
+    Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
+    ProcessKey,
+};
+
+const EVENTS: u64 = 1_000_000;
+const SHELL: ProcessKey = ProcessKey {
+    pid: 1_000,
+    start: 4_000,
+};
+
+fn main() {
+    let file = |n: u64| vec![event(n, busy(n), Action::File(write(n)))];
+    let connection = |n: u64| vec![event(n, busy(n), Action::Connection(connect(n)))];
+    measure("file", &file);
+    measure("connection", &connection);
+    measure("fork, exec and exit of a process", &life);
+}
+
+/// Prints nanoseconds and bytes of what `make` gives for each number, the making left out.
+fn measure(what: &str, make: &dyn Fn(u64) -> Vec<Event>) {
+    let mut engine = engine();
+    let (mut sequence, mut bytes, mut records) = (0, 0, 0);
+    let mut spent = Duration::ZERO;
+    for from in (0..EVENTS).step_by(1_000) {
+        let events: Vec<Event> = (from..from + 1_000).flat_map(make).collect();
+        let begun = Instant::now();
+        for event in &events {
+            let mut next = || {
+                sequence += 1;
+                sequence
+            };
+            engine.feed(event, &mut next, &mut |record| {
+                bytes += black_box(record).len();
+                records += 1;
+            });
+        }
+        spent += begun.elapsed();
+    }
+    let each = spent.as_nanos() as u64 / EVENTS;
+    println!("{what}: {each} ns, {} bytes a record", bytes / records);
+}
+
+fn engine() -> Engine {
+    let envelope = br#""agent":{"id":"00e6e72665d9b4db937d50043df348d0db6e00bbd778df07cf154c0f01748879","version":"v0.1.0"},"host":{"hostname":"linux-desktop","ip":["10.0.1.4","fe80::6245:bdff:fe6f:15e2"],"os":{"type":"linux"}}"#;
+    let context = Context {
+        agent_id: "00e6e72665d9b4db937d50043df348d0db6e00bbd778df07cf154c0f01748879".into(),
+        boot_id: [7; 16],
+        envelope: envelope.to_vec(),
+        root: "/".into(),
+        live: false,
+    };
+    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    for process in std::iter::once(SHELL).chain((0..32).map(busy)) {
+        let snapshot = event(0, process, Action::Snapshot(program()));
+        engine.feed(&snapshot, &mut || 0, &mut |_| {});
+    }
+    engine
+}
+
+fn event(n: u64, process: ProcessKey, action: Action) -> Event {
+    Event {
+        time: 1_768_827_054_000_000_000 + n * 2_500,
+        process,
+        thread: process.pid,
+        credentials: Credentials {
+            uid: 1_000,
+            euid: 0,
+            gid: 1_000,
+            egid: 0,
+        },
+        repeat: None,
+        action,
+    }
+}
+
+/// One of 32 processes that take turns.
+fn busy(n: u64) -> ProcessKey {
+    ProcessKey {
+        pid: 2_000 + n as u32 % 32,
+        start: 5_000,
+    }
+}
+
+fn program() -> Exec {
+    Exec {
+        parent: Some(SHELL),
+        executable: b"/usr/lib/git-core/git".to_vec(),
+        working_directory: b"/home/john/src/endpoint-agent".to_vec(),
+        arguments: b"/usr/lib/git-core/git\0rev-list\0--objects\0--stdin\0--not\0--all\0".to_vec(),
+        arguments_truncated: false,
+        arguments_count: 6,
+    }
+}
+
+fn write(n: u64) -> File {
+    File {
+        change: FileChange::Created,
+        path: format!("/home/john/src/endpoint-agent/.git/objects/pack/tmp_idx_{n}.idx").into(),
+        old_path: None,
+        path_truncated: false,
+        inode: Some(Inode {
+            device: (8, 1),
+            number: 1_048_671 + n,
+            mode: 0o100_644,
+            uid: 1_000,
+            gid: 1_000,
+            size: n,
+        }),
+    }
+}
+
+fn connect(n: u64) -> Connection {
+    Connection {
+        direction: Direction::Egress,
+        local: ([10, 0, 1, 4], 40_000).into(),
+        peer: ([93, 184, n as u8, 34], 443).into(),
+    }
+}
+
+/// A process from its birth to its end, 2 ms after the one before.
+fn life(n: u64) -> Vec<Event> {
+    let child = ProcessKey {
+        pid: 3_000 + n as u32 % 60_000,
+        start: 6_000 + n,
+    };
+    let after = n * 800;
+    vec![
+        event(after, SHELL, Action::Fork(Fork { child })),
+        event(after, child, Action::Exec(program())),
+        event(after, child, Action::Exit(Exit { code: 0, signal: 0 })),
+    ]
+}

@@ -1,0 +1,216 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{LINGER, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
+use crate::counters::{Counter, Counters};
+use crate::enrich::guid::Identity;
+use crate::event::{Exec, ProcessKey};
+use crate::host::procfs;
+
+fn table() -> (Processes, Arc<Counters>) {
+    table_over(None)
+}
+
+fn table_over(live: Option<&Path>) -> (Processes, Arc<Counters>) {
+    let counters = Arc::new(Counters::default());
+    let identity = Identity::new("agent", [1; 16]);
+    (
+        Processes::new(identity, live.map(Path::to_owned), counters.clone()),
+        counters,
+    )
+}
+
+fn key(pid: u32) -> ProcessKey {
+    ProcessKey {
+        pid,
+        start: u64::from(pid) * 10,
+    }
+}
+
+fn exec(executable: &str, parent: Option<u32>) -> Exec {
+    Exec {
+        parent: parent.map(key),
+        executable: executable.into(),
+        ..Default::default()
+    }
+}
+
+fn runs(processes: &mut Processes, pid: u32) -> Option<String> {
+    let program = processes.get(key(pid)).program()?;
+    Some(String::from_utf8(program.executable.to_vec()).unwrap())
+}
+
+fn parent_runs(processes: &mut Processes, pid: u32) -> Option<String> {
+    let program = processes.get(key(pid)).parent.as_ref()?.program()?;
+    Some(String::from_utf8(program.executable.to_vec()).unwrap())
+}
+
+#[test]
+fn fork_inherits_the_program_and_exec_replaces_it() {
+    let (mut processes, _) = table();
+    processes.snapshot(key(1), &exec("/bin/sh", None));
+    processes.fork(key(1), key(2));
+    assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/sh");
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+    processes.exec(key(2), &exec("/bin/ls", Some(1)));
+    assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/ls");
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+    let guid = processes.get(key(1)).guid;
+    assert_eq!(processes.get(key(2)).parent.as_ref().unwrap().guid, guid);
+}
+
+#[test]
+fn an_exec_without_a_parent_keeps_the_one_of_the_fork() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    processes.fork(key(1), key(2));
+    processes.exec(key(2), &exec("/bin/ls", None));
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+}
+
+#[test]
+fn a_child_remembers_what_its_parent_ran() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    processes.fork(key(1), key(2));
+    processes.exec(key(1), &exec("/bin/true", None));
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+}
+
+#[test]
+fn news_beat_a_late_fork_and_a_late_snapshot() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    processes.exec(key(2), &exec("/bin/ls", Some(1)));
+    processes.fork(key(1), key(2));
+    processes.snapshot(key(2), &exec("/bin/sh", Some(1)));
+    assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/ls");
+}
+
+#[test]
+fn a_snapshot_completes_what_events_left_open() {
+    let (mut processes, _) = table();
+    processes.exec(key(2), &exec("/bin/ls", Some(1)));
+    assert_eq!(parent_runs(&mut processes, 2), None);
+    processes.snapshot(key(1), &exec("/bin/sh", None));
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+}
+
+#[test]
+fn what_is_rendered_stays_until_the_next_exec() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    let rendered = |text: &[u8]| Rendered {
+        process: text.to_vec(),
+        identity: Vec::new(),
+        cut: Vec::new(),
+    };
+    assert_eq!(
+        processes.get(key(1)).rendered(|_| rendered(b"one")).process,
+        b"one"
+    );
+    assert_eq!(
+        processes.get(key(1)).rendered(|_| rendered(b"two")).process,
+        b"one"
+    );
+    processes.exec(key(1), &exec("/bin/ls", None));
+    assert_eq!(
+        processes.get(key(1)).rendered(|_| rendered(b"two")).process,
+        b"two"
+    );
+}
+
+#[test]
+fn a_process_stays_known_for_a_while_after_its_end() {
+    let (mut processes, counters) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    processes.exit(key(1), 1_000);
+    assert!(processes.has_exited(key(1)));
+    processes.tidy(1_000 + LINGER);
+    assert_eq!(runs(&mut processes, 1).unwrap(), "/bin/sh");
+    processes.tidy(1_001 + LINGER);
+    assert!(!processes.has_exited(key(1)));
+    assert_eq!(runs(&mut processes, 1), None);
+    assert_eq!(counters.get(Counter::ProcessesForgotten), 0);
+}
+
+#[test]
+fn a_full_table_forgets_the_dead_first_and_then_the_quiet() {
+    let (mut processes, counters) = table();
+    for pid in 0..MAX_PROCESSES as u32 {
+        processes.exec(key(pid), &exec("/bin/sh", None));
+    }
+    processes.exit(key(7), 5);
+    processes.exit(key(3), 6);
+    processes.get(key(0));
+    for (pid, forgotten) in [
+        (1_000_000, 7),
+        (1_000_001, 3),
+        (1_000_002, 1),
+        (1_000_003, 2),
+    ] {
+        processes.exec(key(pid), &exec("/bin/sh", None));
+        processes.tidy(10);
+        assert_eq!(processes.table.len(), MAX_PROCESSES);
+        assert!(!processes.table.contains(&key(forgotten)));
+    }
+    assert!(processes.table.contains(&key(0)));
+    assert_eq!(counters.get(Counter::ProcessesForgotten), 2);
+}
+
+#[test]
+fn texts_have_a_common_limit() {
+    let (mut processes, counters) = table();
+    let long = "/".repeat(1 << 20);
+    for pid in 0..16 {
+        processes.exec(key(pid), &exec(&long, None));
+        processes.tidy(0);
+        assert!(processes.ledger.total() <= MAX_BYTES);
+    }
+    assert_eq!(processes.table.len(), 8);
+    assert_eq!(counters.get(Counter::ProcessesForgotten), 8);
+}
+
+#[test]
+fn forks_share_one_program() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec(&"/".repeat(1 << 20), None));
+    for pid in 2..1_000 {
+        processes.fork(key(1), key(pid));
+    }
+    processes.tidy(0);
+    assert_eq!(processes.table.len(), 999);
+    assert_eq!(processes.ledger.total(), 1 << 20);
+}
+
+#[test]
+fn asks_proc_about_the_unknown_once() {
+    let own = procfs::process(Path::new("/"), std::process::id())
+        .unwrap()
+        .process;
+    let (mut processes, counters) = table_over(Some(Path::new("/")));
+    let process = processes.get(own);
+    assert!(process.inferred);
+    assert!(!process.program().unwrap().executable.is_empty());
+    assert!(process.parent.as_ref().unwrap().program().is_some());
+    assert_eq!(counters.get(Counter::Inferred), 2);
+    processes.get(own);
+    assert_eq!(counters.get(Counter::Inferred), 2);
+    processes.exec(own, &exec("/bin/ls", None));
+    assert!(!processes.get(own).inferred);
+}
+
+#[test]
+fn does_not_mistake_a_reused_pid() {
+    let own = procfs::process(Path::new("/"), std::process::id())
+        .unwrap()
+        .process;
+    let earlier = ProcessKey {
+        start: own.start - 1,
+        ..own
+    };
+    let (mut processes, counters) = table_over(Some(Path::new("/")));
+    let process = processes.get(earlier);
+    assert!(process.program().is_none() && process.parent.is_none());
+    assert_eq!(counters.get(Counter::Inferred), 0);
+}

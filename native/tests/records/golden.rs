@@ -1,0 +1,342 @@
+//! Scenes, and the records they have to give, byte for byte: tests/golden/events/NAME.ndjson.
+
+use std::collections::BTreeSet;
+
+use endpoint_agent_native::counters::Counter;
+use endpoint_agent_native::ecs::catalogue;
+use endpoint_agent_native::ecs::fields::FIELDS;
+use endpoint_agent_native::event::{
+    Action, Credentials, Direction, Event, Exec, File, FileChange, Inode, Loss, Repeat,
+};
+use serde_json::Value;
+
+use crate::check::fields_of;
+use crate::scene::{
+    BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root,
+};
+use crate::{assert_file, repository};
+
+type Play = fn() -> Scene;
+
+const SCENES: &[(&str, Play)] = &[
+    ("processes", processes),
+    ("unknown-processes", unknown_processes),
+    ("inferred-processes", inferred_processes),
+    ("files", files),
+    ("repeats", repeats),
+    ("connections", connections),
+    ("hostile", hostile),
+    ("losses", losses),
+];
+
+#[test]
+fn scenes_give_the_golden_records() {
+    for (name, play) in SCENES {
+        assert_file(
+            &format!("tests/golden/events/{name}.ndjson"),
+            &play().lines(),
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_event_and_every_field_occurs() {
+    let records: Vec<Value> = SCENES
+        .iter()
+        .flat_map(|(_, play)| play().records())
+        .collect();
+    let actions = records
+        .iter()
+        .filter_map(|record| record["event"]["action"].as_str());
+    let kinds = catalogue::ALL.iter().map(|kind| kind.action);
+    assert_eq!(actions.collect::<BTreeSet<_>>(), kinds.collect());
+    let seen: BTreeSet<String> = records.iter().flat_map(fields_of).collect();
+    for field in FIELDS.iter().filter(|field| !is_of_the_agent(field.name)) {
+        assert!(seen.contains(field.name), "no record has {}", field.name);
+    }
+}
+
+/// Fields of the records that the agent writes about itself, outside the engine.
+fn is_of_the_agent(field: &str) -> bool {
+    let groups = ["sekoiaio.agent.", "sekoiaio.host.", "log.", "error."];
+    let alone = [
+        "host.os.full",
+        "host.uptime",
+        "action.properties.queued",
+        "action.properties.queued_bytes",
+        "action.properties.not_covered",
+        "action.properties.COUNTER",
+    ];
+    groups.iter().any(|group| field.starts_with(group)) || alone.contains(&field)
+}
+
+/// A shell lists a folder, a program gains rights, a server is killed.
+fn processes() -> Scene {
+    let mut scene = Scene::with_shell();
+    scene.happens(john(SHELL), fork(1300));
+    scene.happens(
+        john(1300),
+        Action::Exec(exec(
+            Some(SHELL),
+            "/usr/bin/ls",
+            &["ls", "-l", "", "my file"],
+        )),
+    );
+    scene.happens(john(1300), exit(2, 0));
+    scene.happens(john(SHELL), fork(1301));
+    let set_id = Credentials {
+        uid: 1000,
+        euid: 0,
+        gid: 1000,
+        egid: 42,
+    };
+    let sudo = Who {
+        credentials: set_id,
+        ..john(1301)
+    };
+    scene.happens(
+        sudo,
+        Action::Exec(exec(Some(SHELL), "/usr/bin/sudo", &["sudo", "id"])),
+    );
+    scene.happens(root(1301), fork(1302));
+    // The child acts before it becomes another program.
+    scene.happens(
+        root(1302),
+        Action::File(file(FileChange::Created, b"/run/sudo/ts/john_doe")),
+    );
+    scene.happens(
+        root(1302),
+        Action::Exec(exec(Some(1301), "/usr/bin/id", &["id"])),
+    );
+    scene.happens(root(1302), exit(0, 9));
+    // The same end again, as the kernel may tell it.
+    scene.happens(root(1302), exit(0, 9));
+    scene
+}
+
+/// Who acts is not in the table, or only in part.
+fn unknown_processes() -> Scene {
+    let mut scene = Scene::new();
+    scene.happens(john(50), Action::File(file(FileChange::Deleted, b"/tmp/x")));
+    scene.happens(john(60), fork(61));
+    scene.happens(john(61), Action::File(file(FileChange::Deleted, b"/tmp/y")));
+    scene.happens(
+        john(61),
+        Action::Exec(exec(Some(60), "/usr/bin/true", &["true"])),
+    );
+    scene.happens(john(70), Action::Exec(exec(None, "/usr/bin/true", &[])));
+    scene.happens(john(80), exit(1, 0));
+    let ids = Credentials {
+        uid: 4711,
+        euid: u32::MAX,
+        gid: 4712,
+        egid: 4712,
+    };
+    let stranger = Who {
+        credentials: ids,
+        ..john(90)
+    };
+    scene.happens(
+        stranger,
+        Action::Exec(exec(Some(1), "", &["/opt/vendor/agent", "-d"])),
+    );
+    scene
+}
+
+/// The start of a process was missed, and /proc knows it, or knows another of that pid.
+fn inferred_processes() -> Scene {
+    let mut scene = Scene::below(repository("tests/golden/root"), true);
+    scene.happens(
+        john(300),
+        Action::File(file(FileChange::Deleted, b"/tmp/x")),
+    );
+    scene.happens(
+        john(301),
+        Action::File(file(FileChange::Deleted, b"/tmp/y")),
+    );
+    assert_eq!(scene.counted(Counter::Inferred), 2);
+    scene
+}
+
+/// Every change of a file, and paths of every form.
+fn files() -> Scene {
+    let mut scene = Scene::with_shell();
+    let mut happens = |file| scene.happens(john(SHELL), Action::File(file));
+    happens(File {
+        inode: Some(inode()),
+        ..file(FileChange::Created, b"/etc/ld.so.preload")
+    });
+    let odd = Inode {
+        device: (259, 1_048_575),
+        mode: 0o106_755,
+        uid: 4711,
+        gid: u32::MAX,
+        ..inode()
+    };
+    let large = Inode {
+        number: u64::MAX,
+        size: u64::MAX,
+        ..odd
+    };
+    happens(File {
+        inode: Some(large),
+        ..file(FileChange::Modified, b"/srv/archive.tar.gz")
+    });
+    happens(File {
+        inode: Some(Inode {
+            mode: 0o120_777,
+            ..inode()
+        }),
+        ..file(FileChange::Modified, b"/link")
+    });
+    happens(file(FileChange::Deleted, b"/home/john_doe/.bashrc"));
+    happens(file(FileChange::DirectoryDeleted, b"/tmp/build.d"));
+    let old_path = Some(b"/etc/passwd+".to_vec());
+    happens(File {
+        old_path,
+        ..file(FileChange::Renamed, b"/etc/passwd")
+    });
+    happens(File {
+        path_truncated: true,
+        ..file(FileChange::Deleted, b"below/something/lost")
+    });
+    happens(file(FileChange::Deleted, b"/"));
+    let thread = Who {
+        thread: 1207,
+        ..john(SHELL)
+    };
+    scene.happens(
+        thread,
+        Action::File(file(FileChange::Created, b"/tmp/by-a-thread")),
+    );
+    scene
+}
+
+/// Events that stand for several.
+fn repeats() -> Scene {
+    let mut scene = Scene::with_shell();
+    let repeated = |count, action| Event {
+        time: BEGIN + 2_000_000_000,
+        process: key(SHELL),
+        thread: SHELL,
+        credentials: john(SHELL).credentials,
+        repeat: Some(Repeat {
+            count,
+            first: BEGIN,
+            last: BEGIN + 1_999_999_999,
+        }),
+        action,
+    };
+    scene.event(repeated(
+        12_345,
+        Action::File(file(FileChange::Modified, b"/var/log/app.log")),
+    ));
+    let again = connection(Direction::Egress, "10.0.1.4:40000", "10.0.1.5:5432");
+    scene.event(repeated(1, again));
+    assert_eq!(scene.counted(Counter::Captured), 12_346);
+    assert_eq!(scene.counted(Counter::Coalesced), 12_344);
+    scene
+}
+
+/// Both directions and both families.
+fn connections() -> Scene {
+    let mut scene = Scene::with_shell();
+    let mut happens = |direction, local, peer| {
+        scene.happens(john(SHELL), connection(direction, local, peer));
+    };
+    happens(Direction::Egress, "10.0.1.4:40000", "93.184.216.34:443");
+    happens(Direction::Ingress, "10.0.1.4:22", "203.0.113.9:51515");
+    happens(
+        Direction::Egress,
+        "[2001:db8::4]:40001",
+        "[2a00:1450:4007:80d::200e]:443",
+    );
+    happens(
+        Direction::Ingress,
+        "[::ffff:10.0.1.4]:80",
+        "[::ffff:203.0.113.9]:51516",
+    );
+    happens(Direction::Egress, "127.0.0.1:40002", "127.0.0.1:6379");
+    happens(Direction::Egress, "[::1]:40003", "[::1]:0");
+    scene
+}
+
+/// Names, paths and arguments of bytes that nobody should have chosen.
+fn hostile() -> Scene {
+    let mut scene = Scene::with_shell();
+    let bytes: Vec<u8> = (1..=255).collect();
+    let program = Exec {
+        executable: [b"/tmp/", &bytes[..46], b"\xff\xfe\"\\\n"].concat(),
+        working_directory: b"/tmp/\x1b[31m\xc3\x28".into(),
+        arguments: [
+            &bytes[..],
+            b"\0\0",
+            "caf\u{e9} \u{1f600} \u{2028}".as_bytes(),
+            b"\0",
+        ]
+        .concat(),
+        ..exec(Some(SHELL), "", &[])
+    };
+    scene.happens(john(1300), Action::Exec(program));
+    scene.happens(
+        john(1300),
+        Action::File(file(FileChange::Created, b"/tmp/a\nb\xff\xfe.t\xe2\x82")),
+    );
+    let argument = "x".repeat(1000) + "\u{20ac}";
+    let long = exec(Some(SHELL), "/usr/bin/printf", &[&*argument; 6]);
+    scene.happens(john(1301), Action::Exec(long));
+    scene.happens(john(1301), fork(1302));
+    scene.happens(
+        john(1302),
+        Action::File(file(FileChange::Deleted, b"/tmp/z")),
+    );
+    let cut = Exec {
+        arguments_truncated: true,
+        arguments_count: 70_000,
+        ..exec(Some(1301), "/usr/bin/rm", &["rm", "-f", "/tmp/on"])
+    };
+    scene.happens(john(1302), Action::Exec(cut));
+    let unreadable = Exec {
+        arguments_truncated: true,
+        ..exec(Some(1301), "/usr/bin/rm", &[])
+    };
+    scene.happens(john(1302), Action::Exec(unreadable));
+    scene
+}
+
+/// What could not be kept.
+fn losses() -> Scene {
+    let mut scene = Scene::with_shell();
+    scene.happens(john(SHELL), exit(0, 0));
+    let (from, to) = (BEGIN, BEGIN + 1_000_000_000);
+    let (cause, place) = ("ring full", "kernel ring");
+    scene.loss(&Loss {
+        what: "exec",
+        count: 12,
+        cause,
+        place,
+        from,
+        to,
+    });
+    let (cause, place) = ("the queue was full", "queue");
+    scene.loss(&Loss {
+        what: "record",
+        count: u64::MAX,
+        cause,
+        place,
+        from: 0,
+        to: u64::MAX,
+    });
+    scene
+}
+
+#[test]
+fn golden_files_hold_nothing_else() {
+    let folder = repository("tests/golden/events");
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names: BTreeSet<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    let expected = SCENES.iter().map(|(name, _)| format!("{name}.ndjson"));
+    assert_eq!(names, expected.collect());
+}

@@ -1,0 +1,248 @@
+//! Whatever the bytes and however many, a record is valid, whole or marked, and not too long.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use endpoint_agent_native::event::{
+    Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
+    ProcessKey, Repeat,
+};
+use serde_json::Value;
+
+use crate::scene::{SHELL, Scene, exec, file, fork, john, key};
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        (self.next() >> 11) % limit
+    }
+
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+
+    /// Bytes of one of several tempers; paths have no NUL.
+    fn bytes(&mut self, limit: u64) -> Vec<u8> {
+        let temper = self.below(4);
+        let length = self.below(limit + 1);
+        let byte = |random: &mut Self| match temper {
+            0 => 1 + random.below(255) as u8,
+            1 => b"\x01\"\\\n/."[random.below(6) as usize],
+            2 => b"\xe2\x82\xac\xf0\x9f\x98\x80 a"[random.below(9) as usize],
+            _ => b' ' + random.below(95) as u8,
+        };
+        (0..length).map(|_| byte(self)).collect()
+    }
+
+    fn arguments(&mut self, limit: u64) -> Vec<u8> {
+        let mut block = self.bytes(limit);
+        for _ in 0..self.below(20) {
+            let at = self.below(block.len() as u64 + 1) as usize;
+            block.insert(at, 0);
+        }
+        block
+    }
+
+    fn key(&mut self) -> ProcessKey {
+        ProcessKey {
+            pid: self.below(20) as u32,
+            start: self.below(3),
+        }
+    }
+
+    fn id(&mut self) -> u32 {
+        [0, 1000, 4711, u32::MAX][self.below(4) as usize]
+    }
+
+    fn exec(&mut self) -> Exec {
+        let arguments_limit = if self.coin() { 200 } else { 32_768 };
+        Exec {
+            parent: self.coin().then(|| self.key()),
+            executable: self.bytes(4096),
+            working_directory: self.bytes(4096),
+            arguments: self.arguments(arguments_limit),
+            arguments_truncated: self.coin(),
+            arguments_count: self.below(5) as u32,
+        }
+    }
+
+    fn file(&mut self) -> File {
+        use FileChange::{Created, Deleted, DirectoryDeleted, Modified, Renamed};
+        let inode = Inode {
+            device: (self.next() as u32, self.next() as u32),
+            number: self.next(),
+            mode: self.next() as u32,
+            uid: self.id(),
+            gid: self.id(),
+            size: self.next(),
+        };
+        let changes = [Created, Deleted, DirectoryDeleted, Modified, Renamed];
+        File {
+            change: changes[self.below(5) as usize],
+            path: self.bytes(8192),
+            old_path: self.coin().then(|| self.bytes(8192)),
+            path_truncated: self.coin(),
+            inode: self.coin().then_some(inode),
+        }
+    }
+
+    fn connection(&mut self) -> Connection {
+        let mut end = || {
+            let bits = [
+                self.next().into(),
+                0xffff_0000_0000 | u128::from(self.next() as u32),
+            ];
+            let address = IpAddr::V6(Ipv6Addr::from_bits(bits[self.below(2) as usize]));
+            SocketAddr::new(address, self.next() as u16)
+        };
+        let (local, peer) = (end(), end());
+        let direction = if self.coin() {
+            Direction::Egress
+        } else {
+            Direction::Ingress
+        };
+        Connection {
+            direction,
+            local,
+            peer,
+        }
+    }
+
+    fn action(&mut self) -> Action {
+        match self.below(7) {
+            0 => Action::Fork(Fork { child: self.key() }),
+            1 => Action::Snapshot(self.exec()),
+            2 | 3 => Action::Exec(self.exec()),
+            4 => Action::Exit(Exit {
+                code: self.next() as u8,
+                signal: self.next() as u8,
+            }),
+            5 => Action::File(self.file()),
+            _ => Action::Connection(self.connection()),
+        }
+    }
+
+    fn event(&mut self) -> Event {
+        Event {
+            time: self.next(),
+            process: self.key(),
+            thread: self.below(20) as u32,
+            credentials: Credentials {
+                uid: self.id(),
+                euid: self.id(),
+                gid: self.id(),
+                egid: self.id(),
+            },
+            repeat: self.coin().then(|| Repeat {
+                count: self.below(3),
+                first: self.next(),
+                last: self.next(),
+            }),
+            action: self.action(),
+        }
+    }
+}
+
+#[test]
+fn random_events_give_valid_records() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut scene = Scene::new();
+    for _ in 0..500 {
+        let event = random.event();
+        scene.event(event.clone());
+        if let (Action::File(file), [record]) = (&event.action, &*scene.records()) {
+            let cut = truncated(record).contains(&"file.path");
+            assert!(cut || record["file"]["path"] == *String::from_utf8_lossy(&file.path));
+        }
+    }
+}
+
+fn truncated(record: &Value) -> Vec<&str> {
+    let names = record["action"]["properties"]["truncated"].as_array();
+    names
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+#[test]
+fn the_longest_texts_of_a_record_that_is_too_long_are_cut() {
+    let mut scene = Scene::with_shell();
+    let arguments = format!("{}\0", "\u{1}".repeat(32_767)).into_bytes();
+    let program = exec(Some(SHELL), "/usr/bin/printf", &[]);
+    scene.happens(
+        john(1300),
+        Action::Exec(Exec {
+            arguments,
+            ..program
+        }),
+    );
+    let records = scene.records();
+    assert_eq!(
+        truncated(&records[0]),
+        ["process.command_line", "process.args"]
+    );
+    let length = |value: &Value| value.to_string().len();
+    assert!((60_000..66_000).contains(&length(&records[0]["process"]["command_line"])));
+    assert!((60_000..66_000).contains(&length(&records[0]["process"]["args"])));
+    assert_eq!(records[0]["process"]["executable"], "/usr/bin/printf");
+    assert_eq!(
+        records[0]["process"]["parent"]["executable"],
+        "/usr/bin/bash"
+    );
+}
+
+#[test]
+fn every_text_may_be_too_long_at_once() {
+    let mut scene = Scene::with_shell();
+    let endless = "\u{1}".repeat(40_000);
+    let program = exec(Some(SHELL), &endless, &[&endless]);
+    let program = Exec {
+        working_directory: endless.clone().into(),
+        ..program
+    };
+    scene.happens(john(1300), Action::Exec(program.clone()));
+    scene.happens(john(1300), fork(1301));
+    scene.happens(
+        john(1301),
+        Action::Exec(Exec {
+            parent: Some(key(1300)),
+            ..program
+        }),
+    );
+    let path = format!("/{endless}/{endless}.{endless}").into_bytes();
+    let renamed = File {
+        old_path: Some(path.clone()),
+        ..file(FileChange::Renamed, &path)
+    };
+    scene.happens(john(1301), Action::File(renamed));
+    let records = scene.records();
+    let last = &records[2];
+    assert!(truncated(last).contains(&"file.directory"));
+    assert!(truncated(last).contains(&"process.parent.executable"));
+    assert!(truncated(last).contains(&"action.properties.old_path"));
+    assert_eq!(last["user"]["name"], "john_doe");
+}
+
+#[test]
+fn many_empty_arguments_are_kept() {
+    let mut scene = Scene::with_shell();
+    let program = exec(Some(SHELL), "/usr/bin/printf", &[""; 32_768]);
+    scene.happens(john(1300), Action::Exec(program));
+    let process = &scene.records()[0]["process"];
+    assert_eq!(process["args"].as_array().unwrap().len(), 32_768);
+    assert_eq!(process["args_count"], 32_768);
+    assert_eq!(
+        process["command_line"].as_str().unwrap(),
+        " ".repeat(32_767)
+    );
+}

@@ -1,0 +1,33 @@
+//! What the engine writes: golden records, the field table, limits, counters.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test records` rewrites the golden files and docs/events.md.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod behaviour;
+mod check;
+mod golden;
+mod hostile;
+mod page;
+mod scene;
+
+use std::path::{Path, PathBuf};
+
+/// A path below the root of the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Asserts that a file has this content, or writes it.
+fn assert_file(path: &str, content: &[u8]) {
+    let path = repository(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::write(&path, content).unwrap();
+    }
+    let path = path.display();
+    let file = std::fs::read(path.to_string()).unwrap_or_default();
+    assert!(
+        file == content,
+        "{path} differs; rewrite it with UPDATE_GOLDEN=1 and review the diff"
+    );
+}

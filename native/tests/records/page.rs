@@ -1,0 +1,110 @@
+//! docs/events.md is made of the catalogue, the field table and the counters.
+
+use endpoint_agent_native::counters::Counter;
+use endpoint_agent_native::ecs::catalogue::{self, Kind};
+use endpoint_agent_native::ecs::fields::{FIELDS, Field, Origin};
+
+use crate::assert_file;
+
+const BEGIN: &str = "\
+<!-- Written by `UPDATE_GOLDEN=1 cargo test --test records`. Do not edit. -->
+
+# Events
+
+Every event is one JSON object of at most 250,000 bytes, in UTF-8, in the terms of the
+[Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) (ECS).
+
+| event.action | event.code | event.category | event.type | what has happened |
+|---|---|---|---|---|
+";
+
+const FIELDS_BEGIN: &str = "
+The agent itself writes two more: `stats`, a heartbeat with the counters (kind `metric`, category
+`host`, type `info`), and the warnings and errors of its log (category `host`, no action).
+
+An event may stand for several equal acts of one process: `sekoiaio.repeat.count` then says how
+many, `event.start` and `event.end` when the first and the last of them happened.
+
+## Fields
+
+A field that is not known is left out. The type of a field that holds a list is that of its members.
+Bytes that are no UTF-8 are replaced by U+FFFD. A value that is too long is cut, and
+`action.properties.truncated` names its field. *own* fields are the original agent's, or stand where
+ECS has none.
+
+| field | type | from | meaning |
+|---|---|---|---|
+";
+
+const COUNTERS_BEGIN: &str = "
+## Counters
+
+`stats` events have each of them as `action.properties.COUNTER`.
+
+| counter | what it counts |
+|---|---|
+";
+
+#[test]
+fn the_page_is_current() {
+    assert_file("docs/events.md", page().as_bytes());
+}
+
+fn page() -> String {
+    [
+        BEGIN.into(),
+        kinds(),
+        FIELDS_BEGIN.into(),
+        fields(),
+        COUNTERS_BEGIN.into(),
+        counters(),
+    ]
+    .concat()
+}
+
+fn kinds() -> String {
+    let row = |kind: &Kind| {
+        let code = kind.code.map(|code| code.to_string()).unwrap_or_default();
+        let Kind {
+            action,
+            category,
+            class,
+            meaning,
+            ..
+        } = kind;
+        format!("| `{action}` | {code} | {category} | {class} | {meaning} |\n")
+    };
+    catalogue::ALL.iter().map(row).collect()
+}
+
+fn fields() -> String {
+    let row = |field: &Field| {
+        let origin = if field.origin == Origin::Ecs {
+            "ECS"
+        } else {
+            "own"
+        };
+        let kind = field.kind.name();
+        format!(
+            "| `{}` | {kind} | {origin} | {} |\n",
+            field.name, field.meaning
+        )
+    };
+    FIELDS.iter().map(row).collect()
+}
+
+fn counters() -> String {
+    let row = |counter: &Counter| format!("| `{}` | {} |\n", counter.name(), counter.doc());
+    Counter::ALL.iter().map(row).collect()
+}
+
+#[test]
+fn the_table_names_each_field_once() {
+    for (index, field) in FIELDS.iter().enumerate() {
+        assert!(
+            FIELDS[..index].iter().all(|other| other.name != field.name),
+            "{}",
+            field.name
+        );
+    }
+}
