@@ -60,11 +60,11 @@ class IntakeClient:
         try:
             self._url = httpx.URL(settings.effective_intake_url + PATH)
             self._transport = _transport(settings, self._url)
-        except (httpx.InvalidURL, ValueError) as error:
+        except (httpx.InvalidURL, ValueError):
             # The text of these errors may quote the proxy's password.
             raise ConfigError(
                 "IntakeURL or HTTPProxyURL: is no address; allowed: https://host, http://host:port"
-            ) from error
+            ) from None
         self._headers = {
             "X-SEKOIAIO-INTAKE-KEY": settings.intake_key,
             "Content-Type": "text/plain",
@@ -83,14 +83,14 @@ class IntakeClient:
             body: events, one JSON object a line, gzip-compressed.
             patience: seconds; no timeout is longer.
         """
-        request = httpx.Request(
-            "POST",
-            self._url,
-            content=body,
-            headers={**self._headers, "X-Batch-Id": batch_id},
-            extensions={"timeout": {k: min(limit, patience) for k, limit in TIMEOUTS.items()}},
-        )
         try:
+            request = httpx.Request(
+                "POST",
+                self._url,
+                content=body,
+                headers={**self._headers, "X-Batch-Id": batch_id},
+                extensions={"timeout": {k: min(limit, patience) for k, limit in TIMEOUTS.items()}},
+            )
             return self._exchange(request, patience)
         # Whatever a hostile answer provokes in the libraries below, the delivery lives on.
         except Exception as error:
