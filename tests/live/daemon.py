@@ -97,9 +97,10 @@ class Agent:
         self.config.write_text("".join(f"{key}: {value}\n" for key, value in values.items()))
         self.config.chmod(0o600)
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Starts it, and waits until it captures and answers."""
-        self._process = subprocess.Popen([*COMMAND, "run", "--config", str(self.config)])
+        command = [*COMMAND, "run", "--config", str(self.config), *options]
+        self._process = subprocess.Popen(command)
         wait(self.status)
 
     def status(self) -> dict[str, Any] | None:
