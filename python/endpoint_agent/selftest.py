@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def check(as_json: bool) -> int:
     result = Result(support.kernel(), support.facts())
     try:
         _require(result.facts)
-        _prove(result)
+        with _scratch() as folder:
+            _prove(result, folder)
     except AgentError as error:
         result.error = str(error)
         raise
@@ -96,32 +98,42 @@ def _require(facts: list[support.Fact]) -> None:
         raise (NotPermittedError if only_rights else UnsupportedError)(message)
 
 
-def _prove(result: Result) -> None:
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for the self-test's queue and files, removed afterwards."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="endpoint-agent-check-")
+    except OSError as error:
+        raise AgentError(
+            f"the self-test needs a temporary folder: {error.strerror}; "
+            "set TMPDIR to one that can be written"
+        ) from error
+    with folder as name:
+        yield name
+
+
+def _prove(result: Result, folder: str) -> None:
     """Captures on a queue of its own while a child does what is known, and looks for it."""
-    with tempfile.TemporaryDirectory(prefix="endpoint-agent-check-") as folder:
+    with ExitStack() as parts:
         spool = Spool(folder + "/queue")
-        try:
-            pipeline = Pipeline(
-                spool,
-                source=SOURCE,
-                agent_id="0" * 64,
-                envelope=Envelope("0" * 64).members(),
-                state_directory=folder,
-                mute=False,
-            )
-            pipeline.start()
-            try:
-                pipeline.ready(READY)
-                result.coverage = pipeline.coverage()
-                with socket.create_server(("127.0.0.1", 0)) as listener:
-                    port = listener.getsockname()[1]
-                    result.acts = acts(Path(folder).name, port)
-                    _act(folder, port, listener)
-                _await(spool, result.acts)
-            finally:
-                pipeline.stop()
-        finally:
-            spool.close()
+        parts.callback(spool.close)
+        pipeline = Pipeline(
+            spool,
+            source=SOURCE,
+            agent_id="0" * 64,
+            envelope=Envelope("0" * 64).members(),
+            state_directory=folder,
+            mute=False,
+        )
+        parts.callback(pipeline.stop)
+        pipeline.start()
+        pipeline.ready(READY)
+        result.coverage = pipeline.coverage()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            result.acts = acts(Path(folder).name, port)
+            _act(folder, port, listener)
+        _await(spool, result.acts)
 
 
 def acts(folder: str, port: int) -> list[Act]:

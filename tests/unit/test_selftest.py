@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from typing import Any
 
 import pytest
@@ -89,6 +90,16 @@ def test_a_refusal_is_reported_with_the_facts(
     assert printed["passed"] is False
     assert "BTF" in printed["error"]
     assert "--  BTF                        missing" in capsys.readouterr().out
+
+
+def test_without_a_temporary_folder_the_error_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(support, "facts", lambda: [fact("BTF", True)])
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+
+    with pytest.raises(AgentError, match="No such file or directory; set TMPDIR"):
+        selftest.check(as_json=False)
 
 
 def test_the_table_says_what_was_not_seen() -> None:
