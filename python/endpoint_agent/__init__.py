@@ -1,5 +1,5 @@
 """Endpoint detection agent: kernel events to ECS JSON, delivered without silent loss."""
 
-from importlib.metadata import version
+from endpoint_agent._native import __version__
 
-__version__ = version("endpoint-agent")
+__all__ = ["__version__"]

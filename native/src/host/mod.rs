@@ -1,4 +1,5 @@
 //! Readers of the host's state. Those of files take a root path, so that tests bring their own.
 
 pub mod clock;
+pub mod memory;
 pub mod procfs;

@@ -1,11 +1,15 @@
 //! Loading and attaching the programs, each for itself: one that a kernel refuses costs only itself.
 
+use std::any::Any;
+
+use aya::maps::Map;
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
 use crate::capture::{Hook, HookState};
 use crate::error::{Error, Result};
+use crate::host::memory;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
 
@@ -53,42 +57,71 @@ pub struct Settings {
     pub repeat_window: u64,
 }
 
+/// What attaches a program to its place. Dropping it detaches and unloads the program.
+pub type Link = Box<dyn Any + Send>;
+
+/// What is left of the object once its programs run.
+pub struct Loaded {
+    /// The object's maps.
+    maps: Vec<(String, Map)>,
+    /// What keeps the programs attached.
+    pub links: Vec<Link>,
+    /// What became of each program.
+    pub hooks: Vec<Hook>,
+}
+
+impl Loaded {
+    /// Takes a map of the object.
+    pub fn take_map(&mut self, name: &str) -> Result<Map> {
+        let found = self.maps.iter().position(|(known, _)| known == name);
+        let at = found.ok_or_else(|| refused(format!("there is no map {name}")))?;
+        Ok(self.maps.swap_remove(at).1)
+    }
+}
+
 /// Loads and attaches what this kernel takes.
 ///
 /// Runs on a thread of its own, which may have to see a tracefs that nobody else sees.
-pub fn load(settings: Settings) -> Result<(Ebpf, Vec<Hook>)> {
+pub fn load(settings: Settings) -> Result<Loaded> {
     probe::check()?;
+    memory::share_one_arena();
     let loaded = std::thread::spawn(move || {
         probe::ensure_tracefs()?;
         load_here(settings)
     })
     .join()
     .unwrap_or_else(|_| Err(refused("the loader panicked")));
-    // Reading the kernel's types took some ten megabytes that the allocator would keep for itself.
-    // SAFETY: no arguments to get wrong; it only returns free memory.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0)
-    };
+    // Reading the kernel's types took some twenty megabytes.
+    memory::give_back();
     loaded
 }
 
-fn load_here(settings: Settings) -> Result<(Ebpf, Vec<Hook>)> {
+/// The names of the maps the agent reads.
+const MAPS: [&str; 4] = ["critical", "bulk", "tallies", "repeats"];
+
+fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
-    let mut programs = EbpfLoader::new()
+    let mut object = EbpfLoader::new()
         .btf(Some(&btf))
         .override_global("muted_pid", &settings.muted_pid, true)
         .override_global("repeat_window", &settings.repeat_window, true)
         .map_max_entries("scratches", cpus as u32)
         .load(OBJECT)
         .map_err(refused)?;
-    let hooks: Vec<Hook> =
-        PROGRAMS.iter().map(|(name, place)| attach(&mut programs, name, place, &btf)).collect();
-    match hooks.iter().find(|hook| hook.state == HookState::Attached) {
-        Some(_) => Ok((programs, hooks)),
-        None => Err(refused(&hooks[0].reason)),
+    let (mut links, mut hooks) = (Vec::new(), Vec::new());
+    for (name, place) in PROGRAMS {
+        let (link, hook) = attach(&mut object, name, place, &btf);
+        links.extend(link);
+        hooks.push(hook);
     }
+    if links.is_empty() {
+        return Err(refused(&hooks[0].reason));
+    }
+    // The programs live by their links and the maps by themselves; the object, with megabytes of
+    // instructions and types, can go.
+    let maps = MAPS.iter().filter_map(|name| Some(((*name).into(), object.take_map(name)?)));
+    Ok(Loaded { maps: maps.collect(), links, hooks })
 }
 
 fn refused(why: impl std::fmt::Display) -> Error {
@@ -100,24 +133,36 @@ fn refused(why: impl std::fmt::Display) -> Error {
     }
 }
 
-fn attach(programs: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Hook {
+fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Link>, Hook) {
     let target = match place {
         Place::Typed(target) | Place::Return(target) => *target,
     };
-    let outcome = match (programs.program_mut(name), place) {
+    let (link, state, reason) = match try_attach(object, name, place, btf) {
+        Ok(link) => (Some(link), HookState::Attached, String::new()),
+        Err(error) => (None, state_of(&error), explain(&error)),
+    };
+    (link, Hook { name: target.into(), state, reason })
+}
+
+fn try_attach(
+    object: &mut Ebpf,
+    name: &str,
+    place: &Place,
+    btf: &Btf,
+) -> std::result::Result<Link, ProgramError> {
+    match (object.program_mut(name), place) {
         (Some(Program::BtfTracePoint(program)), Place::Typed(target)) => {
-            program.load(target, btf).and_then(|()| program.attach().map(drop))
+            program.load(target, btf)?;
+            let id = program.attach()?;
+            Ok(Box::new(program.take_link(id)?))
         }
         (Some(Program::TracePoint(program)), Place::Return(target)) => {
-            program.load().and_then(|()| program.attach("syscalls", target).map(drop))
+            program.load()?;
+            let id = program.attach("syscalls", target)?;
+            Ok(Box::new(program.take_link(id)?))
         }
         _ => unreachable!("the object has a program {name} of its place's type"),
-    };
-    let (state, reason) = match outcome {
-        Ok(()) => (HookState::Attached, String::new()),
-        Err(error) => (state_of(&error), explain(&error)),
-    };
-    Hook { name: target.into(), state, reason }
+    }
 }
 
 fn state_of(error: &ProgramError) -> HookState {

@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
 use zerocopy::FromBytes;
 
 use self::decode::Clock;
@@ -43,8 +43,8 @@ pub struct Settings {
 
 /// The kernel programs and what they send.
 pub struct Ebpf {
-    /// Dropping it detaches the programs; the maps outlive them.
-    programs: Option<aya::Ebpf>,
+    /// Dropping them ends the capture; the maps outlive the programs.
+    links: Vec<load::Link>,
     critical: RingBuf<MapData>,
     bulk: RingBuf<MapData>,
     waker: Waker,
@@ -69,23 +69,23 @@ impl Ebpf {
             None => None,
         };
         let window = REPEAT_WINDOW.as_nanos() as u64;
-        let (mut programs, coverage) = load::load(load::Settings {
+        let mut loaded = load::load(load::Settings {
             muted_pid: if settings.mute { std::process::id() } else { 0 },
             repeat_window: window,
         })?;
-        let critical = RingBuf::try_from(take(&mut programs, "critical")?).map_err(map_error)?;
-        let bulk = RingBuf::try_from(take(&mut programs, "bulk")?).map_err(map_error)?;
-        let tallies = PerCpuArray::try_from(take(&mut programs, "tallies")?).map_err(map_error)?;
-        let repeats = HashMap::try_from(take(&mut programs, "repeats")?).map_err(map_error)?;
+        let critical = RingBuf::try_from(loaded.take_map("critical")?).map_err(map_error)?;
+        let bulk = RingBuf::try_from(loaded.take_map("bulk")?).map_err(map_error)?;
+        let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
+        let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
         Ok(Self {
             waker: Waker::new(&[critical.as_raw_fd(), bulk.as_raw_fd()])?,
-            programs: Some(programs),
+            links: loaded.links,
             critical,
             bulk,
             repeats: Repeats::new(repeats, window),
             losses: Losses::new(tallies),
-            notices: coverage.iter().filter_map(complaint).collect(),
-            coverage,
+            notices: loaded.hooks.iter().filter_map(complaint).collect(),
+            coverage: loaded.hooks,
             clock: clock::read(),
             recorder,
             root: settings.root,
@@ -154,7 +154,7 @@ impl Source for Ebpf {
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
-        drop(self.programs.take());
+        self.links.clear();
         // A program that was running when its hook went away ends within its own microseconds.
         std::thread::sleep(Duration::from_millis(20));
         loop {
@@ -236,10 +236,6 @@ fn peek(ring: &mut RingBuf<MapData>) -> Option<u64> {
 fn complaint(hook: &Hook) -> Option<String> {
     (hook.state == HookState::Failed)
         .then(|| format!("{} is not watched: {}", hook.name, hook.reason))
-}
-
-fn take(programs: &mut aya::Ebpf, name: &str) -> Result<Map> {
-    programs.take_map(name).ok_or_else(|| map_error(format!("there is no map {name}")))
 }
 
 fn map_error(why: impl std::fmt::Display) -> Error {
