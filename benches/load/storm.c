@@ -1,11 +1,12 @@
 /*
  * Load generators, one program:
  *
- *   storm exec COUNT            spawn /bin/true COUNT times, one after the other
- *   storm open COUNT FOLDER N   open for writing and close COUNT files of N names below FOLDER
- *   storm getppid COUNT         a system call that nobody asked about
+ *   storm exec COUNT                        spawn /bin/true COUNT times, one after the other
+ *   storm open COUNT NAMES PROCESSES FOLDER open for writing and close, COUNT times in all; each of
+ *                                           the PROCESSES goes round its NAMES files in FOLDER
+ *   storm getppid COUNT                     a system call that nobody asked about
  *
- * Prints the seconds the loop took, with nanoseconds.
+ * Prints how long it took: seconds, with nanoseconds.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -46,17 +47,39 @@ static void spawn_many(long count)
 	}
 }
 
-static void open_many(long count, const char *folder, long names)
+static void open_many(long count, long names, const char *folder, long process)
 {
 	char path[PATH_MAX];
 
 	for (long i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/%ld", folder, i % names);
+		/* One name is written once: the loop is then the two calls and nothing else. */
+		if (i == 0 || names > 1)
+			snprintf(path, sizeof(path), "%s/%ld-%ld", folder, process, i % names);
 		int file = open(path, O_CREAT | O_WRONLY, 0600);
 
 		if (file < 0)
 			fail(path);
 		close(file);
+	}
+}
+
+static void open_together(long count, long names, long processes, const char *folder)
+{
+	for (long process = 0; process < processes; process++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			fail("fork");
+		if (child == 0) {
+			open_many(count / processes, names, folder, process);
+			_exit(0);
+		}
+	}
+	for (long process = 0; process < processes; process++) {
+		int status;
+
+		if (wait(&status) < 0 || status != 0)
+			exit(1);
 	}
 }
 
@@ -73,8 +96,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "exec"))
 		spawn_many(count);
-	else if (argc == 5 && !strcmp(argv[1], "open"))
-		open_many(count, argv[3], atol(argv[4]));
+	else if (argc == 6 && !strcmp(argv[1], "open"))
+		open_together(count, atol(argv[3]), atol(argv[4]), argv[5]);
 	else if (argc == 3 && !strcmp(argv[1], "getppid"))
 		getppid_many(count);
 	else

@@ -1,0 +1,79 @@
+"""What programs pay that do nothing the agent wants to know of."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from daemon import wait
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from figures import Figure, Reach, Results
+from host import Host
+from storms import Storm
+from turns import in_turns
+
+CALLS = 2_000_000
+REPEATS = 5
+REQUESTS = 200_000
+CLIENTS = 50
+ROUNDS = 7
+
+GETPPID = Figure("getppid loop: slowdown", "{:.3f}", Reach.AT_MOST, 1.12)
+REDIS = Figure("redis-benchmark GET: throughput", "{:.3f}", Reach.AT_LEAST, 0.95)
+
+
+def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results: Results) -> None:
+    """A system call that nobody asked about."""
+
+    def work() -> float:
+        return median(storm.getppid(CALLS).seconds for _ in range(REPEATS))
+
+    turns = in_turns(benchmark, host, work, ROUNDS)
+    alone = median(turns.alone) / CALLS * 1e9
+    results.add(GETPPID, turns.ratios(float), f"{alone:.0f} ns a call alone")
+    results.require()
+
+
+def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_path: Path) -> None:
+    """A server and its clients, each with many small reads and writes on sockets."""
+    with _redis(tmp_path) as port:
+        turns = in_turns(benchmark, host, lambda: _requests_per_second(port), ROUNDS)
+    alone = median(turns.alone)
+    results.add(REDIS, turns.ratios(float), f"{alone:,.0f} requests/s alone")
+    results.require()
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[int]:
+    """Debian's server on a free port of the loopback, without files."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(
+        ["redis-server", *options, "--dir", folder], stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait(lambda: _answers(port))
+            yield port
+        finally:
+            server.terminate()
+
+
+def _answers(port: int) -> bool:
+    ping = ["redis-cli", "-h", "127.0.0.1", "-p", str(port), "ping"]
+    return subprocess.run(ping, capture_output=True).stdout == b"PONG\n"
+
+
+def _requests_per_second(port: int) -> float:
+    command = ["redis-benchmark", "-h", "127.0.0.1", "-p", port, "-t", "get", "-n", REQUESTS]
+    command += ["-c", CLIENTS, "--csv"]
+    ran = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=True
+    )
+    # "test","rps", …, and a line "GET","187617.27", …
+    return float(ran.stdout.splitlines()[-1].split(",")[1].strip('"'))

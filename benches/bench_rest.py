@@ -1,0 +1,71 @@
+"""The agent when nothing happens, and, after the storms, the most memory it ever had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+import pytest
+
+from figures import Figure, Reach, Results
+from host import Host
+from meter import cpu_seconds, resident_megabytes
+
+# Seconds. A heartbeat a minute is part of rest.
+WINDOW = 30.0
+WINDOWS = 3
+
+CPU = Figure("CPU at rest", "{:.2f} % of a core", Reach.AT_MOST, 0.3)
+MEMORY = Figure("resident memory at rest", "{:.1f} MB", Reach.AT_MOST, 40)
+PEAK = Figure("… peak, from start to the end of the storms", "{:.1f} MB", Reach.AT_MOST, 60)
+
+
+class Window(NamedTuple):
+    """A time of rest."""
+
+    captured: int
+    """What happened nevertheless: no host is ever quite at rest."""
+    percent: float
+
+
+def bench_rest(host: Host, results: Results) -> None:
+    """What counts is the quietest of some windows."""
+    host.start()
+    windows = [_window(host) for _ in range(WINDOWS)]
+    resident = resident_megabytes(host.pid)
+    host.stop()
+    quietest = min(windows)
+    rate = quietest.captured / WINDOW
+    results.add(CPU, [quietest.percent], f"the host did {rate:.1f} things a second meanwhile")
+    results.add(MEMORY, [resident], f"a bare interpreter: {_bare_interpreter():.1f} MB")
+    results.require()
+
+
+def bench_peak(host: Host, results: Results) -> None:
+    """The high-water mark of every agent that ran in this session."""
+    if host.peak == 0:
+        pytest.skip("no agent has run in this session")
+    results.add(PEAK, [host.peak])
+    results.require()
+
+
+def _window(host: Host) -> Window:
+    pid, captured = host.pid, host.counters()["captured"]
+    cpu, begin = cpu_seconds(pid), time.monotonic()
+    time.sleep(WINDOW)
+    used, passed = cpu_seconds(pid) - cpu, time.monotonic() - begin
+    return Window(host.counters()["captured"] - captured, 100 * used / passed)
+
+
+def _bare_interpreter() -> float:
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        resident = resident_megabytes(process.pid)
+        process.communicate("\n")
+    return resident

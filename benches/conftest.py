@@ -1,0 +1,76 @@
+"""What the benchmarks share: the storm, the host, and the table at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from figures import Results
+from host import Host
+from meter import describe_host
+from storms import Storm
+
+RESULTS = pytest.StashKey[Results]()
+FOLDER = Path(__file__).parent
+
+# The highest niceness, inherited by all that is started here.
+FIRST = -20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the switch that keeps the figures."""
+    parser.addoption(
+        "--keep-figures",
+        action="store_true",
+        help="write the figures of this run to results.json and README.md",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes room for the figures."""
+    config.stash[RESULTS] = Results()
+
+
+def pytest_sessionstart() -> None:
+    """Refuses to run where nothing can be measured, and goes before what else runs."""
+    if os.geteuid() != 0:
+        pytest.exit("the benchmarks load eBPF programs: run them as root", returncode=3)
+    os.setpriority(os.PRIO_PROCESS, 0, FIRST)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Prints the table."""
+    results = config.stash[RESULTS]
+    terminalreporter.section("figures")
+    for line in results.table():
+        terminalreporter.write_line(line)
+    if config.getoption("keep_figures"):
+        results.write(FOLDER, describe_host())
+
+
+@pytest.fixture(scope="session")
+def results(request: pytest.FixtureRequest) -> Results:
+    """Takes what is measured."""
+    return request.config.stash[RESULTS]
+
+
+@pytest.fixture(scope="session")
+def storm(tmp_path_factory: pytest.TempPathFactory) -> Storm:
+    """The load generators."""
+    if shutil.which("gcc") is None:
+        pytest.fail("gcc is missing: install it, or run make bench as root")
+    return Storm(tmp_path_factory.mktemp("storm"))
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """An intake, and an agent that runs when a benchmark starts it."""
+    host = Host(tmp_path_factory.mktemp("host"))
+    yield host
+    host.close()

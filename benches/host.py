@@ -1,0 +1,111 @@
+"""The agent and its intake beside a workload."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from daemon import Agent, Intake, wait
+
+from endpoint_agent.balance import SUMS
+from meter import cpu_seconds, peak_megabytes
+
+# Seconds. The intake gets what CPU the others leave, so it may take long to have everything.
+DELIVERY = 300.0
+QUIET = 1.0
+POLL = 0.5
+
+_, OUT_OF_QUEUE = SUMS
+SETTLED = [name for name in OUT_OF_QUEUE.right if name != "queued"]
+
+
+class OtherMachine(Intake):
+    """The intake, which would run on another machine: it only takes CPU that nobody wants."""
+
+    def __init__(self, folder: Path) -> None:
+        """Starts it."""
+        super().__init__(folder)
+        os.sched_setscheduler(self._process.pid, os.SCHED_IDLE, os.sched_param(0))
+        self._database = folder / "data" / "events.db"
+
+    def select(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """Rows of its table `events`; an event itself is in the column `raw`."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
+            return database.execute(query, values).fetchall()
+
+    def last(self) -> int:
+        """The `id` of the newest event."""
+        ((last,),) = self.select("SELECT coalesce(max(id), 0) FROM events")
+        return int(last)
+
+
+class Watch(NamedTuple):
+    """A run of the agent, from when it was at rest until it was told to stop."""
+
+    cpu_seconds: float
+    counters: dict[str, int]
+    """Its counters, as it was told to stop."""
+    first: int
+    """The `id` of its first event at the intake …"""
+    last: int
+    """… and of its last."""
+
+
+class Host:
+    """An agent that is started and stopped, and an intake that stays."""
+
+    def __init__(self, folder: Path) -> None:
+        """Starts the intake. `folder` takes all files."""
+        self.intake = OtherMachine(folder / "intake")
+        self.peak = 0.0
+        """Most memory that an agent had resident, in 10⁶ bytes."""
+        self._agent = Agent(folder)
+        self._begun = (0.0, 0)
+
+    def start(self, **settings: object) -> None:
+        """Starts the agent and waits until it is at rest. Settings are the defaults or these."""
+        self._agent.configure(self.intake.url, **settings)
+        first = self.intake.last() + 1
+        self._agent.start()
+        self.settle()
+        self._begun = (cpu_seconds(self.pid), first)
+
+    @property
+    def pid(self) -> int:
+        """The agent's process."""
+        return int(wait(self._agent.status)["pid"])
+
+    def counters(self) -> dict[str, int]:
+        """The agent's counters."""
+        return self._agent.counters()
+
+    def settle(self) -> None:
+        """Waits until the intake has what has happened so far."""
+        time.sleep(QUIET)
+        counters = self.counters()
+        happened = sum(counters[name] for name in OUT_OF_QUEUE.left)
+
+        def is_delivered() -> bool:
+            time.sleep(POLL)
+            counters = self.counters()
+            return sum(counters[name] for name in SETTLED) >= happened
+
+        wait(is_delivered, DELIVERY)
+
+    def stop(self) -> Watch:
+        """Settles and stops the agent, which then reports what it had still to count."""
+        self.settle()
+        pid, counters = self.pid, self.counters()
+        (before, first), after = self._begun, cpu_seconds(pid)
+        self.peak = max(self.peak, peak_megabytes(pid))
+        assert self._agent.stop() == 0
+        return Watch(after - before, counters, first, self.intake.last())
+
+    def close(self) -> None:
+        """Ends what still runs."""
+        self._agent.kill()
+        self.intake.stop()
