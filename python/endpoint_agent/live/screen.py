@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterable
 
@@ -25,9 +27,10 @@ class Screen:
 
     def show(self, state: State, _new: Iterable[Line]) -> None:
         """Draws it as large as the terminal is now."""
-        width, height = self._console.size
-        lines = render(state, time.time(), width, height, self._console.encoding)
         with reader():
+            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            width, height = self._console.size = (columns or 80, rows or 24)
+            lines = render(state, time.time(), width, height, self._console.encoding)
             self._console.update_screen(Group(*lines))
 
     def close(self) -> None:

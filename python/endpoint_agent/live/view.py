@@ -180,9 +180,10 @@ def fit(text: str, width: int, cut: str = "", *, keep_end: bool = False) -> str:
     """The text in exactly `width` cells of the terminal; `cut` marks where some of it is gone."""
     if cell_len(text) <= width:
         return set_cell_size(text, width)
+    room = max(0, width - len(cut))
     if not keep_end:
-        return set_cell_size(set_cell_size(text, width - len(cut)).rstrip() + cut, width)
-    while (over := cell_len(text) - width + len(cut)) > 0:
+        return set_cell_size(set_cell_size(text, room).rstrip() + cut, width)
+    while (over := cell_len(text) - room) > 0:
         # A sign takes at most two cells, so this never takes too many.
         text = text[-(-over // 2) :]
     return set_cell_size(cut + text, width)
