@@ -39,7 +39,7 @@ class Spool:
 
         Args:
             directory: created with mode 0700 when missing.
-            max_bytes: size of all its files; beyond it the oldest records are evicted.
+            max_bytes: size of all its segments; beyond it the oldest records are evicted.
             sync_interval: seconds between two fsyncs; 0 syncs with every write.
 
         Raises:
@@ -52,6 +52,9 @@ class Spool:
         """Queues one record the agent wrote about itself: one JSON object without line feed.
 
         False when it could not be kept; it is then counted as lost.
+
+        Raises:
+            ValueError: the record is empty or holds a line feed.
         """
     def next_batch(
         self,
@@ -74,16 +77,26 @@ class Spool:
             ValueError: the batch holds one record, or is not at the queue's head.
         """
     def ack(self, batch: Batch) -> None:
-        """The intake has the batch: the cursor moves behind it."""
+        """The intake has the batch: the cursor moves behind it.
+
+        Raises:
+            ValueError: the batch is not at the queue's head.
+        """
     def reject(self, batch: Batch) -> None:
         """The intake refused the batch for good: it goes to `quarantine.ndjson` in the queue's
-        folder (at most 10 MB, beyond which only the count is kept) and the cursor moves on."""
+        folder (at most 10 MB, beyond which only the count is kept) and the cursor moves on.
+
+        Raises:
+            ValueError: the batch is not at the queue's head.
+        """
     def wake(self) -> None:
-        """Ends the wait of a `next_batch` at once: it returns what there is."""
+        """Ends the wait of a `next_batch` at once, of the next one when none waits: it returns
+        what there is."""
     def counters(self) -> dict[str, int]:
-        """Every counter by name, and `queued`, `queued_bytes`."""
+        """Every counter by name, `queued` (records), and `queued_bytes` (of all segments)."""
     def close(self) -> None:
-        """Writes, syncs and unlocks. Calls after this one raise SpoolError."""
+        """Writes, syncs and unlocks. Appends, batches and what is done with them raise SpoolError
+        after this."""
 
 @final
 class Pipeline:

@@ -64,6 +64,9 @@ impl PySpool {
 
     fn append(&self, py: Python<'_>, record: &[u8]) -> PyResult<bool> {
         self.open(py)?;
+        if record.is_empty() || record.contains(&b'\n') {
+            return Err(PyValueError::new_err("a record is one line, without its line feed"));
+        }
         Ok(py.detach(|| {
             self.0.counters().add(Counter::Reported, 1);
             self.0.write(record)
@@ -94,11 +97,11 @@ impl PySpool {
     }
 
     fn ack(&self, py: Python<'_>, batch: &PyBatch) -> PyResult<()> {
-        self.run(py, || Ok(self.0.ack(&batch.0))).map(drop)
+        head(self.run(py, || Ok(self.0.ack(&batch.0)))?)
     }
 
     fn reject(&self, py: Python<'_>, batch: &PyBatch) -> PyResult<()> {
-        self.run(py, || Ok(self.0.reject(&batch.0))).map(drop)
+        head(self.run(py, || Ok(self.0.reject(&batch.0)))?)
     }
 
     fn wake(&self, py: Python<'_>) {
@@ -147,6 +150,15 @@ impl PySpool {
     }
 }
 
+/// Fails when a batch was not settled, for it was not at the head.
+fn head(settled: bool) -> PyResult<()> {
+    match settled {
+        true => Ok(()),
+        false => Err(PyValueError::new_err("the batch is not at the queue's head")),
+    }
+}
+
+/// A time that may have run out: less than nothing is nothing.
 fn seconds(value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value).map_err(|error| PyValueError::new_err(error.to_string()))
+    Duration::try_from_secs_f64(value.max(0.0)).map_err(|error| PyValueError::new_err(error.to_string()))
 }
