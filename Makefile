@@ -78,7 +78,7 @@ $(VENV)/.installed: requirements.lock
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --quiet --release --locked
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --quiet --release --locked >/dev/null
 	@touch $@
 
 $(VENV)/.test-packages: tools/debian-packages
