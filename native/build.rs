@@ -9,8 +9,8 @@ fn main() {
     println!("cargo::rerun-if-changed=../bpf");
     println!("cargo::rerun-if-env-changed=PYO3_PYTHON");
     let source = Path::new("../bpf/agent.bpf.c");
-    let object = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"))
-        .join("agent.bpf.o");
+    let object =
+        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("agent.bpf.o");
     compile(source, &object);
     let stripped = strip(&fs::read(&object).expect("the compiler wrote the object"));
     fs::write(&object, stripped).expect("the output folder is writable");
@@ -18,8 +18,20 @@ fn main() {
 
 fn compile(source: &Path, object: &Path) {
     let status = Command::new(python())
-        .args(["-m", "ziglang", "cc", "-target", "bpfel-freestanding", "-mcpu=v3"])
-        .args(["-O2", "-g", "-fno-addrsig", "-fno-asynchronous-unwind-tables"])
+        .args([
+            "-m",
+            "ziglang",
+            "cc",
+            "-target",
+            "bpfel-freestanding",
+            "-mcpu=v3",
+        ])
+        .args([
+            "-O2",
+            "-g",
+            "-fno-addrsig",
+            "-fno-asynchronous-unwind-tables",
+        ])
         .args(["-Wall", "-Wextra", "-Werror", "-c"])
         .arg(source)
         .arg("-o")
@@ -33,7 +45,12 @@ fn compile(source: &Path, object: &Path) {
 fn python() -> PathBuf {
     let environment = env::var_os("VIRTUAL_ENV").map(|path| Path::new(&path).join("bin/python"));
     let named = env::var_os("PYO3_PYTHON").map(PathBuf::from);
-    let candidates = [named, environment, Some("../.venv/bin/python".into()), Some("python3".into())];
+    let candidates = [
+        named,
+        environment,
+        Some("../.venv/bin/python".into()),
+        Some("python3".into()),
+    ];
     candidates
         .into_iter()
         .flatten()

@@ -55,14 +55,28 @@ impl Pipeline {
         let coverage = source.coverage();
         let counters = spool.counters();
         let audit = Audit::new(counters.clone());
-        let worker =
-            Worker { source, engine, spool, counters, patient, audit, shared: shared.clone() };
-        Self { shared, coverage, worker: Some(worker), thread: None }
+        let worker = Worker {
+            source,
+            engine,
+            spool,
+            counters,
+            patient,
+            audit,
+            shared: shared.clone(),
+        };
+        Self {
+            shared,
+            coverage,
+            worker: Some(worker),
+            thread: None,
+        }
     }
 
     /// Starts the thread. A second call does nothing.
     pub fn start(&mut self) -> Result<()> {
-        let Some(worker) = self.worker.take() else { return Ok(()) };
+        let Some(worker) = self.worker.take() else {
+            return Ok(());
+        };
         let thread = std::thread::Builder::new().name("pipeline".into());
         let thread = thread.spawn(move || worker.run());
         self.thread = Some(thread.map_err(Error::io("cannot start a thread for", "the pipeline"))?);
@@ -72,7 +86,10 @@ impl Pipeline {
     /// Waits until the processes that were there are known and new events flow.
     pub fn ready(&self, timeout: Duration) -> bool {
         let ready = lock(&self.shared.ready);
-        let waited = self.shared.became_ready.wait_timeout_while(ready, timeout, |ready| !*ready);
+        let waited = self
+            .shared
+            .became_ready
+            .wait_timeout_while(ready, timeout, |ready| !*ready);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -136,7 +153,10 @@ impl Worker {
             Err(_) => Some("the pipeline panicked; please report this with the log".into()),
         };
         if let Some(message) = failure {
-            lock(&self.shared.notices).push(Notice { fatal: true, message });
+            lock(&self.shared.notices).push(Notice {
+                fatal: true,
+                message,
+            });
         }
         self.shared.finished.store(true, Ordering::Release);
     }
@@ -168,7 +188,12 @@ impl Worker {
         &mut self,
         give: impl FnOnce(&mut dyn Source, &mut dyn FnMut(Event)) -> Result<T>,
     ) -> Result<T> {
-        let Self { source, engine, spool, .. } = self;
+        let Self {
+            source,
+            engine,
+            spool,
+            ..
+        } = self;
         let given = give(source.as_mut(), &mut |event| {
             engine.feed(&event, &mut || spool.next_sequence(), &mut |record| {
                 spool.append(record);
@@ -191,17 +216,20 @@ impl Worker {
             self.engine.set_envelope(envelope);
         }
         let warnings = self.source.notices().into_iter();
-        lock(&self.shared.notices)
-            .extend(warnings.map(|message| Notice { fatal: false, message }));
+        lock(&self.shared.notices).extend(warnings.map(|message| Notice {
+            fatal: false,
+            message,
+        }));
         let losses = self.source.losses();
         for loss in &losses {
             count(&self.counters, loss);
         }
         for loss in losses.into_iter().chain(self.audit.queue_losses(last)) {
             self.counters.add(Counter::Reported, 1);
-            self.engine.loss(&loss, &mut || self.spool.next_sequence(), &mut |record| {
-                self.spool.append(record);
-            });
+            self.engine
+                .loss(&loss, &mut || self.spool.next_sequence(), &mut |record| {
+                    self.spool.append(record);
+                });
         }
         self.spool.flush();
     }
@@ -237,7 +265,13 @@ struct Watched {
 
 impl Audit {
     fn new(counters: Arc<Counters>) -> Self {
-        let watch = |counter, cause| Watched { counter, cause, told: 0, seen: 0, since: now() };
+        let watch = |counter, cause| Watched {
+            counter,
+            cause,
+            told: 0,
+            seen: 0,
+            since: now(),
+        };
         Self {
             counters,
             watched: [
@@ -254,7 +288,10 @@ impl Audit {
     fn queue_losses(&mut self, last: bool) -> Vec<Loss> {
         let now = now();
         let counters = &self.counters;
-        self.watched.iter_mut().filter_map(|one| one.look(counters, now, last)).collect()
+        self.watched
+            .iter_mut()
+            .filter_map(|one| one.look(counters, now, last))
+            .collect()
     }
 }
 
@@ -272,7 +309,14 @@ impl Watched {
         }
         let count = value - std::mem::replace(&mut self.told, value);
         let from = std::mem::replace(&mut self.since, now);
-        Some(Loss { what: "record", count, cause: self.cause, place: "queue", from, to: now })
+        Some(Loss {
+            what: "record",
+            count,
+            cause: self.cause,
+            place: "queue",
+            from,
+            to: now,
+        })
     }
 }
 

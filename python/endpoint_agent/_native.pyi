@@ -1,6 +1,8 @@
 """The typed boundary to the Rust core: everything Python may call there."""
 
-from typing import final
+from typing import Self, final
+
+__all__ = ["Batch", "Pipeline", "Replay", "Spool", "__version__", "counter_names", "replay"]
 
 __version__: str
 
@@ -28,13 +30,13 @@ class Batch:
 class Spool:
     """The durable queue. Every method may be called from any thread and releases the GIL."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         directory: str,
         *,
         max_bytes: int = 100_000_000,
         sync_interval: float = 1.0,
-    ) -> None:
+    ) -> Self:
         """Opens or creates the queue, repairs it, and takes its lock.
 
         Args:
@@ -102,8 +104,8 @@ class Spool:
 class Pipeline:
     """Source, enrichment, filter, ECS and queue, on one native thread."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         spool: Spool,
         *,
         source: str,
@@ -113,7 +115,7 @@ class Pipeline:
         record: str | None = None,
         root: str = "/",
         mute: bool = True,
-    ) -> None:
+    ) -> Self:
         """Prepares a source; nothing runs yet.
 
         Args:
@@ -152,12 +154,12 @@ def replay(
     agent_id: str,
     envelope: bytes,
     root: str = "/",
-) -> "Replay":
+) -> Replay:
     """Opens a recording as an iterator over ECS events, without a queue."""
 
 @final
 class Replay:
     """ECS events of a recording: one JSON object, as bytes, at a time."""
 
-    def __iter__(self) -> "Replay": ...
+    def __iter__(self) -> Replay: ...
     def __next__(self) -> bytes: ...

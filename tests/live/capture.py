@@ -65,15 +65,18 @@ class Capture:
     def of_path(self, path: str, action: str) -> Event:
         """The first event of an action on a file."""
         return self.wait_for(
-            lambda event: event["event"]["action"] == action
-            and event.get("file", {}).get("path") == path
+            lambda event: (
+                event["event"]["action"] == action and event.get("file", {}).get("path") == path
+            )
         )
 
     def exec_of(self, *arguments: str) -> Event:
         """The first exec with these arguments."""
         return self.wait_for(
-            lambda event: event["event"]["action"] == "process-created"
-            and event["process"].get("args") == list(arguments)
+            lambda event: (
+                event["event"]["action"] == "process-created"
+                and event["process"].get("args") == list(arguments)
+            )
         )
 
     def stop(self) -> None:

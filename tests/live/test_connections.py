@@ -6,12 +6,15 @@ import os
 import socket
 
 import pytest
+
 from .capture import Capture, Event
 
 pytestmark = pytest.mark.live
 
 
-def both_ends(capture: Capture, server: socket.socket, client: socket.socket) -> tuple[Event, Event]:
+def both_ends(
+    capture: Capture, server: socket.socket, client: socket.socket
+) -> tuple[Event, Event]:
     """Connects, accepts, and returns the events of both."""
     client.connect(server.getsockname()[:2])
     accepted, _ = server.accept()
@@ -52,8 +55,10 @@ def test_ipv4_through_a_socket_of_both_families(capture: Capture) -> None:
             accepted, _ = server.accept()
             accepted.close()
             event = capture.wait_for(
-                lambda event: event["event"]["action"] == "accepted-connection-from"
-                and event["source"]["port"] == client.getsockname()[1]
+                lambda event: (
+                    event["event"]["action"] == "accepted-connection-from"
+                    and event["source"]["port"] == client.getsockname()[1]
+                )
             )
     assert event["source"]["ip"] == "127.0.0.1"
     assert event["network"]["type"] == "ipv4"
@@ -66,8 +71,10 @@ def test_connection_that_was_not_waited_for(capture: Capture) -> None:
         accepted, _ = server.accept()
         accepted.close()
         event = capture.wait_for(
-            lambda event: event["event"]["action"] == "connected-to"
-            and event["destination"]["port"] == server.getsockname()[1]
+            lambda event: (
+                event["event"]["action"] == "connected-to"
+                and event["destination"]["port"] == server.getsockname()[1]
+            )
         )
     assert event["process"]["pid"] == os.getpid()
 

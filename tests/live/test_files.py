@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from .capture import Capture
 
 pytestmark = pytest.mark.live
@@ -123,7 +124,7 @@ def test_path_of_4000_bytes(capture: Capture, tmp_path: Path) -> None:
 
 
 def test_names_that_are_not_text(capture: Capture, tmp_path: Path) -> None:
-    os.close(os.open(os.fsencode(tmp_path) + b"/\xff\"\n", os.O_CREAT | os.O_WRONLY))
+    os.close(os.open(os.fsencode(tmp_path) + b'/\xff"\n', os.O_CREAT | os.O_WRONLY))
     capture.of_path(f'{tmp_path}/\ufffd"\n', "file-created")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from .capture import Capture
 
 pytestmark = pytest.mark.live
@@ -39,13 +40,25 @@ def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
     folder.mkdir()
     calls = "openat,open,creat,unlink,unlinkat,rename,renameat,renameat2"
     subprocess.run(
-        ["strace", "-f", "-y", "-e", f"trace={calls}", "-o", trace, sys.executable, "-c", BUSY, folder],
+        [
+            "strace",
+            "-f",
+            "-y",
+            "-e",
+            f"trace={calls}",
+            "-o",
+            trace,
+            sys.executable,
+            "-c",
+            BUSY,
+            folder,
+        ],
         check=True,
     )
     capture.of_path(str(folder / "renamed-19"), "file-deleted")
 
     text = trace.read_text()
-    writes = re.findall(r'open\w*\(.*O_(?:WRONLY|RDWR).* = \d+<([^>]+)>', text)
+    writes = re.findall(r"open\w*\(.*O_(?:WRONLY|RDWR).* = \d+<([^>]+)>", text)
     opened = {path for path in writes if path.startswith(str(folder))}
     deleted = set(re.findall(r'unlink\w*\("([^"]+)"\) += 0', text))
     renamed = re.findall(r'rename\w*\("([^"]+)", "([^"]+)"\) += 0', text)
@@ -79,7 +92,8 @@ def test_bpftrace_counts_the_same_execs(capture: Capture, short_path: Path) -> N
     program = short_path / "counted"
     shutil.copy("/bin/true", program)
     probe = f"""
-        tracepoint:sched:sched_process_exec /str(args->filename) == "{program}"/ {{ @execs = count(); }}
+        tracepoint:sched:sched_process_exec /str(args->filename) == "{program}"/
+        {{ @execs = count(); }}
         interval:ms:100 {{ printf("ready\\n"); }}
     """
     oracle = subprocess.Popen(

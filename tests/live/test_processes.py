@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from .capture import Capture
 
 pytestmark = pytest.mark.live
@@ -32,8 +33,9 @@ def test_exit_tells_code_and_belongs_to_its_exec(capture: Capture) -> None:
     child = subprocess.Popen(["sh", "-c", "exit 3"])
     child.wait()
     event = capture.wait_for(
-        lambda event: event["event"]["action"] == "process-ended"
-        and event["process"]["pid"] == child.pid
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
+        )
     )
     assert event["process"]["exit_code"] == 3
     started = capture.exec_of("sh", "-c", "exit 3")
@@ -46,8 +48,9 @@ def test_exit_by_signal(capture: Capture) -> None:
     child.send_signal(signal.SIGKILL)
     child.wait()
     event = capture.wait_for(
-        lambda event: event["event"]["action"] == "process-ended"
-        and event["process"]["pid"] == child.pid
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
+        )
     )
     # As a shell tells it.
     assert event["process"]["exit_code"] == 128 + signal.SIGKILL
@@ -102,8 +105,9 @@ def test_thousand_short_processes_are_all_there(capture: Capture) -> None:
         pids.append(child.pid)
         child.wait()
     capture.wait_for(
-        lambda event: event["event"]["action"] == "process-ended"
-        and event["process"]["pid"] == pids[-1]
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == pids[-1]
+        )
     )
     execs = [
         event["process"]["pid"]

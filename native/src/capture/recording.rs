@@ -39,10 +39,21 @@ impl Recorder {
     /// Starts a new file, readable by its owner alone; an existing one is not overwritten.
     pub fn create(path: &Path, boot_id: [u8; 16]) -> Result<Self> {
         let failed = |error| Error::Recording(format!("cannot create {}: {error}", path.display()));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
         let mut file = BufWriter::with_capacity(1 << 16, file.map_err(failed)?);
-        file.write_all(&MAGIC).and_then(|()| file.write_all(&boot_id)).map_err(failed)?;
-        Ok(Self { file, path: path.into(), clock: None, failure: None })
+        file.write_all(&MAGIC)
+            .and_then(|()| file.write_all(&boot_id))
+            .map_err(failed)?;
+        Ok(Self {
+            file,
+            path: path.into(),
+            clock: None,
+            failure: None,
+        })
     }
 
     /// Appends one record, after the clock where that has moved by a millisecond or more.
@@ -50,24 +61,43 @@ impl Recorder {
         if self.failure.is_some() {
             return;
         }
-        let moved = self.clock.is_none_or(|known| known.offset.abs_diff(clock.offset) >= 1_000_000);
-        let outcome = if moved { self.write_clock(clock) } else { Ok(()) }
-            .and_then(|()| self.file.write_all(record));
+        let moved = self
+            .clock
+            .is_none_or(|known| known.offset.abs_diff(clock.offset) >= 1_000_000);
+        let outcome = if moved {
+            self.write_clock(clock)
+        } else {
+            Ok(())
+        }
+        .and_then(|()| self.file.write_all(record));
         self.failure = outcome.err();
     }
 
     fn write_clock(&mut self, clock: Clock) -> io::Result<()> {
         self.clock = Some(clock);
         let size = size_of::<wire::Clock>() as u32;
-        let header = wire::Header { size, kind: kind::CLOCK, ..Default::default() };
-        self.file.write_all(wire::Clock { header, offset: clock.offset }.as_bytes())
+        let header = wire::Header {
+            size,
+            kind: kind::CLOCK,
+            ..Default::default()
+        };
+        self.file.write_all(
+            wire::Clock {
+                header,
+                offset: clock.offset,
+            }
+            .as_bytes(),
+        )
     }
 
     /// Makes what was appended visible to readers of the file; a failure is told once.
     pub fn flush(&mut self) -> Option<String> {
         let error = self.failure.take().or_else(|| self.file.flush().err())?;
         self.failure = Some(io::ErrorKind::Other.into());
-        Some(format!("the recording {} ends here: {error}", self.path.display()))
+        Some(format!(
+            "the recording {} ends here: {error}",
+            self.path.display()
+        ))
     }
 }
 
@@ -115,7 +145,11 @@ impl Replay {
     /// Reads the next record into the buffer. False at the end of the file.
     fn next_record(&mut self) -> Result<bool> {
         let mut size = [0_u8; 4];
-        match self.file.read(&mut size).map_err(Error::io("cannot read", &self.path))? {
+        match self
+            .file
+            .read(&mut size)
+            .map_err(Error::io("cannot read", &self.path))?
+        {
             0 => return Ok(false),
             read => self.read_exact_into(&mut size, read)?,
         }
@@ -126,7 +160,8 @@ impl Replay {
         self.record.resize(whole, 0);
         self.record[..4].copy_from_slice(&size);
         let rest = self.file.read_exact(&mut self.record[4..]);
-        rest.map(|()| true).map_err(|_| self.damaged("half a record at its end"))
+        rest.map(|()| true)
+            .map_err(|_| self.damaged("half a record at its end"))
     }
 
     fn read_exact_into(&mut self, size: &mut [u8; 4], read: usize) -> Result<()> {
@@ -142,7 +177,9 @@ impl Replay {
         if let Ok((clock, _)) = wire::Clock::read_from_prefix(&self.record)
             && clock.header.kind == kind::CLOCK
         {
-            self.clock = Clock { offset: clock.offset };
+            self.clock = Clock {
+                offset: clock.offset,
+            };
             return;
         }
         match decode::decode(&self.record, self.clock) {
@@ -182,7 +219,11 @@ impl Source for Replay {
 
     fn coverage(&self) -> Vec<Hook> {
         let name = format!("recording {}", self.path.display());
-        vec![Hook { name, state: HookState::Attached, reason: String::new() }]
+        vec![Hook {
+            name,
+            state: HookState::Attached,
+            reason: String::new(),
+        }]
     }
 
     fn notices(&mut self) -> Vec<String> {

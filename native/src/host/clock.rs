@@ -13,7 +13,9 @@ pub fn boot_time() -> u64 {
 
 /// The offset between boot time and the epoch, as it is now.
 pub fn read() -> Clock {
-    Clock { offset: nanoseconds(libc::CLOCK_REALTIME).wrapping_sub(boot_time()) }
+    Clock {
+        offset: nanoseconds(libc::CLOCK_REALTIME).wrapping_sub(boot_time()),
+    }
 }
 
 /// The id of this boot, of zeros where the kernel does not tell.
@@ -24,7 +26,10 @@ pub fn boot_id(root: &Path) -> [u8; 16] {
 }
 
 fn nanoseconds(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is writable; both clocks exist since Linux 2.6.39, so the call cannot fail.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()

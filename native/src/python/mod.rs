@@ -28,5 +28,8 @@ mod _native {
 
 #[pyfunction]
 fn counter_names() -> Vec<(&'static str, &'static str)> {
-    Counter::ALL.iter().map(|counter| (counter.name(), counter.doc())).collect()
+    Counter::ALL
+        .iter()
+        .map(|counter| (counter.name(), counter.doc()))
+        .collect()
 }

@@ -30,7 +30,7 @@ enum Origin {
 impl PyPipeline {
     #[new]
     #[pyo3(signature = (
-        spool, *, source, agent_id, envelope, state_directory, record=None, root="/".into(), mute=true
+        spool, *, source, agent_id, envelope, state_directory, record=None, root="/", mute=true
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -41,30 +41,47 @@ impl PyPipeline {
         envelope: Vec<u8>,
         state_directory: PathBuf,
         record: Option<PathBuf>,
-        root: PathBuf,
+        root: &str,
         mute: bool,
     ) -> PyResult<Self> {
         let _ = state_directory;
+        let root = PathBuf::from(root);
         let boot_id = clock::boot_id(&root);
         let origin = match source.strip_prefix("replay:") {
             Some(path) => Origin::Recording(path.into()),
-            None if source == "ebpf" => {
-                Origin::Ebpf(Settings { mute, record, boot_id, root: root.clone() })
-            }
+            None if source == "ebpf" => Origin::Ebpf(Settings {
+                mute,
+                record,
+                boot_id,
+                root: root.clone(),
+            }),
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
         let spool = spool.shared();
-        let context = Context { agent_id, boot_id, envelope, root, live: true };
+        let context = Context {
+            agent_id,
+            boot_id,
+            envelope,
+            root,
+            live: true,
+        };
         let made = py.detach(move || -> Result<Pipeline> {
             let counters = spool.counters();
             let (source, context, patient) = open(origin, context)?;
-            Ok(Pipeline::new(source, Engine::new(context, counters), spool, patient))
+            Ok(Pipeline::new(
+                source,
+                Engine::new(context, counters),
+                spool,
+                patient,
+            ))
         });
-        made.map(|pipeline| Self(Mutex::new(pipeline))).map_err(|error| to_python(py, error))
+        made.map(|pipeline| Self(Mutex::new(pipeline)))
+            .map_err(|error| to_python(py, error))
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(py, Pipeline::start)?.map_err(|error| to_python(py, error))
+        self.with(py, Pipeline::start)?
+            .map_err(|error| to_python(py, error))
     }
 
     fn ready(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
@@ -84,7 +101,9 @@ impl PyPipeline {
     fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {
         self.with(py, |pipeline| {
             let hooks = pipeline.coverage().iter();
-            hooks.map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone())).collect()
+            hooks
+                .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
+                .collect()
         })
     }
 
@@ -92,7 +111,12 @@ impl PyPipeline {
         self.with(py, |pipeline| {
             let notices = pipeline.notices().into_iter();
             notices
-                .map(|notice| (if notice.fatal { "error" } else { "warning" }, notice.message))
+                .map(|notice| {
+                    (
+                        if notice.fatal { "error" } else { "warning" },
+                        notice.message,
+                    )
+                })
                 .collect()
         })
     }
@@ -110,7 +134,10 @@ impl PyPipeline {
         work: impl FnOnce(&mut Pipeline) -> T + Send,
     ) -> PyResult<T> {
         py.detach(|| {
-            let mut pipeline = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut pipeline = self
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             Ok(work(&mut pipeline))
         })
     }

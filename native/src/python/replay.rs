@@ -20,15 +20,21 @@ use crate::error::Result;
 pub struct PyReplay(Mutex<Player>);
 
 #[pyfunction]
-#[pyo3(signature = (path, *, agent_id, envelope, root="/".into()))]
+#[pyo3(signature = (path, *, agent_id, envelope, root="/"))]
 pub fn replay(
     py: Python<'_>,
     path: PathBuf,
     agent_id: String,
     envelope: Vec<u8>,
-    root: PathBuf,
+    root: &str,
 ) -> PyResult<PyReplay> {
-    let mut context = Context { agent_id, boot_id: [0; 16], envelope, root, live: false };
+    let mut context = Context {
+        agent_id,
+        boot_id: [0; 16],
+        envelope,
+        root: root.into(),
+        live: false,
+    };
     let replay = open_recording(&path, &mut context).map_err(|error| to_python(py, error))?;
     let engine = Engine::new(context, Arc::new(Counters::default()));
     Ok(PyReplay(Mutex::new(Player {
@@ -71,7 +77,13 @@ impl Player {
     }
 
     fn refill(&mut self) -> Result<()> {
-        let Self { replay, engine, sequence, ready, .. } = self;
+        let Self {
+            replay,
+            engine,
+            sequence,
+            ready,
+            ..
+        } = self;
         let mut number = || {
             *sequence += 1;
             *sequence

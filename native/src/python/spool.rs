@@ -55,7 +55,9 @@ impl PySpool {
     ) -> PyResult<Self> {
         let settings = Settings::new(directory, max_bytes, seconds(sync_interval)?);
         let opened = py.detach(|| Spool::open(settings, Arc::new(Counters::default())));
-        opened.map(|spool| Self(Arc::new(spool))).map_err(|error| to_python(py, error))
+        opened
+            .map(|spool| Self(Arc::new(spool)))
+            .map_err(|error| to_python(py, error))
     }
 
     fn next_sequence(&self) -> u64 {
@@ -65,7 +67,9 @@ impl PySpool {
     fn append(&self, py: Python<'_>, record: &[u8]) -> PyResult<bool> {
         self.open(py)?;
         if record.is_empty() || record.contains(&b'\n') {
-            return Err(PyValueError::new_err("a record is one line, without its line feed"));
+            return Err(PyValueError::new_err(
+                "a record is one line, without its line feed",
+            ));
         }
         Ok(py.detach(|| {
             self.0.counters().add(Counter::Reported, 1);
@@ -82,7 +86,11 @@ impl PySpool {
         max_wait: f64,
         max_bytes: usize,
     ) -> PyResult<Option<PyBatch>> {
-        let limits = Limits { max_records, max_bytes, max_wait: seconds(max_wait)? };
+        let limits = Limits {
+            max_records,
+            max_bytes,
+            max_wait: seconds(max_wait)?,
+        };
         let timeout = seconds(timeout)?;
         let next = self.run(py, || self.0.next_batch(&limits, timeout))?;
         Ok(next.map(PyBatch))
@@ -111,8 +119,10 @@ impl PySpool {
     fn counters(&self, py: Python<'_>) -> BTreeMap<&'static str, u64> {
         py.detach(|| {
             let counters = self.0.counters();
-            let mut values: BTreeMap<_, _> =
-                Counter::ALL.iter().map(|&counter| (counter.name(), counters.get(counter))).collect();
+            let mut values: BTreeMap<_, _> = Counter::ALL
+                .iter()
+                .map(|&counter| (counter.name(), counters.get(counter)))
+                .collect();
             values.insert("queued", self.0.queued());
             values.insert("queued_bytes", self.0.queued_bytes());
             values
@@ -131,11 +141,7 @@ impl PySpool {
     }
 
     /// Runs `work` without the interpreter, and tells its failure as Python's.
-    fn run<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce() -> Result<T> + Send,
-    ) -> PyResult<T> {
+    fn run<T: Send>(&self, py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
         self.open(py)?;
         py.detach(work).map_err(|error| to_python(py, error))
     }
@@ -154,11 +160,14 @@ impl PySpool {
 fn head(settled: bool) -> PyResult<()> {
     match settled {
         true => Ok(()),
-        false => Err(PyValueError::new_err("the batch is not at the queue's head")),
+        false => Err(PyValueError::new_err(
+            "the batch is not at the queue's head",
+        )),
     }
 }
 
 /// A time that may have run out: less than nothing is nothing.
 fn seconds(value: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(value.max(0.0)).map_err(|error| PyValueError::new_err(error.to_string()))
+    Duration::try_from_secs_f64(value.max(0.0))
+        .map_err(|error| PyValueError::new_err(error.to_string()))
 }

@@ -181,8 +181,7 @@ fn restore_log(
 ) -> Log {
     let removed = mark.acked.max(mark.oldest);
     let next = tail.next.max(removed);
-    let active = tail.file.filter(|_| next == tail.next);
-    let mut log = Log::new(folder, queue, settings, segments, active, next);
+    let mut log = Log::new(folder, queue, settings, segments, tail.file, next);
     log.remove_below(removed);
     log
 }
@@ -193,11 +192,8 @@ fn balance(mark: Mark, log: &Log, is_torn: bool, counters: &Counters) -> Ledger 
     let position = mark.acked.max(mark.oldest).max(log.oldest());
     let evicted = mark.oldest.saturating_sub(mark.in_flight_end);
     let lost_before = position - mark.acked - evicted;
-    let lost_behind = mark
-        .in_flight_end
-        .saturating_sub(log.next())
-        .max(u64::from(is_torn));
-    let damaged = lost_before + lost_behind;
+    let lost_behind = mark.in_flight_end.saturating_sub(log.next());
+    let damaged = lost_before + lost_behind.max(is_torn.into());
     counters.add(Counter::Recovered, log.next() - position + damaged);
     counters.add(Counter::Damaged, damaged);
     Ledger::new(position, mark.head_end.min(log.next()))

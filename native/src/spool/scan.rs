@@ -223,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_begins_at_the_windows_very_end_is_found() {
+        for over in 1..frame::MAGIC.len() {
+            let garbage = vec![0x0F; CHUNK - over];
+            let (file, mut scan) = scan(&[&garbage[..], &frames(0..1)].concat());
+            assert_eq!(found(&file, &mut scan, ALL), [0]);
+            assert_eq!(scan.take_damaged(), garbage.len() as u64);
+        }
+    }
+
+    #[test]
     fn a_record_longer_than_the_window_is_read_and_its_memory_given_back() {
         let mut bytes = Vec::new();
         frame::put(&mut bytes, 0, &vec![b'x'; 3 * CHUNK]);

@@ -193,11 +193,12 @@ impl State {
                 .is_some_and(|head| head.id() == batch.id())
     }
 
-    /// Removes what is settled from the files, and writes the cursor.
+    /// Writes the cursor, and removes what is settled from the files: in this order, or a kill in
+    /// between would make settled records look like lost ones.
     pub fn store(&mut self) {
         if !self.is_closed() {
-            self.log.remove_below(self.ledger.acked());
             self.cursor.store(self.ledger.mark(self.log.oldest()));
+            self.log.remove_below(self.ledger.acked());
         }
     }
 

@@ -64,6 +64,18 @@ fn a_flipped_byte_costs_its_record_alone() {
 }
 
 #[test]
+fn a_damaged_header_is_written_anew() {
+    let root = closed();
+    let segment = only_segment(root.path());
+    let whole = std::fs::read(&segment).unwrap();
+    let zeros = [&[0; HEADER], &whole[HEADER..]].concat();
+    std::fs::write(&segment, zeros).unwrap();
+    assert_eq!(damaged(&open(settings(root.path()))), (0, HEADER as u64));
+    assert_eq!(std::fs::read(&segment).unwrap(), whole);
+    assert_eq!(damaged(&open(settings(root.path()))), (0, 0));
+}
+
+#[test]
 fn a_torn_tail_is_cut_and_counted() {
     let root = closed();
     let frames = frames(&only_segment(root.path()));

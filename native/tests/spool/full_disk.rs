@@ -134,7 +134,7 @@ fn a_new_queue_on_a_full_disk_opens_and_waits_for_room() {
         let ballast = path.join("ballast");
         std::fs::write(&ballast, vec![0; 2 << 20]).unwrap_err();
         let spool = open(settings(&path.join("queue")));
-        assert_eq!(write_long(&spool, 0..5), []);
+        assert_eq!(write_long(&spool, 0..5), Vec::<u64>::new());
         assert_eq!(count(&spool, Counter::LostQueue), 5);
         std::fs::remove_file(ballast).unwrap();
         assert_eq!(write_long(&spool, 5..10), [5, 6, 7, 8, 9]);

@@ -76,12 +76,17 @@ fn section(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
 }
 
 fn key(pid: u32, start: u64) -> ProcessKey {
-    ProcessKey { pid, start: start / NANOSECONDS_PER_TICK }
+    ProcessKey {
+        pid,
+        start: start / NANOSECONDS_PER_TICK,
+    }
 }
 
 fn fork(record: &[u8]) -> Result<Action, Malformed> {
     let (fork, _) = take::<wire::Fork>(record)?;
-    Ok(Action::Fork(Fork { child: key(fork.child_pid, fork.child_start) }))
+    Ok(Action::Fork(Fork {
+        child: key(fork.child_pid, fork.child_start),
+    }))
 }
 
 fn exec(record: &[u8]) -> Result<Exec, Malformed> {
@@ -92,7 +97,11 @@ fn exec(record: &[u8]) -> Result<Exec, Malformed> {
     Ok(Exec {
         parent: (exec.parent_pid != 0).then(|| key(exec.parent_pid, exec.parent_start)),
         // A process without a program is a kernel thread; a path without components is the root.
-        executable: if executable.is_empty() { Vec::new() } else { path(executable) },
+        executable: if executable.is_empty() {
+            Vec::new()
+        } else {
+            path(executable)
+        },
         working_directory: path(directory),
         arguments: arguments.to_vec(),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
@@ -103,7 +112,10 @@ fn exec(record: &[u8]) -> Result<Exec, Malformed> {
 fn exit(record: &[u8]) -> Result<Action, Malformed> {
     let (exit, _) = take::<wire::Exit>(record)?;
     let [signal, code, ..] = exit.status.to_le_bytes();
-    Ok(Action::Exit(Exit { code, signal: signal & 0x7f }))
+    Ok(Action::Exit(Exit {
+        code,
+        signal: signal & 0x7f,
+    }))
 }
 
 fn open(record: &[u8]) -> Result<Action, Malformed> {
@@ -111,7 +123,11 @@ fn open(record: &[u8]) -> Result<Action, Malformed> {
     let (components, _) = section(rest, open.path_size.into())?;
     let created = open.header.flags & flag::CREATED != 0;
     Ok(Action::File(File {
-        change: if created { FileChange::Created } else { FileChange::Modified },
+        change: if created {
+            FileChange::Created
+        } else {
+            FileChange::Modified
+        },
         path: path(components),
         old_path: None,
         path_truncated: open.header.flags & flag::PATH_CUT != 0,
@@ -131,7 +147,11 @@ fn delete(record: &[u8]) -> Result<Action, Malformed> {
     let (path, _) = named(rest, delete.name)?;
     let directory = delete.header.flags & flag::DIRECTORY != 0;
     Ok(Action::File(File {
-        change: if directory { FileChange::DirectoryDeleted } else { FileChange::Deleted },
+        change: if directory {
+            FileChange::DirectoryDeleted
+        } else {
+            FileChange::Deleted
+        },
         path,
         old_path: None,
         path_truncated: delete.header.flags & flag::PATH_CUT != 0,
@@ -165,7 +185,11 @@ fn connection(record: &[u8]) -> Result<Action, Malformed> {
     };
     let accepted = wire.header.flags & flag::ACCEPTED != 0;
     Ok(Action::Connection(Connection {
-        direction: if accepted { Direction::Ingress } else { Direction::Egress },
+        direction: if accepted {
+            Direction::Ingress
+        } else {
+            Direction::Egress
+        },
         local: SocketAddr::new(address(wire.local)?, wire.local_port),
         peer: SocketAddr::new(address(wire.peer)?, wire.peer_port),
     }))
@@ -223,7 +247,11 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
 
     let components = |path: &[u8]| {
         let mut section = Vec::with_capacity(path.len() + 1);
-        for name in path.split(|&byte| byte == b'/').rev().filter(|name| !name.is_empty()) {
+        for name in path
+            .split(|&byte| byte == b'/')
+            .rev()
+            .filter(|name| !name.is_empty())
+        {
             section.extend_from_slice(name);
             section.push(0);
         }
@@ -238,7 +266,11 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
         header: wire::Header {
             size: size as u32,
             kind: kind::SNAPSHOT,
-            flags: if exec.arguments_truncated { flag::ARGUMENTS_CUT } else { 0 },
+            flags: if exec.arguments_truncated {
+                flag::ARGUMENTS_CUT
+            } else {
+                0
+            },
             time: event.time.wrapping_sub(clock.offset),
             start: event.process.start * NANOSECONDS_PER_TICK,
             pid: event.process.pid,

@@ -39,7 +39,10 @@ const PROGRAMS: &[(&str, Place)] = &[
     ("on_openat", Place::Return("sys_exit_openat")),
     ("on_openat2", Place::Return("sys_exit_openat2")),
     ("on_creat", Place::Return("sys_exit_creat")),
-    ("on_open_by_handle_at", Place::Return("sys_exit_open_by_handle_at")),
+    (
+        "on_open_by_handle_at",
+        Place::Return("sys_exit_open_by_handle_at"),
+    ),
     ("on_unlink", Place::Return("sys_exit_unlink")),
     ("on_unlinkat", Place::Return("sys_exit_unlinkat")),
     ("on_rmdir", Place::Return("sys_exit_rmdir")),
@@ -120,8 +123,14 @@ fn load_here(settings: Settings) -> Result<Loaded> {
     }
     // The programs live by their links and the maps by themselves; the object, with megabytes of
     // instructions and types, can go.
-    let maps = MAPS.iter().filter_map(|name| Some(((*name).into(), object.take_map(name)?)));
-    Ok(Loaded { maps: maps.collect(), links, hooks })
+    let maps = MAPS
+        .iter()
+        .filter_map(|name| Some(((*name).into(), object.take_map(name)?)));
+    Ok(Loaded {
+        maps: maps.collect(),
+        links,
+        hooks,
+    })
 }
 
 fn refused(why: impl std::fmt::Display) -> Error {
@@ -141,7 +150,14 @@ fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Li
         Ok(link) => (Some(link), HookState::Attached, String::new()),
         Err(error) => (None, state_of(&error), explain(&error)),
     };
-    (link, Hook { name: target.into(), state, reason })
+    (
+        link,
+        Hook {
+            name: target.into(),
+            state,
+            reason,
+        },
+    )
 }
 
 fn try_attach(
@@ -177,9 +193,17 @@ fn state_of(error: &ProgramError) -> HookState {
 
 /// The chain of causes in one line; of a verifier's log only its last words.
 fn explain(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
         let log = verifier_log.to_string();
-        let last = log.lines().rev().find(|line| !line.starts_with("processed ")).unwrap_or("");
+        let last = log
+            .lines()
+            .rev()
+            .find(|line| !line.starts_with("processed "))
+            .unwrap_or("");
         return format!("{io_error} {last}").trim().to_owned();
     }
     let mut text = error.to_string();

@@ -98,7 +98,10 @@ impl Ebpf {
     fn snapshot(&mut self, sink: &mut dyn FnMut(Event)) {
         for event in procfs::snapshot(&self.root) {
             if let (Some(recorder), Action::Snapshot(exec)) = (&mut self.recorder, &event.action) {
-                recorder.write(&decode::encode_snapshot(&event, exec, self.clock), self.clock);
+                recorder.write(
+                    &decode::encode_snapshot(&event, exec, self.clock),
+                    self.clock,
+                );
             }
             sink(event);
         }
@@ -149,7 +152,8 @@ impl Source for Ebpf {
         self.clock = clock::read();
         self.read_rings(sink);
         self.repeats.settle(clock::boot_time(), self.clock, sink);
-        self.notices.extend(self.recorder.as_mut().and_then(Recorder::flush));
+        self.notices
+            .extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(Progress::Running)
     }
 
@@ -164,7 +168,8 @@ impl Source for Ebpf {
             }
         }
         self.repeats.finish(self.clock, sink);
-        self.notices.extend(self.recorder.as_mut().and_then(Recorder::flush));
+        self.notices
+            .extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(())
     }
 
@@ -209,7 +214,9 @@ impl Handler<'_> {
         if !matches!(event.action, Action::File(_)) {
             return;
         }
-        let Ok((open, _)) = wire::Open::read_from_prefix(record) else { return };
+        let Ok((open, _)) = wire::Open::read_from_prefix(record) else {
+            return;
+        };
         let header = open.header;
         if header.kind == kind::OPEN && header.flags & flag::TRACKED != 0 {
             let key = wire::RepeatKey {
@@ -220,7 +227,8 @@ impl Handler<'_> {
                 pid: header.pid,
                 reserved: 0,
             };
-            self.repeats.track(key, event, header.time, self.clock, self.sink);
+            self.repeats
+                .track(key, event, header.time, self.clock, self.sink);
         }
     }
 }
@@ -294,7 +302,12 @@ struct Losses {
 impl Losses {
     fn new(tallies: PerCpuArray<MapData, Tally>) -> Self {
         let since = clock::read().wall(clock::boot_time());
-        Self { tallies, known: Default::default(), malformed: 0, since }
+        Self {
+            tallies,
+            known: Default::default(),
+            malformed: 0,
+            since,
+        }
     }
 
     fn take(&mut self, clock: Clock) -> Vec<Loss> {
@@ -303,22 +316,37 @@ impl Losses {
         let mut losses = Vec::new();
         let mut lost = |what, count, cause, place| {
             if count > 0 {
-                losses.push(Loss { what, count, cause, place, from, to });
+                losses.push(Loss {
+                    what,
+                    count,
+                    cause,
+                    place,
+                    from,
+                    to,
+                });
             }
         };
         for (number, what) in kind::NAMES.iter().enumerate() {
             let (ring, kernel) = self.read(number as u32);
-            let (known_ring, known_kernel) = std::mem::replace(&mut self.known[number], (ring, kernel));
+            let (known_ring, known_kernel) =
+                std::mem::replace(&mut self.known[number], (ring, kernel));
             lost(what, ring - known_ring, "ring full", "kernel ring");
             lost(what, kernel - known_kernel, "no buffer", "kernel program");
         }
-        lost("record", std::mem::take(&mut self.malformed), "malformed record", "decoder");
+        lost(
+            "record",
+            std::mem::take(&mut self.malformed),
+            "malformed record",
+            "decoder",
+        );
         losses
     }
 
     /// Sums over the CPUs: lost to a full ring, lost in the programs. They only grow.
     fn read(&self, number: u32) -> (u64, u64) {
-        let Ok(tallies) = self.tallies.get(&number, 0) else { return self.known[number as usize] };
+        let Ok(tallies) = self.tallies.get(&number, 0) else {
+            return self.known[number as usize];
+        };
         let sum = |field: fn(&Tally) -> u64| tallies.iter().map(field).sum();
         (sum(|tally| tally.lost_ring), sum(|tally| tally.lost_kernel))
     }

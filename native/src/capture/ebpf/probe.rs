@@ -16,8 +16,10 @@ const CAP_BPF: u32 = 39;
 
 /// Fails with what is missing and the remedy, unless programs may be loaded here.
 pub fn check() -> Result<()> {
-    let capabilities = effective_capabilities()
-        .map_err(Error::io("cannot read the capabilities in", "/proc/self/status"))?;
+    let capabilities = effective_capabilities().map_err(Error::io(
+        "cannot read the capabilities in",
+        "/proc/self/status",
+    ))?;
     let may = |capability: u32| capabilities & (1 << capability) != 0;
     if !(may(CAP_SYS_ADMIN) || may(CAP_BPF) && may(CAP_PERFMON)) {
         return Err(Error::Permission {
@@ -47,7 +49,10 @@ fn effective_capabilities() -> io::Result<u64> {
 
 /// Makes tracefs visible to the calling thread, and to it alone where nobody has mounted it.
 pub fn ensure_tracefs() -> Result<()> {
-    if TRACEFS.iter().any(|path| Path::new(path).join("events").exists()) {
+    if TRACEFS
+        .iter()
+        .any(|path| Path::new(path).join("events").exists())
+    {
         return Ok(());
     }
     private_mount().map_err(Error::io("cannot mount tracefs on", TRACEFS[0]))
@@ -63,7 +68,13 @@ fn private_mount() -> io::Result<()> {
     check(unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) })?;
     // SAFETY: both strings end with NUL and outlive the call; null means "not given".
     check(unsafe {
-        libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast())
+        libc::mount(
+            none,
+            c"/".as_ptr(),
+            none,
+            libc::MS_REC | libc::MS_PRIVATE,
+            none.cast(),
+        )
     })?;
     // SAFETY: as above.
     check(unsafe {

@@ -37,7 +37,12 @@ pub struct Repeats {
 impl Repeats {
     /// Takes over the map; `window` as the programs were told, nanoseconds.
     pub fn new(map: HashMap<MapData, RepeatKey, RepeatValue>, window: u64) -> Self {
-        Self { map, pending: Table::new(), due: VecDeque::new(), window }
+        Self {
+            map,
+            pending: Table::new(),
+            due: VecDeque::new(),
+            window,
+        }
     }
 
     /// Remembers an event whose entry the kernel has made or renewed at boot time `time`.
@@ -59,7 +64,11 @@ impl Repeats {
             }
             return;
         }
-        let pending = Pending { event: event.clone(), reported: 0, since: event.time };
+        let pending = Pending {
+            event: event.clone(),
+            reported: 0,
+            since: event.time,
+        };
         self.pending.insert(key, pending);
         self.due.push_back((time + self.window, key));
     }
@@ -102,16 +111,26 @@ impl Repeats {
         clock: Clock,
         sink: &mut dyn FnMut(Event),
     ) {
-        let Some(pending) = self.pending.get_mut(&key) else { return };
+        let Some(pending) = self.pending.get_mut(&key) else {
+            return;
+        };
         let count = value.count.saturating_sub(pending.reported);
         if count == 0 {
             return;
         }
         let last = clock.wall(value.last);
-        let repeat = Repeat { count, first: pending.since, last };
+        let repeat = Repeat {
+            count,
+            first: pending.since,
+            last,
+        };
         pending.reported = value.count;
         pending.since = last;
-        let mut event = Event { time: last, repeat: Some(repeat), ..pending.event.clone() };
+        let mut event = Event {
+            time: last,
+            repeat: Some(repeat),
+            ..pending.event.clone()
+        };
         if let Action::File(file) = &mut event.action {
             // What was created once can only have been opened again.
             file.change = FileChange::Modified;
@@ -156,6 +175,8 @@ impl Repeats {
                 size_of::<Attributes>(),
             )
         };
-        (status == 0).then(|| RepeatValue::read_from_bytes(&value).ok()).flatten()
+        (status == 0)
+            .then(|| RepeatValue::read_from_bytes(&value).ok())
+            .flatten()
     }
 }

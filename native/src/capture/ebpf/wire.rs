@@ -17,7 +17,15 @@ pub mod kind {
 
     /// Names in loss records, by number.
     pub const NAMES: [&str; 10] = [
-        "record", "clock", "snapshot", "fork", "exec", "exit", "open", "delete", "rename",
+        "record",
+        "clock",
+        "snapshot",
+        "fork",
+        "exec",
+        "exit",
+        "open",
+        "delete",
+        "rename",
         "connection",
     ];
 }

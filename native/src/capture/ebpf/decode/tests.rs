@@ -36,12 +36,29 @@ fn file(record: &[u8]) -> File {
 
 #[test]
 fn who_and_when() {
-    let record = Exit { header: header(kind::EXIT, 0), ..Default::default() };
+    let record = Exit {
+        header: header(kind::EXIT, 0),
+        ..Default::default()
+    };
     let event = decode(record.as_bytes(), Clock { offset: 7 }).unwrap();
     assert_eq!(event.time, 5_000_000_007);
-    assert_eq!(event.process, ProcessKey { pid: 42, start: 123 });
+    assert_eq!(
+        event.process,
+        ProcessKey {
+            pid: 42,
+            start: 123
+        }
+    );
     assert_eq!(event.thread, 43);
-    assert_eq!(event.credentials, Credentials { uid: 1, euid: 2, gid: 3, egid: 4 });
+    assert_eq!(
+        event.credentials,
+        Credentials {
+            uid: 1,
+            euid: 2,
+            gid: 3,
+            egid: 4
+        }
+    );
 }
 
 #[test]
@@ -74,7 +91,9 @@ fn an_exec_with_its_sections() {
         directory_size: 5,
     };
     let record = record(exec.as_bytes(), &[b"sh\0bin\0\0", b"home\0", b"sh\0-c\0"]);
-    let Action::Exec(exec) = action(&record) else { panic!() };
+    let Action::Exec(exec) = action(&record) else {
+        panic!()
+    };
     assert_eq!(exec.parent, Some(ProcessKey { pid: 9, start: 99 }));
     assert_eq!(exec.working_directory, b"/home");
     assert_eq!(exec.arguments, b"sh\0-c\0");
@@ -83,10 +102,23 @@ fn an_exec_with_its_sections() {
 
 #[test]
 fn an_exit_tells_code_and_signal() {
-    let exit = |status| Exit { header: header(kind::EXIT, 0), status, reserved: 0 };
-    assert_eq!(action(exit(3 << 8).as_bytes()), Action::Exit(super::Exit { code: 3, signal: 0 }));
+    let exit = |status| Exit {
+        header: header(kind::EXIT, 0),
+        status,
+        reserved: 0,
+    };
+    assert_eq!(
+        action(exit(3 << 8).as_bytes()),
+        Action::Exit(super::Exit { code: 3, signal: 0 })
+    );
     // Killed, with a core dump.
-    assert_eq!(action(exit(0x8b).as_bytes()), Action::Exit(super::Exit { code: 0, signal: 11 }));
+    assert_eq!(
+        action(exit(0x8b).as_bytes()),
+        Action::Exit(super::Exit {
+            code: 0,
+            signal: 11
+        })
+    );
 }
 
 #[test]
@@ -111,13 +143,30 @@ fn an_open_creates_or_modifies() {
 
 #[test]
 fn deletions_and_renames_have_names() {
-    let name = Name { base_size: 4, name_size: 2 };
-    let delete = Delete { header: header(kind::DELETE, flag::DIRECTORY), name, reserved: 0 };
+    let name = Name {
+        base_size: 4,
+        name_size: 2,
+    };
+    let delete = Delete {
+        header: header(kind::DELETE, flag::DIRECTORY),
+        name,
+        reserved: 0,
+    };
     let deleted = file(&record(delete.as_bytes(), &[b"tmp\0", b"x\0"]));
-    assert_eq!((deleted.change, deleted.path), (FileChange::DirectoryDeleted, b"/tmp/x".to_vec()));
+    assert_eq!(
+        (deleted.change, deleted.path),
+        (FileChange::DirectoryDeleted, b"/tmp/x".to_vec())
+    );
 
-    let rename = Rename { header: header(kind::RENAME, 0), from: name, to: name };
-    let renamed = file(&record(rename.as_bytes(), &[b"tmp\0", b"x\0", b"var\0", b"y\0"]));
+    let rename = Rename {
+        header: header(kind::RENAME, 0),
+        from: name,
+        to: name,
+    };
+    let renamed = file(&record(
+        rename.as_bytes(),
+        &[b"tmp\0", b"x\0", b"var\0", b"y\0"],
+    ));
     assert_eq!(renamed.old_path.unwrap(), b"/tmp/x");
     assert_eq!(renamed.path, b"/var/y");
 }
@@ -135,17 +184,26 @@ fn addresses_of_both_families() {
         family: wire::FAMILY_IPV6,
         reserved: 0,
     };
-    let Action::Connection(connection) = action(wire.as_bytes()) else { panic!() };
+    let Action::Connection(connection) = action(wire.as_bytes()) else {
+        panic!()
+    };
     assert_eq!(connection.direction, Direction::Ingress);
     assert_eq!(connection.local.to_string(), "10.0.0.1:443");
     assert_eq!(connection.peer.to_string(), "[::1]:50000");
     let strange = Connection { family: 1, ..wire };
-    assert_eq!(decode(strange.as_bytes(), Clock::default()), Err(Malformed::Unknown("family")));
+    assert_eq!(
+        decode(strange.as_bytes(), Clock::default()),
+        Err(Malformed::Unknown("family"))
+    );
 }
 
 #[test]
 fn no_bytes_can_break_it() {
-    let exec = Exec { executable_size: u16::MAX, arguments_size: u32::MAX, ..Default::default() };
+    let exec = Exec {
+        executable_size: u16::MAX,
+        arguments_size: u32::MAX,
+        ..Default::default()
+    };
     for kind in 0..=kind::NAMES.len() as u16 {
         let mut exec = exec;
         exec.header.kind = kind;
@@ -172,9 +230,17 @@ fn a_snapshot_survives_a_recording() {
         time: 5_000,
         process: ProcessKey { pid: 7, start: 99 },
         thread: 7,
-        credentials: Credentials { uid: 1, euid: 2, gid: 3, egid: 4 },
+        credentials: Credentials {
+            uid: 1,
+            euid: 2,
+            gid: 3,
+            egid: 4,
+        },
         repeat: None,
         action: Action::Snapshot(exec.clone()),
     };
-    assert_eq!(decode(&encode_snapshot(&event, &exec, clock), clock), Ok(event));
+    assert_eq!(
+        decode(&encode_snapshot(&event, &exec, clock), clock),
+        Ok(event)
+    );
 }

@@ -13,8 +13,26 @@ type Structs = HashMap<String, (usize, Vec<(String, usize)>)>;
 /// Bytes that follow each kind of type in BTF: a fixed number, and one for each member.
 /// (Linux, Documentation/bpf/btf.rst)
 const TAILS: [(usize, usize); 20] = [
-    (0, 0), (4, 0), (0, 0), (12, 0), (0, 12), (0, 12), (0, 8), (0, 0), (0, 0), (0, 0),
-    (0, 0), (0, 0), (0, 0), (0, 8), (4, 0), (0, 12), (0, 0), (4, 0), (0, 0), (0, 12),
+    (0, 0),
+    (4, 0),
+    (0, 0),
+    (12, 0),
+    (0, 12),
+    (0, 12),
+    (0, 8),
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 0),
+    (0, 8),
+    (4, 0),
+    (0, 12),
+    (0, 0),
+    (4, 0),
+    (0, 0),
+    (0, 12),
 ];
 const STRUCT: usize = 4;
 
@@ -41,9 +59,17 @@ fn structs() -> Structs {
         if kind == STRUCT {
             let fields = (0..members).map(|member| at + 12 + member * 12);
             let fields = fields
-                .map(|field| (text_at(strings, u32_at(types, field)), u32_at(types, field + 8) / 8))
+                .map(|field| {
+                    (
+                        text_at(strings, u32_at(types, field)),
+                        u32_at(types, field + 8) / 8,
+                    )
+                })
                 .collect();
-            found.insert(text_at(strings, u32_at(types, at)), (u32_at(types, at + 8), fields));
+            found.insert(
+                text_at(strings, u32_at(types, at)),
+                (u32_at(types, at + 8), fields),
+            );
         }
         let (fixed, each) = TAILS[kind];
         at += 12 + fixed + members * each;
@@ -55,9 +81,13 @@ fn structs() -> Structs {
 fn every_struct_is_laid_out_as_the_kernel_programs_have_it() {
     let structs = structs();
     for (name, size, fields) in LAYOUT {
-        let (c_size, c_fields) = structs.get(*name).unwrap_or_else(|| panic!("no struct {name}"));
-        let fields: Vec<_> =
-            fields.iter().map(|(name, offset)| ((*name).to_owned(), *offset)).collect();
+        let (c_size, c_fields) = structs
+            .get(*name)
+            .unwrap_or_else(|| panic!("no struct {name}"));
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, offset)| ((*name).to_owned(), *offset))
+            .collect();
         assert_eq!(size, c_size, "size of {name}");
         assert_eq!(&fields, c_fields, "fields of {name}");
     }
@@ -66,10 +96,19 @@ fn every_struct_is_laid_out_as_the_kernel_programs_have_it() {
 #[test]
 fn kinds_have_the_numbers_of_the_header() {
     let header = include_str!("../../../../../bpf/event.h");
-    let body = header.split("enum event_kind {").nth(1).unwrap().split("};").next().unwrap();
+    let body = header
+        .split("enum event_kind {")
+        .nth(1)
+        .unwrap()
+        .split("};")
+        .next()
+        .unwrap();
     let numbered = body.lines().filter_map(|line| {
         let (name, number) = line.trim().strip_prefix("EVENT_")?.split_once(" = ")?;
-        Some((name.to_lowercase(), number.split(',').next()?.parse::<usize>().ok()?))
+        Some((
+            name.to_lowercase(),
+            number.split(',').next()?.parse::<usize>().ok()?,
+        ))
     });
     let numbered: Vec<_> = numbered.collect();
     assert_eq!(numbered.len(), kind::NAMES.len() - 1);
