@@ -96,7 +96,7 @@ class Child:
 def _how(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
-    return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}, {signal.strsignal(-status)}"
 
 
 def _end_with_parent() -> None:

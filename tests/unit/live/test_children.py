@@ -47,7 +47,7 @@ def test_a_child_that_runs_is_left_alone(stand_in: StandIn) -> None:
     child = stand_in("exec sleep 60")
     child.check()
     child.stop()
-    assert "killed by SIGTERM" in str(ended(child))
+    assert "killed by signal 15, Terminated" in str(ended(child))
 
 
 def test_the_command_and_the_environment_reach_it(stand_in: StandIn) -> None:
@@ -78,7 +78,9 @@ def test_an_unexpected_end_is_told_with_the_last_lines(stand_in: StandIn) -> Non
 
 def test_a_killed_child_names_the_signal(stand_in: StandIn) -> None:
     error = ended(stand_in("kill -KILL $$"))
-    assert str(error) == ("the agent has ended by itself (killed by SIGKILL); its last lines: none")
+    assert str(error) == (
+        "the agent has ended by itself (killed by signal 9, Killed); its last lines: none"
+    )
     assert error.exit_status == 1
 
 
@@ -96,7 +98,7 @@ def test_one_that_does_not_end_is_killed(
     child = stand_in("trap '' TERM; echo deaf; while :; do sleep 1; done")
     until(lambda: child.output() == "deaf\n")
     child.stop()
-    assert "killed by SIGKILL" in str(ended(child))
+    assert "killed by signal 9, Killed" in str(ended(child))
     child.stop()
 
 
