@@ -69,62 +69,24 @@ mod reader;
 mod recovery;
 mod scan;
 mod segment;
+mod settings;
 mod state;
 mod sync;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use batch::Batch;
 pub use frame::MAX_RECORD;
+pub use settings::{Limits, Settings};
 
 use crate::counters::{Counter, Counters};
 use crate::error::{Error, Result};
 use reader::Reader;
+use settings::LONGEST_WAIT;
 use state::{Next, SharedState, State};
 use sync::Syncer;
-
-/// How a queue is kept.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The queue's folder, made with mode 0700 when missing.
-    pub directory: PathBuf,
-    /// Size of all segments, in bytes.
-    pub max_bytes: u64,
-    /// Size of one segment, in bytes; a single longer record has one for itself.
-    pub segment_bytes: u64,
-    /// Time between two syncs to disk; zero syncs with every flush.
-    pub sync_interval: Duration,
-}
-
-impl Settings {
-    /// Segments of a sixteenth of the queue, between 64 KiB and 8 MiB.
-    pub fn new(directory: impl Into<PathBuf>, max_bytes: u64, sync_interval: Duration) -> Self {
-        let segment_bytes = (max_bytes / 16).clamp(64 << 10, 8 << 20);
-        Self {
-            directory: directory.into(),
-            max_bytes,
-            segment_bytes,
-            sync_interval,
-        }
-    }
-}
-
-/// What a batch may hold, and how long it may be waited for.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Records.
-    pub max_records: usize,
-    /// Bytes before compression; a single longer record is a batch by itself.
-    pub max_bytes: usize,
-    /// Time from the arrival of the first record to the end of waiting for more.
-    pub max_wait: Duration,
-}
-
-/// Longer waits are cut to this, which every clock can add.
-const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365);
 
 /// The durable queue. Dropping it closes it.
 #[derive(Debug)]
@@ -141,8 +103,10 @@ struct Shared {
     state: SharedState,
     /// Signalled when a waiting `next_batch` should look again.
     arrived: Condvar,
-    /// Each flush syncs for itself.
+    /// Each write syncs for itself.
     sync_always: bool,
+    /// Held while syncing, so that who comes second leaves no earlier than the first.
+    syncing: Mutex<()>,
 }
 
 impl Spool {
@@ -157,6 +121,7 @@ impl Spool {
             state,
             arrived: Condvar::new(),
             sync_always,
+            syncing: Mutex::new(()),
         });
         let syncer = match sync_always {
             true => None,
@@ -319,12 +284,11 @@ impl Spool {
         }
         state.flush();
         state.store();
-        let sync = state.take_unsynced();
         let unlock = state.lock.take();
         drop(state);
         self.shared.arrived.notify_all();
         drop(lock(&self.syncer).take());
-        sync();
+        self.shared.sync();
         drop(unlock);
     }
 
@@ -380,11 +344,17 @@ impl Shared {
         if state.take_awaited() {
             self.arrived.notify_all();
         }
+        drop(state);
         if self.sync_always {
-            let sync = state.take_unsynced();
-            drop(state);
-            sync();
+            self.sync();
         }
+    }
+
+    /// Brings to the disk itself all that was written before.
+    fn sync(&self) {
+        let _turn = lock(&self.syncing);
+        let sync = self.state.lock().take_unsynced();
+        sync();
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {

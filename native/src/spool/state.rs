@@ -11,7 +11,7 @@ use super::cursor::Cursor;
 use super::ledger::Ledger;
 use super::log::Log;
 use super::reader::Reading;
-use super::{LONGEST_WAIT, Limits};
+use super::settings::{LONGEST_WAIT, Limits};
 use crate::counters::{Counter, Counters};
 
 /// The state behind its lock.

@@ -23,8 +23,7 @@ impl Syncer {
             .name("spool-sync".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                    let sync = shared.state.lock().take_unsynced();
-                    sync();
+                    shared.sync();
                 }
             })
             .map_err(|error| Error::Spool(format!("cannot start its syncing thread: {error}")))?;
