@@ -1,0 +1,145 @@
+"""The agent's disk is full, or its files are damaged: it goes on, and says what that cost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endpoint_agent.balance import SUMS
+
+from .capture import require_root
+from .daemon import NOWHERE, Agent, Intake, wait
+
+pytestmark = pytest.mark.live
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    intake = Intake(tmp_path / "intake")
+    yield intake
+    intake.stop()
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    require_root()
+    agent = Agent(tmp_path)
+    yield agent
+    agent.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    require_root()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def make_files(folder: Path, count: int) -> None:
+    """Causes two events for each file."""
+    for number in range(count):
+        path = folder / f"noise-{number}"
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        path.unlink()
+
+
+def sees_a_new_file(intake: Intake, folder: Path) -> bool:
+    """A file made now is at the intake, or one of those made for the same question before."""
+    descriptor, path = tempfile.mkstemp(prefix="after-", dir=folder)
+    os.close(descriptor)
+    return bool(intake.events(text=path[: path.rindex("-") + 1]))
+
+
+def losses(intake: Intake) -> list[dict[str, Any]]:
+    """What every loss record at the intake says."""
+    return [event["action"]["properties"] for event in intake.events(action="events-lost")]
+
+
+def assert_balance(count: dict[str, int]) -> None:
+    assert [one.difference(count) for one in SUMS] == [0, 0]
+
+
+def test_full_disk_stops_nothing_and_is_told(
+    tmp_path: Path, small_disk: Path, intake: Intake, agent: Agent
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(12 * MIB))
+    agent.state = small_disk / "state"
+    agent.configure(NOWHERE)
+    agent.start()
+    make_files(tmp_path, 6000)
+    wait(lambda: agent.counters()["lost_queue"] > 0)
+    # It still runs, and answers.
+    assert_balance(agent.counters())
+
+    ballast.unlink()
+    agent.configure(intake.url)
+    agent.reload()
+    wait(lambda: losses(intake))
+    wait(lambda: sees_a_new_file(intake, tmp_path))
+    assert agent.stop() == 0
+
+    told = sum(loss["count"] for loss in losses(intake) if loss["place"] == "queue")
+    last = intake.events(action="stats")[-1]["action"]["properties"]
+    assert last["lost"] == last["lost_queue"] == told > 0
+    assert_balance(last)
+
+
+def test_damaged_segment_costs_only_what_is_damaged(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(NOWHERE, EventBufferSyncInterval=0)
+    agent.start()
+    make_files(tmp_path, 500)
+    wait(lambda: agent.counters()["queued"] > 900)
+    queued = agent.counters()["queued"]
+    agent.stop(signal.SIGKILL)
+
+    segment = min((agent.state / "queue").glob("*.seg"))
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    segment.write_bytes(content)
+
+    agent.configure(intake.url)
+    agent.start()
+    wait(lambda: agent.counters()["delivered"] >= queued - 1)
+    wait(lambda: losses(intake))
+    assert agent.stop() == 0
+
+    last = intake.events(action="stats")[-1]["action"]["properties"]
+    assert last["damaged"] == 1
+    assert last["damaged_bytes"] > 0
+    assert [(loss["count"], loss["place"]) for loss in losses(intake)] == [(1, "queue")]
+    assert_balance(last)
+
+
+def test_queue_at_its_limit_evicts_the_oldest_and_says_so(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(NOWHERE, EventBufferCacheSize=1)
+    agent.start()
+    make_files(tmp_path, 3000)
+    wait(lambda: agent.counters()["evicted"] > 0)
+    assert agent.counters()["queued_bytes"] <= MIB
+
+    agent.configure(intake.url, EventBufferCacheSize=1)
+    agent.reload()
+    wait(lambda: losses(intake))
+    assert agent.stop() == 0
+
+    last = intake.events(action="stats")[-1]["action"]["properties"]
+    assert sum(loss["count"] for loss in losses(intake)) == last["evicted"]
+    assert_balance(last)
