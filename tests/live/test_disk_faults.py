@@ -82,8 +82,7 @@ def test_full_disk_stops_nothing_and_is_told(
     agent.start()
     make_files(tmp_path, 6000)
     wait(lambda: agent.counters()["lost_queue"] > 0)
-    # It still runs, and answers.
-    assert_balance(agent.counters())
+    assert wait(agent.status)["uptime"] > 0
 
     ballast.unlink()
     agent.configure(intake.url)
