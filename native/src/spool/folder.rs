@@ -26,7 +26,7 @@ impl Folder {
         })
     }
 
-    /// Takes the queue for this process; it is free again when the returned file is dropped.
+    /// Takes the queue for this process, until the returned file is unlocked.
     pub fn lock(&self) -> Result<File> {
         let path = self.path("lock");
         let file = self

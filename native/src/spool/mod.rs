@@ -284,12 +284,15 @@ impl Spool {
         }
         state.flush();
         state.store();
-        let unlock = state.lock.take();
+        let held = state.lock.take();
         drop(state);
         self.shared.arrived.notify_all();
         drop(lock(&self.syncer).take());
         self.shared.sync();
-        drop(unlock);
+        if let Some(lock) = held {
+            // Closing is not enough while a child process has yet to begin its own program.
+            let _ = lock.unlock();
+        }
     }
 
     fn settle(&self, batch: &Batch, counter: Counter) -> bool {
