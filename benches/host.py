@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from daemon import Agent, Intake, wait
 
 from endpoint_agent.balance import SUMS
-from meter import cpu_seconds, peak_megabytes
+from meter import cpu_seconds, forget_peak, peak_megabytes
 
 # Seconds. The intake gets what CPU the others leave, so it may take long to have everything.
 DELIVERY = 300.0
@@ -61,8 +61,10 @@ class Host:
     def __init__(self, folder: Path) -> None:
         """Starts the intake. `folder` takes all files."""
         self.intake = OtherMachine(folder / "intake")
+        self.peak_at_start = 0.0
+        """Most memory an agent had resident until it was at rest, in 10⁶ bytes …"""
         self.peak = 0.0
-        """Most memory that an agent had resident, in 10⁶ bytes."""
+        """… and after that."""
         self._agent = Agent(folder)
         self._begun = (0.0, 0)
 
@@ -71,8 +73,11 @@ class Host:
         self._agent.configure(self.intake.url, **settings)
         first = self.intake.last() + 1
         self._agent.start()
-        self.settle()
-        self._begun = (cpu_seconds(self.pid), first)
+        time.sleep(QUIET)
+        pid = self.pid
+        self.peak_at_start = max(self.peak_at_start, peak_megabytes(pid))
+        forget_peak(pid)
+        self._begun = (cpu_seconds(pid), first)
 
     @property
     def pid(self) -> int:

@@ -20,8 +20,13 @@ def resident_megabytes(pid: int) -> float:
 
 
 def peak_megabytes(pid: int) -> float:
-    """The most memory that was ever resident, in 10⁶ bytes."""
+    """The most memory that was resident since the start or `forget_peak`, in 10⁶ bytes."""
     return _status(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """Makes what is resident now the peak: proc_pid_clear_refs(5)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def _status(pid: int, key: str) -> float:

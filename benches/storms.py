@@ -32,7 +32,7 @@ class Storm:
         """Spawns /bin/true, time after time."""
         return self._run("exec", count)
 
-    def open(self, count: int, names: int, processes: int, folder: Path) -> Ran:
+    def open(self, count: int, names: int, processes: int, folder: Path | str) -> Ran:
         """Opens files for writing and closes them, `count` times in all."""
         return self._run("open", count, names, processes, folder)
 
