@@ -108,8 +108,7 @@ def _report(
     name = f"open storm, {shape.opens:,} on {PROCESSES * shape.names:,} names: accounted for"
     accounted = Figure(name, "{:,.0f}", Reach.EXACTLY, shape.opens)
     parts = [round(median(part)) for part in zip(*seen, strict=True)]
-    results.add(
-        accounted, map(sum, seen), "{:,} delivered, {:,} coalesced, {:,} lost".format(*parts)
-    )
+    beside = "{:,} delivered, {:,} coalesced, {:,} lost".format(*parts)
+    results.add(accounted, [one.accounted(shape.opens) for one in seen], beside)
     figure = Figure("… slowdown", "{:.2f}", shape.slowdown, 2.0)
     results.add(figure, slowdown, f"{alone:,.0f} opens/s alone")
