@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from rich.text import Text
 
 WIDTH, HEIGHT = 120, 32
 START, BUSY, END = 6, 55, 6
+"""Seconds."""
+FOLDER = Path("/srv/shop")
 
 # What happens over and over: some of it every administrator knows, some would be worth a look.
 ACTS = r"""
@@ -32,13 +34,13 @@ sleep 1
 round=0
 while [ "$SECONDS" -lt "$2" ]; do
     round=$((round + 1))
-    for page in $(seq $((1 + round * 7 % 5))); do
+    tar --create --gzip --file "backup-$((round % 3)).tar.gz" site
+    grep --quiet root /etc/passwd
+    sed --in-place "s/Hello.*</Hello $round</" site/index.html
+    for page in $(seq $((1 + round % 3))); do
         curl --silent --output "page-$page.html" "http://127.0.0.1:8000/?page=$page"
     done
-    sed --in-place "s/Hello.*</Hello $round</" site/index.html
-    tar --create --gzip --file "backup-$((round % 3)).tar.gz" site
     mv page-1.html latest.html
-    grep --quiet root /etc/passwd
     cp /usr/bin/id /dev/shm/.update
     setpriv --reuid=nobody --regid=nogroup --clear-groups /dev/shm/.update > /dev/null
     rm --force /dev/shm/.update page-*.html
@@ -49,22 +51,25 @@ done
 
 def main() -> None:
     """Prints the picture."""
-    with tempfile.TemporaryDirectory(prefix="web-") as folder:
-        Path(folder).chmod(0o755)
+    FOLDER.mkdir(mode=0o755)
+    try:
         tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), view())
-        try:
-            time.sleep(START)
-            subprocess.run(
-                ["bash", "-c", ACTS, "acts", folder, str(BUSY)],
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-                check=True,
-            )
-            shown = tmux("capture-pane", "-p", "-e")
-            tmux("send-keys", "C-c")
-            time.sleep(END)
-        finally:
-            tmux("kill-server", check=False)
+        time.sleep(START)
+        act()
+        shown = tmux("capture-pane", "-p", "-e")
+        tmux("send-keys", "C-c")
+        time.sleep(END)
+    finally:
+        tmux("kill-server", check=False)
+        shutil.rmtree(FOLDER)
     sys.stdout.write(drawn(shown))
+
+
+def act() -> None:
+    """Lets something happen for a while."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    command = ["bash", "-c", ACTS, "acts", str(FOLDER), str(BUSY)]
+    subprocess.run(command, env=environment, check=True)
 
 
 def view() -> str:

@@ -13,7 +13,7 @@ from endpoint_agent.live.lines import FAMILIES, Line, encodable, time_of_day
 from endpoint_agent.live.state import HISTORY, State
 
 COLOURS = {"process": "green", "file": "yellow", "network": "cyan", "agent": "magenta"}
-WIDE = 100
+WIDE = 120
 """Cells of a terminal from which on the columns of events have their full width."""
 LEAST_BARS = 8
 GAP = "  "
@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
 COLUMNS = (
     Column("time UTC", 12, 8),
-    Column("action", 18, 15),
+    Column("action", 24, 15),
     Column("user", 8, 8),
     Column("    pid", 7, 7),
     Column("process", 15, 10),

@@ -42,11 +42,11 @@ def test_the_picture() -> None:
         f"network       0.0/s  {' ' * 55}█  sent     0.12 MB   coalesced          400\n"
         f"agent         0.0/s  {' ' * 55}   queue         13   lost                 0\n"
         f"{'─' * 120}\n"
-        "time UTC      action              user          pid  process          object\n"
-        "12:50:53.116  process-created     root         4321  bash             bash -c true\n"
-        "12:50:53.116  file-deleted        root         4321  bash             "
-        f"…{'x' * 41}/end.txt\n"
-        "12:50:53.116  accepted-connecti…  root         4321  bash             "
+        "time UTC      action                    user          pid  process          object\n"
+        "12:50:53.116  process-created           root         4321  bash             bash -c true\n"
+        "12:50:53.116  file-deleted              root         4321  bash             "
+        f"…{'x' * 35}/end.txt\n"
+        "12:50:53.116  accepted-connection-from  root         4321  bash             "
         ":0 -> [::1]:80"
     )
 
