@@ -18,11 +18,15 @@ enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1,
+	BPF_SK_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
@@ -35,6 +39,9 @@ static long (*bpf_map_update_elem)(void *map, const void *key, const void *value
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
+static void *(*bpf_sk_storage_get)(void *map, struct sock *sock, void *value,
+				   u64 flags) = (void *)107;
+static long (*bpf_sk_storage_delete)(void *map, struct sock *sock) = (void *)108;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
@@ -48,6 +55,9 @@ static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void
 
 /* Copies a field through a pointer that the verifier knows nothing about; zero if it faults. */
 #define READ(to, field) bpf_probe_read_kernel(&(to), sizeof(to), &(field))
+
+/* Whether the running kernel's struct has the field. */
+#define EXISTS(field) __builtin_preserve_field_info(field, 2)
 
 /* Keeps the compiler from moving a bounds check away from the value the verifier must see it on. */
 #define BOUND(variable) asm volatile("" : "+r"(variable))

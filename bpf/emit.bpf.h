@@ -58,6 +58,15 @@ INLINE struct tally *tally_of(u32 kind)
 	return bpf_map_lookup_elem(&tallies, &kind);
 }
 
+/* Counts are added in one step: an interrupt on the same CPU may add to the same. */
+INLINE void count_lost(u32 kind)
+{
+	struct tally *tally = tally_of(kind);
+
+	if (tally)
+		__sync_fetch_and_add(&tally->lost_kernel, 1);
+}
+
 /*
  * This CPU's buffer with room for a fixed part of `size` bytes, or NULL when a program that this one has interrupted or preempted holds it:
  * shared scratch memory that is written twice at once is the classic source of garbled events.
@@ -66,15 +75,12 @@ INLINE struct scratch *scratch_take(u32 kind, u64 size)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
-	struct tally *tally;
 
 	if (scratch && __sync_lock_test_and_set(&scratch->held, 1) == 0) {
 		scratch->size = size;
 		return scratch;
 	}
-	tally = tally_of(kind);
-	if (tally)
-		tally->lost_kernel++;
+	count_lost(kind);
 	return 0;
 }
 
@@ -110,9 +116,9 @@ INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64
 	failed = bpf_ringbuf_output(ring, header, size, wakeup_flag(ring, size));
 	if (tally) {
 		if (failed)
-			tally->lost_ring++;
+			__sync_fetch_and_add(&tally->lost_ring, 1);
 		else
-			tally->sent++;
+			__sync_fetch_and_add(&tally->sent, 1);
 	}
 	return failed;
 }

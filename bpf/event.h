@@ -39,6 +39,8 @@ enum event_flag {
 	EVENT_TRACKED = 1 << 3,       /* open: repeats will be counted in the map `repeats` */
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
+	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
+	EVENT_OLD_PATH_CUT = 1 << 7,  /* rename: EVENT_PATH_CUT of the old path */
 };
 
 #define PATH_LIMIT 4096
@@ -90,16 +92,27 @@ struct event_exit {
 	u32 reserved;
 };
 
+/* The same act: of one process, running one program with one user's rights, on one name of a file. */
+struct repeat_key {
+	u64 inode;
+	u64 start;
+	u64 path;       /* differs for another name, folder or mount */
+	u32 device;     /* major << 20 | minor */
+	u32 generation; /* of the inode: its number may be another file's in the same second */
+	u32 pid;
+	u32 euid;
+	u32 program; /* counts the execs of the process */
+	u32 reserved;
+};
+
 /* Sections: path (components). */
 struct event_open {
 	struct event_header header;
-	u64 inode;
+	struct repeat_key key;
 	u64 size;
-	u32 device; /* major << 20 | minor */
 	u32 mode;
 	u32 uid;
 	u32 gid;
-	u32 generation;
 	u16 path_size;
 	u16 reserved;
 };
@@ -139,16 +152,7 @@ struct event_connection {
  * reader turns them round; the kernel side then never has to know a path's length beforehand.
  */
 
-/* Map `repeats`: acts that stand for an event already sent. */
-struct repeat_key {
-	u64 inode;
-	u64 start;
-	u32 device;
-	u32 generation; /* of the inode: its number may be another file's in the same second */
-	u32 pid;
-	u32 reserved;
-};
-
+/* Map `repeats`, by struct repeat_key: acts that stand for an event already sent. */
 struct repeat {
 	u64 since; /* CLOCK_BOOTTIME of the event sent, ns; 0: not sent yet */
 	u64 last;  /* … of the last repeat */

@@ -9,7 +9,7 @@
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, struct repeat_key);
 	__type(value, struct repeat);
 } repeats SEC(".maps");
@@ -27,23 +27,43 @@ INLINE int is_repeat(const struct repeat_key *key)
 	repeat->last = now;
 	tally = tally_of(EVENT_OPEN);
 	if (tally)
-		tally->coalesced++;
+		__sync_fetch_and_add(&tally->coalesced, 1);
 	return 1;
 }
 
-/* The act's entry, made if there is room for it; NULL means that every act is sent by itself. */
-INLINE struct repeat *entry_of(const struct repeat_key *key)
+/*
+ * The act's entry, made if there is room for it; NULL means that this act is sent by itself. Another
+ * thread's entry is of use only once its event was sent, so that only its maker ever removes it.
+ */
+INLINE struct repeat *entry_of(const struct repeat_key *key, int *made)
 {
 	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
 	struct repeat idle = {};
 
 	if (known)
-		return known;
-	bpf_map_update_elem(&repeats, key, &idle, BPF_ANY);
+		return known->since ? known : 0;
+	if (bpf_map_update_elem(&repeats, key, &idle, BPF_NOEXIST))
+		return 0;
+	*made = 1;
 	return bpf_map_lookup_elem(&repeats, key);
 }
 
-INLINE void identify(struct repeat_key *key, struct inode *inode)
+/* A number for a name in a folder of a mount; large odd factors keep the parts apart. */
+INLINE u64 number_of(const struct path *path)
+{
+	struct dentry *dentry = 0, *parent = 0;
+	struct vfsmount *mount = 0;
+	u64 name = 0;
+
+	READ(mount, path->mnt);
+	READ(dentry, path->dentry);
+	READ(parent, dentry->d_parent);
+	READ(name, dentry->d_name.hash_len);
+	return ((name * 0x9e3779b97f4a7c15 + (u64)parent) * 0xbf58476d1ce4e5b9 + (u64)mount) *
+	       0x94d049bb133111eb;
+}
+
+INLINE void identify(struct repeat_key *key, struct file *file, struct inode *inode)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct super_block *device = 0;
@@ -54,8 +74,11 @@ INLINE void identify(struct repeat_key *key, struct inode *inode)
 	READ(key->device, device->s_dev);
 	READ(key->generation, inode->i_generation);
 	key->inode = number;
+	key->path = number_of(&file->f_path);
 	key->start = task->group_leader->start_boottime;
 	key->pid = task->tgid;
+	key->euid = task->cred->euid.val;
+	key->program = task->self_exec_id;
 }
 
 INLINE void send_open(const struct repeat_key *key, struct file *file, struct inode *inode,
@@ -64,23 +87,23 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	struct event_open *event;
 	struct scratch *scratch = scratch_take(EVENT_OPEN, sizeof(*event));
 	struct repeat *repeat = 0;
+	int made = 0;
 	u64 now;
 
 	if (!scratch)
 		return;
 	event = (void *)scratch->record;
 	stamp(&event->header, EVENT_OPEN);
-	event->inode = key->inode;
-	event->device = key->device;
-	event->generation = key->generation;
+	event->key = *key;
 	event->mode = mode;
 	READ(event->uid, inode->i_uid);
 	READ(event->gid, inode->i_gid);
 	READ(event->size, inode->i_size);
 	event->reserved = 0;
+	flags |= nameless(inode);
 	event->path_size = append_path(scratch, &file->f_path, &flags);
 	if (repeat_window)
-		repeat = entry_of(key);
+		repeat = entry_of(key, &made);
 	if (repeat)
 		flags |= EVENT_TRACKED;
 	event->header.flags = flags;
@@ -88,7 +111,7 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	if (submit_scratch(&bulk, RING_BULK, scratch) == 0) {
 		if (repeat)
 			repeat->since = now;
-	} else if (repeat && !repeat->since) {
+	} else if (made) {
 		bpf_map_delete_elem(&repeats, key);
 	}
 }
@@ -111,7 +134,7 @@ INLINE int opened(struct syscall_exit *call)
 	READ(mode, inode->i_mode);
 	if ((mode & S_IFMT) != S_IFREG)
 		return 0;
-	identify(&key, inode);
+	identify(&key, file, inode);
 	/* A file can be made only once, so what was made is another than the one of the entry. */
 	created = file_mode & FMODE_CREATED ? EVENT_CREATED : 0;
 	if (repeat_window && !created && is_repeat(&key))
@@ -155,6 +178,8 @@ INLINE void append_name_at(struct scratch *scratch, s32 folder, const char *stri
 		name->base_size = append_path(scratch, &task->fs->pwd, flags);
 	} else {
 		file = file_of(folder);
+		if (!file)
+			*flags |= EVENT_PATH_CUT;
 		name->base_size = append_path(scratch, &file->f_path, flags);
 	}
 	name->name_size = 0;
@@ -226,15 +251,15 @@ NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const
 {
 	struct event_rename *event;
 	struct scratch *scratch = scratch_take(EVENT_RENAME, sizeof(*event));
-	u16 flags = 0;
+	u16 from_flags = 0, to_flags = 0;
 
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
 	stamp(&event->header, EVENT_RENAME);
-	append_name_at(scratch, from_folder, from, &event->from, &flags);
-	append_name_at(scratch, to_folder, to, &event->to, &flags);
-	event->header.flags = flags;
+	append_name_at(scratch, from_folder, from, &event->from, &from_flags);
+	append_name_at(scratch, to_folder, to, &event->to, &to_flags);
+	event->header.flags = to_flags | (from_flags ? EVENT_OLD_PATH_CUT : 0);
 	submit_scratch(&bulk, RING_BULK, scratch);
 	return 0;
 }

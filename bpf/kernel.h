@@ -28,6 +28,7 @@ struct cred {
 };
 
 struct qstr {
+	u64 hash_len;
 	const unsigned char *name;
 };
 
@@ -42,6 +43,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	u32 i_generation;
+	unsigned int i_nlink;
 	s64 i_size;
 };
 
@@ -99,6 +101,7 @@ struct signal_struct {
 struct task_struct {
 	int pid, tgid;
 	int exit_code;
+	u64 self_exec_id;
 	u64 start_boottime;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
@@ -162,8 +165,10 @@ struct syscall_exit {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
 #define TCP_CLOSE 7
 
 #endif

@@ -2,11 +2,14 @@
 /* TCP connections, made and accepted. */
 #include "task.bpf.h"
 
-/* Who started to connect a socket: the handshake may end in an interrupt, in anyone's name. */
+/*
+ * Who started to connect a socket: the handshake may end in an interrupt, in anyone's name. Kept in
+ * the socket itself, so that nobody's connections can push out another's.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u64);
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct event_header);
 } connecting SEC(".maps");
 
@@ -22,7 +25,7 @@ INLINE void read_ends(struct event_connection *event, struct sock *sock)
 	if (event->family == AF_INET) {
 		bpf_probe_read_kernel(event->local, 4, &common->skc_rcv_saddr);
 		bpf_probe_read_kernel(event->peer, 4, &common->skc_daddr);
-	} else {
+	} else if (EXISTS(common->skc_v6_daddr)) {
 		READ(event->local, common->skc_v6_rcv_saddr);
 		READ(event->peer, common->skc_v6_daddr);
 	}
@@ -38,31 +41,44 @@ INLINE void send_connected(struct sock *sock, const struct event_header *who)
 	submit_bulk(&event.header, sizeof(event));
 }
 
+/*
+ * Two programs on one tracepoint: the kernel skips a program that an interrupt would enter a second
+ * time on the same CPU, so the one for interrupts must be nearly empty where a process passes.
+ */
 SEC("tp_btf/inet_sock_set_state")
-int on_state(u64 *context)
+int on_connect(u64 *context)
 {
 	struct sock *sock = (void *)context[0];
 	int from = (int)context[1], to = (int)context[2];
-	struct event_header who, *started;
-	u64 key = (u64)sock;
+	struct event_header *who;
 
-	if (sock->sk_protocol != IPPROTO_TCP)
+	if (from != TCP_CLOSE || to != TCP_SYN_SENT)
 		return 0;
-	if (from == TCP_CLOSE && to == TCP_SYN_SENT) {
-		if (current_is_muted())
-			return 0;
-		stamp(&who, EVENT_CONNECTION);
-		bpf_map_update_elem(&connecting, &key, &who, BPF_ANY);
+	if (sock->sk_protocol != IPPROTO_TCP || current_is_muted())
 		return 0;
-	}
-	if (from != TCP_SYN_SENT)
+	who = bpf_sk_storage_get(&connecting, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (who)
+		stamp(who, EVENT_CONNECTION);
+	else
+		count_lost(EVENT_CONNECTION);
+	return 0;
+}
+
+/* From SYN_RECV too: both ends may have sent a SYN, by chance or to avoid being seen. */
+SEC("tp_btf/inet_sock_set_state")
+int on_established(u64 *context)
+{
+	struct sock *sock = (void *)context[0];
+	int from = (int)context[1], to = (int)context[2];
+	struct event_header *who;
+
+	if (to != TCP_ESTABLISHED || (from != TCP_SYN_SENT && from != TCP_SYN_RECV))
 		return 0;
-	started = bpf_map_lookup_elem(&connecting, &key);
-	if (!started)
+	who = bpf_sk_storage_get(&connecting, sock, 0, 0);
+	if (!who)
 		return 0;
-	if (to == TCP_ESTABLISHED)
-		send_connected(sock, started);
-	bpf_map_delete_elem(&connecting, &key);
+	send_connected(sock, who);
+	bpf_sk_storage_delete(&connecting, sock);
 	return 0;
 }
 
@@ -82,7 +98,9 @@ INLINE int accepted(struct syscall_exit *call)
 	READ(sock, socket->sk);
 	READ(family, sock->__sk_common.skc_family);
 	READ(protocol, sock->sk_protocol);
-	if ((family != AF_INET && family != AF_INET6) || protocol != IPPROTO_TCP)
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
 		return 0;
 	stamp(&event.header, EVENT_CONNECTION);
 	event.header.flags = EVENT_ACCEPTED;

@@ -84,4 +84,13 @@ NOINLINE u16 append_path(struct scratch *scratch, const struct path *path, u16 *
 	return scratch->size - start;
 }
 
+/* The mark of a file that no name leads to: it was unlinked, or never had one, as a memfd. */
+INLINE u16 nameless(struct inode *inode)
+{
+	unsigned int links = 1;
+
+	READ(links, inode->i_nlink);
+	return links == 0 ? EVENT_NAMELESS : 0;
+}
+
 #endif

@@ -53,7 +53,7 @@ int on_exec(u64 *context)
 	struct linux_binprm *program = (void *)context[2];
 	struct event_exec *event;
 	struct scratch *scratch;
-	u16 flags = 0;
+	u16 flags = nameless(program->file->f_inode);
 
 	if (current_is_muted())
 		return 0;

@@ -93,6 +93,8 @@ pub struct Exec {
     pub arguments_truncated: bool,
     /// How many arguments the program was given, cut ones included; 0 if unknown.
     pub arguments_count: u32,
+    /// No name in any folder leads to the executable: it was unlinked, or is a memfd.
+    pub deleted: bool,
 }
 
 /// The end of a process.
@@ -130,6 +132,10 @@ pub struct File {
     pub old_path: Option<Vec<u8>>,
     /// The path could not be resolved to its root (too deep, or outside every mount).
     pub path_truncated: bool,
+    /// The same of the path before a rename.
+    pub old_path_truncated: bool,
+    /// No name in any folder leads to the opened file: it was unlinked, or never had one.
+    pub deleted: bool,
     /// Attributes of the file, known where the kernel held it open.
     pub inode: Option<Inode>,
 }

@@ -106,6 +106,7 @@ fn exec(record: &[u8]) -> Result<Exec, Malformed> {
         arguments: arguments.to_vec(),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
         arguments_count: exec.arguments_count,
+        deleted: exec.header.flags & flag::NAMELESS != 0,
     })
 }
 
@@ -131,9 +132,11 @@ fn open(record: &[u8]) -> Result<Action, Malformed> {
         path: path(components),
         old_path: None,
         path_truncated: open.header.flags & flag::PATH_CUT != 0,
+        old_path_truncated: false,
+        deleted: open.header.flags & flag::NAMELESS != 0,
         inode: Some(Inode {
-            device: (open.device >> 20, open.device & 0xf_ffff),
-            number: open.inode,
+            device: (open.key.device >> 20, open.key.device & 0xf_ffff),
+            number: open.key.inode,
             mode: open.mode,
             uid: open.uid,
             gid: open.gid,
@@ -155,6 +158,8 @@ fn delete(record: &[u8]) -> Result<Action, Malformed> {
         path,
         old_path: None,
         path_truncated: delete.header.flags & flag::PATH_CUT != 0,
+        old_path_truncated: false,
+        deleted: false,
         inode: None,
     }))
 }
@@ -168,6 +173,8 @@ fn rename(record: &[u8]) -> Result<Action, Malformed> {
         path: to,
         old_path: Some(from),
         path_truncated: rename.header.flags & flag::PATH_CUT != 0,
+        old_path_truncated: rename.header.flags & flag::OLD_PATH_CUT != 0,
+        deleted: false,
         inode: None,
     }))
 }
@@ -266,11 +273,8 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
         header: wire::Header {
             size: size as u32,
             kind: kind::SNAPSHOT,
-            flags: if exec.arguments_truncated {
-                flag::ARGUMENTS_CUT
-            } else {
-                0
-            },
+            flags: if exec.arguments_truncated { flag::ARGUMENTS_CUT } else { 0 }
+                | if exec.deleted { flag::NAMELESS } else { 0 },
             time: event.time.wrapping_sub(clock.offset),
             start: event.process.start * NANOSECONDS_PER_TICK,
             pid: event.process.pid,

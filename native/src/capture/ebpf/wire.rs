@@ -39,6 +39,8 @@ pub mod flag {
     pub const TRACKED: u16 = 1 << 3;
     pub const ACCEPTED: u16 = 1 << 4;
     pub const DIRECTORY: u16 = 1 << 5;
+    pub const NAMELESS: u16 = 1 << 6;
+    pub const OLD_PATH_CUT: u16 = 1 << 7;
 }
 
 /// `AF_INET`.
@@ -124,13 +126,11 @@ wire! {
     /// A regular file opened for writing.
     struct Open = "event_open" {
         header: Header,
-        inode: u64,
+        key: RepeatKey,
         size: u64,
-        device: u32,
         mode: u32,
         uid: u32,
         gid: u32,
-        generation: u32,
         path_size: u16,
         reserved: u16,
     }
@@ -166,13 +166,16 @@ wire! {
         reserved: u16,
     }
 
-    /// The key of the map `repeats`.
+    /// Which act a repeat repeats: the key of the map `repeats`.
     struct RepeatKey = "repeat_key" {
         inode: u64,
         start: u64,
+        path: u64,
         device: u32,
         generation: u32,
         pid: u32,
+        euid: u32,
+        program: u32,
         reserved: u32,
     }
 

@@ -1,6 +1,6 @@
 use zerocopy::IntoBytes;
 
-use super::super::wire::{Connection, Delete, Exec, Exit, Header, Name, Open, Rename};
+use super::super::wire::{Connection, Delete, Exec, Exit, Header, Name, Open, Rename, RepeatKey};
 use super::*;
 
 fn header(kind: u16, flags: u16) -> Header {
@@ -125,9 +125,12 @@ fn an_exit_tells_code_and_signal() {
 fn an_open_creates_or_modifies() {
     let open = |flags| Open {
         header: header(kind::OPEN, flags),
-        inode: 77,
+        key: RepeatKey {
+            inode: 77,
+            device: 8 << 20 | 1,
+            ..Default::default()
+        },
         size: 5,
-        device: 8 << 20 | 1,
         mode: 0o100_644,
         path_size: 6,
         ..Default::default()
@@ -136,6 +139,8 @@ fn an_open_creates_or_modifies() {
     assert_eq!(created.change, FileChange::Created);
     assert_eq!(created.path, b"/tmp/x");
     assert_eq!(created.inode.unwrap().device, (8, 1));
+    let unnamed = file(&record(open(flag::NAMELESS).as_bytes(), &[b"x\0tmp\0"]));
+    assert!(unnamed.deleted);
     let modified = file(&record(open(flag::PATH_CUT).as_bytes(), &[b"x\0tmp\0"]));
     assert_eq!(modified.change, FileChange::Modified);
     assert!(modified.path_truncated);
@@ -159,7 +164,7 @@ fn deletions_and_renames_have_names() {
     );
 
     let rename = Rename {
-        header: header(kind::RENAME, 0),
+        header: header(kind::RENAME, flag::OLD_PATH_CUT),
         from: name,
         to: name,
     };
@@ -169,6 +174,7 @@ fn deletions_and_renames_have_names() {
     ));
     assert_eq!(renamed.old_path.unwrap(), b"/tmp/x");
     assert_eq!(renamed.path, b"/var/y");
+    assert!(renamed.old_path_truncated && !renamed.path_truncated);
 }
 
 #[test]
@@ -225,6 +231,7 @@ fn a_snapshot_survives_a_recording() {
         arguments: b"sleep\0\xff\0".to_vec(),
         arguments_truncated: false,
         arguments_count: 2,
+        deleted: true,
     };
     let event = Event {
         time: 5_000,
