@@ -102,6 +102,7 @@ fn program() -> Exec {
         arguments: b"/usr/lib/git-core/git\0rev-list\0--objects\0--stdin\0--not\0--all\0".to_vec(),
         arguments_truncated: false,
         arguments_count: 6,
+        deleted: false,
     }
 }
 
@@ -111,6 +112,8 @@ fn write(n: u64) -> File {
         path: format!("/home/john/src/endpoint-agent/.git/objects/pack/tmp_idx_{n}.idx").into(),
         old_path: None,
         path_truncated: false,
+        old_path_truncated: false,
+        deleted: false,
         inode: Some(Inode {
             device: (8, 1),
             number: 1_048_671 + n,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +15,7 @@ const MAX_PROCESSES: usize = 131_072;
 const MAX_STATUS: u64 = 4_096;
 /// Bytes kept of the arguments, as of those that the kernel programs send.
 const MAX_ARGUMENTS: usize = 32_768;
-/// Put behind the path of a file that has no name any more.
+/// What the kernel puts behind the path of a file that has no name any more.
 const DELETED: &[u8] = b" (deleted)";
 
 /// Every process, oldest first, so that parents come before their children.
@@ -64,13 +63,16 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
     if arguments.is_empty() {
         arguments = [&*stat.name, &[0]].concat();
     }
+    let (executable, deleted) = link(&folder.join("exe"));
+    let (working_directory, _) = link(&folder.join("cwd"));
     let exec = Exec {
         parent,
-        executable: link(&folder.join("exe")),
-        working_directory: link(&folder.join("cwd")),
+        executable,
+        working_directory,
         arguments,
         arguments_truncated,
         arguments_count: 0,
+        deleted,
     };
     // The pid may have passed to another process while its files were read.
     let same = Stat::read(proc, process.pid)?.key() == process;
@@ -142,15 +144,19 @@ fn credentials(status: &[u8]) -> Option<Credentials> {
     })
 }
 
-/// Where a link leads, empty if it cannot be told, as for threads of the kernel.
-fn link(path: &Path) -> Vec<u8> {
+/// Where a link leads, empty if it cannot be told, as for threads of the kernel; and whether what
+/// lay there has no name any more.
+///
+/// The text of the link decides, so a file whose own name ends in ` (deleted)` is taken for a
+/// deleted one. To ask the file itself might wait forever for a server that is gone.
+fn link(path: &Path) -> (Vec<u8>, bool) {
     let target = fs::read_link(path).unwrap_or_default();
     let mut target = target.into_os_string().into_vec();
-    let has_no_name = || path.metadata().is_ok_and(|file| file.nlink() == 0);
-    if target.ends_with(DELETED) && has_no_name() {
+    let deleted = target.ends_with(DELETED);
+    if deleted {
         target.truncate(target.len() - DELETED.len());
     }
-    target
+    (target, deleted)
 }
 
 fn folder(proc: &Path, pid: u32) -> PathBuf {
@@ -176,7 +182,7 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DELETED, MAX_ARGUMENTS, process, snapshot};
+    use super::{MAX_ARGUMENTS, process, snapshot};
     use crate::event::{Action, Credentials, Event, Exec, ProcessKey};
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -252,6 +258,7 @@ mod tests {
             arguments: b"nginx\0-g\0\0".to_vec(),
             arguments_truncated: false,
             arguments_count: 0,
+            deleted: false,
         };
         assert_eq!(exec(&event), &expected);
     }
@@ -344,24 +351,38 @@ mod tests {
             .spawn()
             .unwrap();
         fs::remove_file(&program).unwrap();
-        let event = process(Path::new("/"), child.id());
+        let event = process(Path::new("/"), child.id()).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(
-            exec(&event.unwrap()).executable,
+            exec(&event).executable,
             program.as_os_str().as_encoded_bytes()
         );
+        assert!(exec(&event).deleted);
     }
 
     #[test]
-    fn believes_a_name_that_only_looks_deleted() {
+    fn takes_the_kernels_word_for_a_deleted_file() {
         let root = root();
         add(root.path(), 20, 1, 5, b"x", b"x\0");
-        let odd = format!("/bin/x{}", str::from_utf8(DELETED).unwrap());
-        link(root.path(), 20, "exe", &odd);
-        assert_eq!(
-            exec(&process(root.path(), 20).unwrap()).executable,
-            odd.as_bytes()
-        );
+        link(root.path(), 20, "exe", "/memfd:stage (deleted)");
+        link(root.path(), 20, "cwd", "/tmp/gone (deleted)");
+        let event = process(root.path(), 20).unwrap();
+        assert_eq!(exec(&event).executable, b"/memfd:stage");
+        assert_eq!(exec(&event).working_directory, b"/tmp/gone");
+        assert!(exec(&event).deleted);
+    }
+
+    /// Not even to find out whether it is there: the link leads to a file that exists.
+    #[test]
+    fn does_not_look_at_the_file_itself() {
+        let root = root();
+        add(root.path(), 21, 1, 5, b"x", b"x\0");
+        let odd = root.path().join("tool (deleted)");
+        fs::write(&odd, "").unwrap();
+        link(root.path(), 21, "exe", odd.to_str().unwrap());
+        let event = process(root.path(), 21).unwrap();
+        let told = root.path().join("tool");
+        assert_eq!(exec(&event).executable, told.as_os_str().as_encoded_bytes());
     }
 }

@@ -71,6 +71,7 @@ impl Random {
             arguments: self.arguments(arguments_limit),
             arguments_truncated: self.coin(),
             arguments_count: self.below(5) as u32,
+            deleted: self.coin(),
         }
     }
 
@@ -90,6 +91,8 @@ impl Random {
             path: self.bytes(8192),
             old_path: self.coin().then(|| self.bytes(8192)),
             path_truncated: self.coin(),
+            old_path_truncated: self.coin(),
+            deleted: self.coin(),
             inode: self.coin().then_some(inode),
         }
     }

@@ -205,6 +205,7 @@ pub fn exec(parent: Option<u32>, executable: &str, arguments: &[&str]) -> Exec {
             .collect(),
         arguments_truncated: false,
         arguments_count: arguments.len() as u32,
+        deleted: false,
     }
 }
 
@@ -218,6 +219,8 @@ pub fn file(change: FileChange, path: &[u8]) -> File {
         path: path.into(),
         old_path: None,
         path_truncated: false,
+        old_path_truncated: false,
+        deleted: false,
         inode: None,
     }
 }
