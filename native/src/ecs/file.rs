@@ -1,5 +1,7 @@
 //! `file.*`: what was changed.
 
+use std::borrow::Cow;
+
 use crate::ecs::json::Json;
 use crate::ecs::user::write_id;
 use crate::enrich::program::file_name;
@@ -24,14 +26,36 @@ pub fn write(json: &mut Json, file: &File, users: &Users) {
 }
 
 fn write_path(json: &mut Json, file: &File) {
-    let name = file_name(&file.path);
-    json.text("path", &file.path);
+    let path = known_part(&file.path, file.path_truncated);
+    let name = file_name(&path);
+    json.text("path", &path);
+    json.text_if_known("name", name);
+    json.text_if_known("directory", directory(&path));
+    json.text_if_known("extension", extension(name));
     if file.path_truncated {
         json.note_cut("path");
+        json.note_cut("directory");
     }
-    json.text_if_known("name", name);
-    json.text_if_known("directory", directory(&file.path));
-    json.text_if_known("extension", extension(name));
+}
+
+/// Writes the path before a rename.
+pub fn write_old_path(json: &mut Json, file: &File) {
+    if let Some(path) = &file.old_path {
+        json.text("old_path", &known_part(path, file.old_path_truncated));
+        if file.old_path_truncated {
+            json.note_cut("old_path");
+        }
+    }
+}
+
+/// A path; of one whose begin is lost, what is known behind `…/`, so that nobody takes it for one
+/// that begins at the root.
+fn known_part(path: &[u8], truncated: bool) -> Cow<'_, [u8]> {
+    if !truncated {
+        return path.into();
+    }
+    let relative = path.strip_prefix(b"/").unwrap_or(path);
+    ["…/".as_bytes(), relative].concat().into()
 }
 
 fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
@@ -82,7 +106,7 @@ fn extension(name: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{directory, extension, kind};
+    use super::{directory, extension, kind, known_part};
 
     #[test]
     fn takes_a_path_apart() {
@@ -91,6 +115,16 @@ mod tests {
         assert_eq!(directory(b"/"), b"/");
         assert_eq!(directory(b"below/a/lost/root"), b"below/a/lost");
         assert_eq!(directory(b"name"), b"");
+    }
+
+    #[test]
+    fn a_path_without_its_begin_does_not_look_absolute() {
+        let cut = |path| String::from_utf8(known_part(path, true).into_owned()).unwrap();
+        assert_eq!(cut(b"/deep/below/name"), "…/deep/below/name");
+        assert_eq!(cut(b"name"), "…/name");
+        assert_eq!(cut(b"/"), "…/");
+        assert_eq!(directory("…/name".as_bytes()), "…".as_bytes());
+        assert_eq!(&*known_part(b"/etc/passwd", false), b"/etc/passwd");
     }
 
     #[test]

@@ -105,8 +105,13 @@ impl Json {
 
     /// A text that was never seen before: escaped, repaired, and cut to the limit.
     pub fn text(&mut self, key: &'static str, value: &[u8]) {
+        self.short_text(key, value, UNLIMITED);
+    }
+
+    /// Like [`Json::text`], with a limit of its own where that is lower.
+    pub fn short_text(&mut self, key: &'static str, value: &[u8], limit: usize) {
         self.key(key);
-        if !self.quoted(value, self.limit) {
+        if !self.quoted(value, limit.min(self.limit)) {
             self.note_cut(key);
         }
     }

@@ -11,10 +11,9 @@ mod record;
 mod time;
 mod user;
 
-use crate::enrich::processes::{MAX_ARGUMENTS, Process, Rendered};
-use crate::enrich::program::Program;
+use crate::enrich::processes::{Process, Rendered};
 use crate::enrich::users::Users;
-use crate::event::{Action, Event, Loss};
+use crate::event::{Event, Loss};
 use catalogue::{EVENTS_LOST, Kind};
 use json::{Json, UNLIMITED};
 use record::{Act, Head};
@@ -79,23 +78,9 @@ impl Encoder {
             sequence,
             inferred: process.inferred,
         };
-        let full = full_program(&event.action);
-        let render = |process: &Process, limit| {
-            process::render(
-                event.process,
-                process,
-                full.as_ref().or(process.program()),
-                limit,
-            )
-        };
-        match full {
-            Some(_) => self.write(&act, &render(process, UNLIMITED), UNLIMITED),
-            None => self.write(
-                &act,
-                process.rendered(|it| render(it, UNLIMITED)),
-                UNLIMITED,
-            ),
-        }
+        let render = |process: &Process, limit| process::render(event.process, process, limit);
+        let rendered = process.rendered(|process| render(process, UNLIMITED));
+        self.write(&act, rendered, UNLIMITED);
         let (mut limit, least) = TEXT_LIMITS;
         while self.json.bytes().len() > MAX_RECORD && limit >= least {
             self.write(&act, &render(process, limit), limit);
@@ -129,7 +114,7 @@ impl Encoder {
 
     fn write(&mut self, act: &Act, rendered: &Rendered, limit: usize) {
         let event = act.event;
-        let span = event.repeat.map(|repeat| (repeat.first, repeat.last));
+        let span = record::repeat(event).map(|repeat| (repeat.first, repeat.last));
         let head = Head {
             kind: act.kind,
             sequence: act.sequence,
@@ -151,15 +136,5 @@ impl Encoder {
         self.json.plain("@timestamp", self.clock.show(time));
         self.json.raw_members(&self.envelope);
         record::write_head(&mut self.json, &mut self.clock, head);
-    }
-}
-
-/// The program of an exec with more arguments than the process table keeps.
-fn full_program(action: &Action) -> Option<Program> {
-    match action {
-        Action::Exec(exec) if exec.arguments.len() > MAX_ARGUMENTS => {
-            Some(Program::new(exec, usize::MAX))
-        }
-        _ => None,
     }
 }

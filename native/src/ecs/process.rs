@@ -1,22 +1,18 @@
 //! `process.*` and `sekoiaio.process.*`: who acted.
 
 use crate::ecs::json::{Json, UNLIMITED};
+use crate::ecs::record::repeat;
 use crate::enrich::processes::{Parent, Process, Rendered};
-use crate::enrich::program::{Program, arguments};
+use crate::enrich::program::{MAX_COMMAND_LINE, Program, arguments};
 use crate::event::{Action, Event, Exec, Exit, ProcessKey};
 
-/// What all events of a process say about it, or about it with another `program`.
+/// What all events of a process say about it.
 ///
 /// `limit`: bytes that one text may take.
-pub fn render(
-    key: ProcessKey,
-    process: &Process,
-    program: Option<&Program>,
-    limit: usize,
-) -> Rendered {
+pub fn render(key: ProcessKey, process: &Process, limit: usize) -> Rendered {
     let mut json = Json::members_of("process", limit);
     json.number("pid", key.pid.into());
-    if let Some(program) = program {
+    if let Some(program) = process.program() {
         json.text_if_known("name", &program.name);
         json.text_if_known("executable", &program.executable);
         command_line(&mut json, program);
@@ -44,8 +40,12 @@ fn write_parent(json: &mut Json, parent: &Parent) {
     json.close();
 }
 
+/// The limit holds for the text as it is written: control characters take six times their bytes,
+/// and every event of the process and of its children has them.
 fn command_line(json: &mut Json, program: &Program) {
-    json.text_if_known("command_line", &program.command_line);
+    if !program.command_line.is_empty() {
+        json.short_text("command_line", &program.command_line, MAX_COMMAND_LINE);
+    }
     if program.command_line_cut {
         json.note_cut("command_line");
     }
@@ -80,7 +80,7 @@ pub fn write(json: &mut Json, event: &Event, rendered: &Rendered) {
     json.open("process");
     json.raw_members(&rendered.identity);
     json.close();
-    if let Some(repeat) = event.repeat {
+    if let Some(repeat) = repeat(event) {
         json.open("repeat");
         json.number("count", repeat.count);
         json.close();

@@ -5,7 +5,7 @@ use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
 use crate::ecs::{file, network};
 use crate::enrich::users::Users;
-use crate::event::{Action, Event, Exit, File, Loss};
+use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
 
 /// An act and what is known about it.
 #[derive(Debug)]
@@ -86,15 +86,15 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     json.open("action");
     json.open("properties");
     match &act.event.action {
-        Action::File(File {
-            old_path: Some(path),
-            ..
-        }) => json.text("old_path", path),
+        Action::File(file) => file::write_old_path(json, file),
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..
         }) => json.number("signal", signal.into()),
         _ => {}
+    }
+    if is_deleted(&act.event.action) {
+        json.yes("deleted");
     }
     if act.inferred {
         json.yes("process_inferred");
@@ -105,6 +105,19 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     }
     json.close();
     json.close();
+}
+
+/// The program that was executed, or the file that was opened, has no name any more.
+fn is_deleted(action: &Action) -> bool {
+    match *action {
+        Action::Exec(Exec { deleted, .. }) | Action::File(File { deleted, .. }) => deleted,
+        _ => false,
+    }
+}
+
+/// How often an event stands for the same; nothing for what occurred once.
+pub fn repeat(event: &Event) -> Option<Repeat> {
+    event.repeat.filter(|repeat| repeat.count > 1)
 }
 
 /// Writes the particulars of a loss.

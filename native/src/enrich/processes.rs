@@ -24,8 +24,6 @@ pub const LINGER: u64 = 10_000_000_000;
 pub const MAX_PROCESSES: usize = 16_384;
 /// Bytes of all texts in the table.
 pub const MAX_BYTES: usize = 8 << 20;
-/// Bytes of a program's arguments that the table keeps.
-pub const MAX_ARGUMENTS: usize = 4_096;
 
 /// A process as far as it is known.
 #[derive(Debug)]
@@ -34,7 +32,8 @@ pub struct Process {
     pub guid: Uuid,
     /// Who started it.
     pub parent: Option<Parent>,
-    /// The program was read from /proc when an event asked for it: it may be a later one.
+    /// The program was read from /proc when an event asked for it, of this process or of the one
+    /// that it inherited it from: it may be a later one.
     pub inferred: bool,
     program: Option<Arc<Charged<Program>>>,
     rendered: Option<Charged<Rendered>>,
@@ -133,11 +132,14 @@ impl Processes {
     /// A process created another, which runs the same program.
     pub fn fork(&mut self, parent: ProcessKey, child: ProcessKey) {
         self.ask(parent);
+        let inferred = self.entry(parent).inferred;
         let parent = self.parent(parent);
         let process = self.entry(child);
-        // The kernel may report the child's first exec before its birth.
+        // The kernel may report what the child does, even its first exec, before its birth.
+        process.rendered = None;
         if process.program.is_none() {
             process.program = parent.program.clone();
+            process.inferred = inferred;
         }
         process.parent.get_or_insert(parent);
     }
@@ -218,7 +220,7 @@ impl Processes {
     }
 
     fn learn(&mut self, key: ProcessKey, exec: &Exec) {
-        let program = Program::new(exec, MAX_ARGUMENTS);
+        let program = Program::new(exec);
         let size = program.size();
         let program = self.ledger.charge(program, size);
         let parent = exec.parent.map(|parent| self.parent(parent));

@@ -2,6 +2,9 @@
 
 use crate::event::Exec;
 
+/// Bytes of a program's arguments that are kept, and of a command line in an event.
+pub const MAX_COMMAND_LINE: usize = 4_096;
+
 /// A program and how it was started, as later events of its process tell it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Program {
@@ -18,16 +21,16 @@ pub struct Program {
 }
 
 impl Program {
-    /// Keeps at most `limit` bytes of the arguments.
-    pub fn new(exec: &Exec, limit: usize) -> Self {
-        let arguments = clip(&exec.arguments, limit);
-        let all = arguments.len() == exec.arguments.len();
+    /// Keeps at most [`MAX_COMMAND_LINE`] bytes of the arguments.
+    pub fn new(exec: &Exec) -> Self {
+        let all = without_end(&exec.arguments);
+        let kept = clip(all, MAX_COMMAND_LINE);
         Self {
             name: name(exec).into(),
             executable: exec.executable.as_slice().into(),
             working_directory: exec.working_directory.as_slice().into(),
-            command_line: command_line(arguments),
-            command_line_cut: !all || exec.arguments_truncated,
+            command_line: joined(kept),
+            command_line_cut: kept.len() < all.len() || exec.arguments_truncated,
         }
     }
 
@@ -47,8 +50,7 @@ impl Program {
 
 /// The arguments in an argument block, empty ones included.
 pub fn arguments(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let whole = block.strip_suffix(&[0]).unwrap_or(block);
-    whole
+    without_end(block)
         .split(|&byte| byte == 0)
         .take(if block.is_empty() { 0 } else { usize::MAX })
 }
@@ -68,12 +70,14 @@ fn name(exec: &Exec) -> &[u8] {
     }
 }
 
-fn command_line(block: &[u8]) -> Box<[u8]> {
-    let whole = block.strip_suffix(&[0]).unwrap_or(block);
-    whole
-        .iter()
-        .map(|&byte| if byte == 0 { b' ' } else { byte })
-        .collect()
+/// An argument block without the NUL behind its last argument.
+fn without_end(block: &[u8]) -> &[u8] {
+    block.strip_suffix(&[0]).unwrap_or(block)
+}
+
+fn joined(block: &[u8]) -> Box<[u8]> {
+    let space = |&byte: &u8| if byte == 0 { b' ' } else { byte };
+    block.iter().map(space).collect()
 }
 
 /// The first `limit` bytes, or up to three fewer so that no UTF-8 character is split.
@@ -91,21 +95,21 @@ fn clip(bytes: &[u8], limit: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Program, arguments};
+    use super::{MAX_COMMAND_LINE, Program, arguments, clip};
     use crate::event::Exec;
 
-    fn program(executable: &str, block: &[u8], limit: usize) -> Program {
+    fn program(executable: &str, block: &[u8]) -> Program {
         let exec = Exec {
             executable: executable.into(),
             arguments: block.to_vec(),
             ..Default::default()
         };
-        Program::new(&exec, limit)
+        Program::new(&exec)
     }
 
     #[test]
     fn joins_arguments_with_spaces_and_keeps_empty_ones() {
-        let program = program("/usr/bin/printf", b"printf\0\0%s\0\0", 100);
+        let program = program("/usr/bin/printf", b"printf\0\0%s\0\0");
         assert_eq!(&*program.name, b"printf");
         assert_eq!(&*program.command_line, b"printf  %s ");
         assert!(!program.command_line_cut);
@@ -122,7 +126,7 @@ mod tests {
 
     #[test]
     fn is_called_by_its_executable_or_by_what_it_calls_itself() {
-        let name = |executable, block| program(executable, block, 100).name;
+        let name = |executable, block| program(executable, block).name;
         assert_eq!(&*name("/usr/bin/python3.11", b"/bin/x\0"), b"python3.11");
         assert_eq!(&*name("", b"/usr/sbin/nginx\0-g\0"), b"nginx");
         assert_eq!(&*name("", b"kworker/0:1\0"), b"kworker/0:1");
@@ -131,14 +135,21 @@ mod tests {
     }
 
     #[test]
-    fn cuts_arguments_between_characters() {
-        let block = "ab€\0".as_bytes();
-        let kept = |limit| program("/x", block, limit).command_line;
-        assert_eq!(&*kept(6), "ab€".as_bytes());
-        assert_eq!(&*kept(5), "ab€".as_bytes());
-        assert_eq!(&*kept(4), b"ab");
-        assert_eq!(&*kept(2), b"ab");
-        assert_eq!(&*program("/x", &[0x80; 9], 4).command_line, [0x80; 4]);
-        assert!(program("/x", block, 4).command_line_cut);
+    fn cuts_between_characters() {
+        let text = "ab€\0".as_bytes();
+        assert_eq!(clip(text, 6), text);
+        assert_eq!(clip(text, 5), "ab€".as_bytes());
+        assert_eq!(clip(text, 4), b"ab");
+        assert_eq!(clip(text, 2), b"ab");
+        assert_eq!(clip(&[0x80; 9], 4), [0x80; 4]);
+    }
+
+    #[test]
+    fn keeps_the_begin_of_long_arguments() {
+        let long = program("/x", &[b'x'; MAX_COMMAND_LINE + 1]);
+        assert_eq!(&*long.command_line, [b'x'; MAX_COMMAND_LINE]);
+        assert!(long.command_line_cut);
+        let whole = [&[b'x'; MAX_COMMAND_LINE][..], b"\0"].concat();
+        assert!(!program("/x", &whole).command_line_cut);
     }
 }

@@ -62,6 +62,18 @@ fn a_process_is_its_childs_parent() {
 }
 
 #[test]
+fn a_child_that_acts_before_its_birth_is_named_after_it() {
+    let mut scene = Scene::with_shell();
+    scene.happens(john(1300), deletes());
+    scene.happens(john(SHELL), fork(1300));
+    scene.happens(john(1300), deletes());
+    let records = scene.records();
+    assert_eq!(records[0]["process"], json!({"pid": 1300}));
+    assert_eq!(records[1]["process"]["name"], "bash");
+    assert_eq!(records[1]["process"]["parent"]["pid"], SHELL);
+}
+
+#[test]
 fn a_program_is_told_from_its_exec_on() {
     let mut scene = Scene::with_shell();
     scene.happens(john(SHELL), deletes());

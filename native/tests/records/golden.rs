@@ -111,6 +111,12 @@ fn processes() -> Scene {
     scene.happens(root(1302), exit(0, 9));
     // The same end again, as the kernel may tell it.
     scene.happens(root(1302), exit(0, 9));
+    scene.happens(root(SHELL), fork(1303));
+    let in_memory = Exec {
+        deleted: true,
+        ..exec(Some(SHELL), "/memfd:stage", &["[kworker/0:1]"])
+    };
+    scene.happens(root(1303), Action::Exec(in_memory));
     scene
 }
 
@@ -153,6 +159,12 @@ fn inferred_processes() -> Scene {
     scene.happens(
         john(301),
         Action::File(file(FileChange::Deleted, b"/tmp/y")),
+    );
+    // What a child runs is known no better than what its parent does.
+    scene.happens(john(300), fork(302));
+    scene.happens(
+        john(302),
+        Action::File(file(FileChange::Deleted, b"/tmp/z")),
     );
     assert_eq!(scene.counted(Counter::Inferred), 2);
     scene
@@ -198,7 +210,24 @@ fn files() -> Scene {
     });
     happens(File {
         path_truncated: true,
-        ..file(FileChange::Deleted, b"below/something/lost")
+        ..file(FileChange::Deleted, b"/below/something/lost")
+    });
+    let moved = |old_path: &[u8], path| File {
+        old_path: Some(old_path.into()),
+        ..file(FileChange::Renamed, path)
+    };
+    happens(File {
+        old_path_truncated: true,
+        ..moved(b"/too/deep", b"/srv/shallow")
+    });
+    happens(File {
+        path_truncated: true,
+        ..moved(b"/srv/shallow", b"/deep")
+    });
+    happens(File {
+        deleted: true,
+        inode: Some(inode()),
+        ..file(FileChange::Modified, b"/tmp/#1048671")
     });
     happens(file(FileChange::Deleted, b"/"));
     let thread = Who {
@@ -232,9 +261,11 @@ fn repeats() -> Scene {
         Action::File(file(FileChange::Modified, b"/var/log/app.log")),
     ));
     let again = connection(Direction::Egress, "10.0.1.4:40000", "10.0.1.5:5432");
+    scene.event(repeated(2, again.clone()));
+    // One that happened once is like any other.
     scene.event(repeated(1, again));
-    assert_eq!(scene.counted(Counter::Captured), 12_346);
-    assert_eq!(scene.counted(Counter::Coalesced), 12_344);
+    assert_eq!(scene.counted(Counter::Captured), 12_348);
+    assert_eq!(scene.counted(Counter::Coalesced), 12_345);
     scene
 }
 

@@ -25,12 +25,23 @@ The agent itself writes two more: `stats`, a heartbeat with the counters (kind `
 An event may stand for several equal acts of one process: `sekoiaio.repeat.count` then says how
 many, `event.start` and `event.end` when the first and the last of them happened.
 
+The records of one run of the agent (`agent.ephemeral_id`) are numbered by `event.sequence`. A gap
+is a record that was lost, and an `events-lost` record says why. That record may be lost as well, as
+when the queue is full for long; `stats` records therefore carry counters that only ever grow.
+
 ## Fields
 
 A field that is not known is left out. The type of a field that holds a list is that of its members.
 Bytes that are no UTF-8 are replaced by U+FFFD. A value that is too long is cut, and
 `action.properties.truncated` names its field. *own* fields are the original agent's, or stand where
 ECS has none.
+
+`process.args` is whole up to the 32 KiB that the kernel programs take; the command lines, which
+every event of a process and of its children has, are cut at 4 KiB, escapes included. A path whose
+begin the kernel could not tell, as it was too deep or outside every mount, begins with `…/`.
+
+/proc shows ` (deleted)` behind the path of what has no name any more. The agent takes it off the
+paths of the processes that it knows from there, even where a file is really called so.
 
 | field | type | from | meaning |
 |---|---|---|---|

@@ -201,6 +201,21 @@ fn asks_proc_about_the_unknown_once() {
 }
 
 #[test]
+fn a_child_runs_what_was_found_out_about_its_parent() {
+    let own = procfs::process(Path::new("/"), std::process::id())
+        .unwrap()
+        .process;
+    let (mut processes, counters) = table_over(Some(Path::new("/")));
+    processes.fork(own, key(u32::MAX));
+    assert!(processes.get(key(u32::MAX)).inferred);
+    processes.exec(key(u32::MAX), &exec("/bin/ls", None));
+    assert!(!processes.get(key(u32::MAX)).inferred);
+    processes.fork(key(u32::MAX), key(u32::MAX - 1));
+    assert!(!processes.get(key(u32::MAX - 1)).inferred);
+    assert_eq!(counters.get(Counter::Inferred), 1);
+}
+
+#[test]
 fn does_not_mistake_a_reused_pid() {
     let own = procfs::process(Path::new("/"), std::process::id())
         .unwrap()
