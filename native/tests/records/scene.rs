@@ -22,7 +22,7 @@ const STEP: u64 = 250_000_000;
 
 const ENVELOPE: &str = concat!(
     r#""agent":{"id":"00e6e72665d9b4db937d50043df348d0db6e00bbd778df07cf154c0f01748879","#,
-    r#""ephemeral_id":"6b1f0d3c9a5e4f7288d1c0b2a3948576","version":"v0.1.0"},"host":{"hostname":"linux-desktop","ip":["10.0.1.4","#,
+    r#""ephemeral_id":"6b1f0d3c-9a5e-4f72-88d1-c0b2a3948576","version":"v0.1.0"},"host":{"hostname":"linux-desktop","ip":["10.0.1.4","#,
     r#""fe80::6245:bdff:fe6f:15e2"],"os":{"type":"linux"}}"#,
 );
 
