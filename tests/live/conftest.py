@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,3 +15,11 @@ def capture(tmp_path: Path) -> Iterator[Capture]:
     require_root()
     with capturing(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder that everyone may enter, with a name short enough for bpftrace's 64 bytes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -88,3 +88,25 @@ def test_refused_connection_is_not_a_connection(capture: Capture) -> None:
     assert not [
         event for event in capture.events if event.get("destination", {}).get("port") == port
     ]
+
+
+def test_socket_that_connects_to_itself(capture: Capture) -> None:
+    """Both SYNs cross: the handshake goes another way than usual."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        own.connect(own.getsockname())
+        port = own.getsockname()[1]
+        event = capture.wait_for(lambda event: event.get("source", {}).get("port") == port)
+    assert event["event"]["action"] == "connected-to"
+    assert event["destination"]["port"] == port
+
+
+def test_accept_of_a_multipath_listener(capture: Capture) -> None:
+    try:
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)  # IPPROTO_MPTCP
+    except OSError as error:
+        pytest.skip(f"needs a kernel with MPTCP: {error}")
+    with server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        both_ends(capture, server, client)

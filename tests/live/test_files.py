@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,3 +142,44 @@ def test_repeats_are_folded_and_counted(capture: Capture, tmp_path: Path) -> Non
     repeated = next(event for event in events if "repeat" in event["sekoiaio"])
     assert repeated["event"]["action"] == "file-modified"
     assert repeated["event"]["start"] <= repeated["event"]["end"]
+
+
+def test_repeats_stay_with_the_program_and_the_user(capture: Capture, short_path: Path) -> None:
+    path = short_path / "shared"
+    path.write_text("")
+    path.chmod(0o666)
+    act = "import os; [os.close(os.open({path!r}, os.O_WRONLY)) for _ in range(5)]"
+    become = "os.setresuid(65534, 65534, 65534)"
+    shell = f"for i in 1 2 3 4 5 6 7; do : >> {path}; done"
+    code = act.format(path=str(path)) + f"; {become}; os.execv('/bin/sh', ['sh', '-c', {shell!r}])"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    capture.stop()
+
+    counts: dict[tuple[str, str], int] = {}
+    for event in capture.events:
+        if (
+            event.get("file", {}).get("path") == str(path)
+            and event["process"]["pid"] != os.getpid()
+        ):
+            who = event["process"]["name"], event["user"]["id"]
+            count = event["sekoiaio"].get("repeat", {}).get("count", 1)
+            counts[who] = counts.get(who, 0) + count
+    shell_name = Path("/bin/sh").resolve().name
+    assert counts == {(Path(sys.executable).resolve().name, "0"): 5, (shell_name, "65534"): 7}
+
+
+def test_another_name_of_the_same_file_is_told(capture: Capture, tmp_path: Path) -> None:
+    one, other = tmp_path / "harmless", tmp_path / "target"
+    one.write_text("x")
+    os.link(one, other)
+    for _ in range(3):
+        other.open("a").close()
+    capture.of_path(str(other), "file-modified")
+
+
+def test_file_without_a_name_is_marked(capture: Capture, tmp_path: Path) -> None:
+    file = os.open(tmp_path, os.O_TMPFILE | os.O_RDWR)
+    inode = os.fstat(file).st_ino
+    os.close(file)
+    event = capture.wait_for(lambda event: event.get("file", {}).get("inode") == str(inode))
+    assert event["action"]["properties"]["deleted"] is True

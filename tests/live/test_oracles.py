@@ -6,8 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,13 +75,6 @@ def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
     assert seen("file-created", "file-modified") == opened
     assert seen("file-deleted") == {str(folder / path) for path in deleted}
     assert seen("renamed") == {path for _, path in renamed}
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A folder with a name short enough for bpftrace, whose strings end at 64 bytes."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        yield Path(folder)
 
 
 def test_bpftrace_counts_the_same_execs(capture: Capture, short_path: Path) -> None:

@@ -116,3 +116,23 @@ def test_thousand_short_processes_are_all_there(capture: Capture) -> None:
         and event["event"]["action"] == "process-created"
     ]
     assert execs == pids
+
+
+def test_program_in_memory_is_marked(capture: Capture) -> None:
+    file = os.memfd_create("in-memory")
+    os.write(file, Path("/bin/true").read_bytes())
+    subprocess.run(["true", "in-memory"], executable=f"/proc/self/fd/{file}", pass_fds=[file])
+    os.close(file)
+    event = capture.exec_of("true", "in-memory")
+    assert event["process"]["executable"] == "/memfd:in-memory"
+    assert event["action"]["properties"]["deleted"] is True
+
+
+def test_program_whose_file_is_gone_is_marked(capture: Capture, tmp_path: Path) -> None:
+    program = tmp_path / "gone"
+    shutil.copy("/bin/true", program)
+    file = os.open(program, os.O_RDONLY)
+    program.unlink()
+    subprocess.run(["true", "gone"], executable=f"/proc/self/fd/{file}", pass_fds=[file])
+    os.close(file)
+    assert capture.exec_of("true", "gone")["action"]["properties"]["deleted"] is True

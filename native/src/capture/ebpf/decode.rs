@@ -273,8 +273,11 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
         header: wire::Header {
             size: size as u32,
             kind: kind::SNAPSHOT,
-            flags: if exec.arguments_truncated { flag::ARGUMENTS_CUT } else { 0 }
-                | if exec.deleted { flag::NAMELESS } else { 0 },
+            flags: if exec.arguments_truncated {
+                flag::ARGUMENTS_CUT
+            } else {
+                0
+            } | if exec.deleted { flag::NAMELESS } else { 0 },
             time: event.time.wrapping_sub(clock.offset),
             start: event.process.start * NANOSECONDS_PER_TICK,
             pid: event.process.pid,

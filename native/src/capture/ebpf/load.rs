@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use aya::maps::Map;
-use aya::programs::{Program, ProgramError};
+use aya::programs::{Program, ProgramError, ProgramFd};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
@@ -27,29 +27,51 @@ enum Place {
     Return(&'static str),
 }
 
-/// Every program and its place, in the order of attachment: a process must be known before its acts.
-const PROGRAMS: &[(&str, Place)] = &[
-    ("on_fork", Place::Typed("sched_process_fork")),
-    ("on_exec", Place::Typed("sched_process_exec")),
-    ("on_exit", Place::Typed("sched_process_exit")),
-    ("on_state", Place::Typed("inet_sock_set_state")),
-    ("on_accept", Place::Return("sys_exit_accept")),
-    ("on_accept4", Place::Return("sys_exit_accept4")),
-    ("on_open", Place::Return("sys_exit_open")),
-    ("on_openat", Place::Return("sys_exit_openat")),
-    ("on_openat2", Place::Return("sys_exit_openat2")),
-    ("on_creat", Place::Return("sys_exit_creat")),
+/// Every program, its place, and what it reports, in the order of attachment: a process must be
+/// known before its acts.
+const PROGRAMS: &[(&str, Place, &str)] = &[
+    ("on_fork", Place::Typed("sched_process_fork"), "fork"),
+    ("on_exec", Place::Typed("sched_process_exec"), "exec"),
+    ("on_exit", Place::Typed("sched_process_exit"), "exit"),
+    (
+        "on_connect",
+        Place::Typed("inet_sock_set_state"),
+        "connection",
+    ),
+    (
+        "on_established",
+        Place::Typed("inet_sock_set_state"),
+        "connection",
+    ),
+    ("on_accept", Place::Return("sys_exit_accept"), "connection"),
+    (
+        "on_accept4",
+        Place::Return("sys_exit_accept4"),
+        "connection",
+    ),
+    ("on_open", Place::Return("sys_exit_open"), "open"),
+    ("on_openat", Place::Return("sys_exit_openat"), "open"),
+    ("on_openat2", Place::Return("sys_exit_openat2"), "open"),
+    ("on_creat", Place::Return("sys_exit_creat"), "open"),
     (
         "on_open_by_handle_at",
         Place::Return("sys_exit_open_by_handle_at"),
+        "open",
     ),
-    ("on_unlink", Place::Return("sys_exit_unlink")),
-    ("on_unlinkat", Place::Return("sys_exit_unlinkat")),
-    ("on_rmdir", Place::Return("sys_exit_rmdir")),
-    ("on_rename", Place::Return("sys_exit_rename")),
-    ("on_renameat", Place::Return("sys_exit_renameat")),
-    ("on_renameat2", Place::Return("sys_exit_renameat2")),
+    ("on_unlink", Place::Return("sys_exit_unlink"), "delete"),
+    ("on_unlinkat", Place::Return("sys_exit_unlinkat"), "delete"),
+    ("on_rmdir", Place::Return("sys_exit_rmdir"), "delete"),
+    ("on_rename", Place::Return("sys_exit_rename"), "rename"),
+    ("on_renameat", Place::Return("sys_exit_renameat"), "rename"),
+    (
+        "on_renameat2",
+        Place::Return("sys_exit_renameat2"),
+        "rename",
+    ),
 ];
+
+/// Without these the agent would be running but not watching.
+const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
 /// What the programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -63,12 +85,22 @@ pub struct Settings {
 /// What attaches a program to its place. Dropping it detaches and unloads the program.
 pub type Link = Box<dyn Any + Send>;
 
+/// A program that is attached.
+pub struct Running {
+    /// The program itself, to ask the kernel about it.
+    pub program: ProgramFd,
+    /// The kind of event it reports.
+    pub what: &'static str,
+}
+
 /// What is left of the object once its programs run.
 pub struct Loaded {
     /// The object's maps.
     maps: Vec<(String, Map)>,
     /// What keeps the programs attached.
     pub links: Vec<Link>,
+    /// The programs that are attached.
+    pub running: Vec<Running>,
     /// What became of each program.
     pub hooks: Vec<Hook>,
 }
@@ -112,14 +144,19 @@ fn load_here(settings: Settings) -> Result<Loaded> {
         .map_max_entries("scratches", cpus as u32)
         .load(OBJECT)
         .map_err(refused)?;
-    let (mut links, mut hooks) = (Vec::new(), Vec::new());
-    for (name, place) in PROGRAMS {
-        let (link, hook) = attach(&mut object, name, place, &btf);
-        links.extend(link);
+    let (mut links, mut running, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, place, what) in PROGRAMS {
+        let (attached, hook) = attach(&mut object, name, place, &btf);
+        if let Some((link, program)) = attached {
+            links.push(link);
+            running.push(Running { program, what });
+        }
         hooks.push(hook);
     }
-    if links.is_empty() {
-        return Err(refused(&hooks[0].reason));
+    let absent = |hook: &&Hook| hook.state != HookState::Attached;
+    let needed = |hook: &&Hook| ESSENTIAL.contains(&hook.name.as_str());
+    if let Some(hook) = hooks.iter().filter(absent).find(needed) {
+        return Err(refused(format!("{}: {}", hook.name, hook.reason)));
     }
     // The programs live by their links and the maps by themselves; the object, with megabytes of
     // instructions and types, can go.
@@ -129,6 +166,7 @@ fn load_here(settings: Settings) -> Result<Loaded> {
     Ok(Loaded {
         maps: maps.collect(),
         links,
+        running,
         hooks,
     })
 }
@@ -142,22 +180,23 @@ fn refused(why: impl std::fmt::Display) -> Error {
     }
 }
 
-fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Link>, Hook) {
+/// What attaching a program gives.
+type Attached = (Link, ProgramFd);
+
+fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Attached>, Hook) {
     let target = match place {
         Place::Typed(target) | Place::Return(target) => *target,
     };
-    let (link, state, reason) = match try_attach(object, name, place, btf) {
-        Ok(link) => (Some(link), HookState::Attached, String::new()),
+    let (attached, state, reason) = match try_attach(object, name, place, btf) {
+        Ok(attached) => (Some(attached), HookState::Attached, String::new()),
         Err(error) => (None, state_of(&error), explain(&error)),
     };
-    (
-        link,
-        Hook {
-            name: target.into(),
-            state,
-            reason,
-        },
-    )
+    let hook = Hook {
+        name: target.into(),
+        state,
+        reason,
+    };
+    (attached, hook)
 }
 
 fn try_attach(
@@ -165,17 +204,19 @@ fn try_attach(
     name: &str,
     place: &Place,
     btf: &Btf,
-) -> std::result::Result<Link, ProgramError> {
+) -> std::result::Result<Attached, ProgramError> {
     match (object.program_mut(name), place) {
         (Some(Program::BtfTracePoint(program)), Place::Typed(target)) => {
             program.load(target, btf)?;
             let id = program.attach()?;
-            Ok(Box::new(program.take_link(id)?))
+            let itself = program.fd()?.try_clone()?;
+            Ok((Box::new(program.take_link(id)?), itself))
         }
         (Some(Program::TracePoint(program)), Place::Return(target)) => {
             program.load()?;
             let id = program.attach("syscalls", target)?;
-            Ok(Box::new(program.take_link(id)?))
+            let itself = program.fd()?.try_clone()?;
+            Ok((Box::new(program.take_link(id)?), itself))
         }
         _ => unreachable!("the object has a program {name} of its place's type"),
     }

@@ -2,20 +2,23 @@
 
 pub mod decode;
 mod load;
+mod losses;
 mod probe;
 mod repeats;
+mod rings;
 pub mod wire;
 
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, PerCpuArray, RingBuf};
 use zerocopy::FromBytes;
 
 use self::decode::Clock;
+use self::losses::Losses;
 use self::repeats::Repeats;
-use self::wire::{Header, Tally, flag, kind};
+use self::rings::Rings;
+use self::wire::{flag, kind};
 use super::recording::Recorder;
 use super::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
@@ -45,9 +48,7 @@ pub struct Settings {
 pub struct Ebpf {
     /// Dropping them ends the capture; the maps outlive the programs.
     links: Vec<load::Link>,
-    critical: RingBuf<MapData>,
-    bulk: RingBuf<MapData>,
-    waker: Waker,
+    rings: Rings,
     repeats: Repeats,
     losses: Losses,
     coverage: Vec<Hook>,
@@ -78,12 +79,10 @@ impl Ebpf {
         let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
         Ok(Self {
-            waker: Waker::new(&[critical.as_raw_fd(), bulk.as_raw_fd()])?,
+            rings: Rings::new(critical, bulk).map_err(map_error)?,
             links: loaded.links,
-            critical,
-            bulk,
             repeats: Repeats::new(repeats, window),
-            losses: Losses::new(tallies),
+            losses: Losses::new(tallies, loaded.running),
             notices: loaded.hooks.iter().filter_map(complaint).collect(),
             coverage: loaded.hooks,
             clock: clock::read(),
@@ -107,10 +106,6 @@ impl Ebpf {
         }
     }
 
-    /// Hands over what the rings hold, oldest first, at most `STRIDE` records.
-    ///
-    /// An exec and the files its process opened travel on different rings; merging them by time
-    /// keeps every act with the program that did it.
     fn read_rings(&mut self, sink: &mut dyn FnMut(Event)) {
         let mut handler = Handler {
             clock: self.clock,
@@ -119,25 +114,7 @@ impl Ebpf {
             losses: &mut self.losses,
             sink,
         };
-        let mut critical = peek(&mut self.critical);
-        let mut bulk = peek(&mut self.bulk);
-        for _ in 0..STRIDE {
-            let critical_first = match (critical, bulk) {
-                (Some(one), Some(other)) => one <= other,
-                (None, None) => break,
-                (one, _) => one.is_some(),
-            };
-            let (ring, head) = if critical_first {
-                (&mut self.critical, &mut critical)
-            } else {
-                (&mut self.bulk, &mut bulk)
-            };
-            if let Some(item) = ring.next() {
-                handler.handle(&item);
-            }
-            *head = peek(ring);
-        }
-        self.more = critical.is_some() || bulk.is_some();
+        self.more = self.rings.read(STRIDE, |record| handler.handle(record));
     }
 }
 
@@ -147,7 +124,7 @@ impl Source for Ebpf {
             self.snapshot(sink);
             self.snapshot_taken = true;
         } else if !self.more {
-            self.waker.wait(timeout);
+            self.rings.wait(timeout);
         }
         self.clock = clock::read();
         self.read_rings(sink);
@@ -158,7 +135,8 @@ impl Source for Ebpf {
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
-        self.links.clear();
+        // The life of processes last: the final acts must still find who did them.
+        while self.links.pop().is_some() {}
         // A program that was running when its hook went away ends within its own microseconds.
         std::thread::sleep(Duration::from_millis(20));
         loop {
@@ -168,6 +146,7 @@ impl Source for Ebpf {
             }
         }
         self.repeats.finish(self.clock, sink);
+        self.losses.settle_repeats(self.repeats.reported());
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(())
@@ -202,43 +181,35 @@ impl Handler<'_> {
         }
         match decode::decode(record, self.clock) {
             Ok(event) => {
-                self.track(record, &event);
+                self.before(record, &event);
                 (self.sink)(event);
             }
-            Err(_) => self.losses.malformed += 1,
+            Err(_) => self.losses.malformed(),
         }
     }
 
-    /// Remembers an opened file whose repeats the kernel counts from now on.
-    fn track(&mut self, record: &[u8], event: &Event) {
-        if !matches!(event.action, Action::File(_)) {
-            return;
+    /// Settles what belongs to the program a process leaves, and remembers an opened file whose
+    /// repeats the kernel counts from now on.
+    fn before(&mut self, record: &[u8], event: &Event) {
+        match event.action {
+            Action::Exec(_) | Action::Exit(_) => {
+                self.repeats.leave(event.process.pid, self.clock, self.sink);
+            }
+            Action::File(_) => self.track(record, event),
+            _ => {}
         }
+    }
+
+    fn track(&mut self, record: &[u8], event: &Event) {
         let Ok((open, _)) = wire::Open::read_from_prefix(record) else {
             return;
         };
         let header = open.header;
         if header.kind == kind::OPEN && header.flags & flag::TRACKED != 0 {
-            let key = wire::RepeatKey {
-                inode: open.inode,
-                start: header.start,
-                device: open.device,
-                generation: open.generation,
-                pid: header.pid,
-                reserved: 0,
-            };
             self.repeats
-                .track(key, event, header.time, self.clock, self.sink);
+                .track(open.key, event, header.time, self.clock, self.sink);
         }
     }
-}
-
-/// The time of a ring's oldest record, which stays there: only a dropped item is consumed.
-fn peek(ring: &mut RingBuf<MapData>) -> Option<u64> {
-    let item = ring.next()?;
-    let time = Header::read_from_prefix(&item).map_or(0, |(header, _)| header.time);
-    std::mem::forget(item);
-    Some(time)
 }
 
 fn complaint(hook: &Hook) -> Option<String> {
@@ -250,104 +221,5 @@ fn map_error(why: impl std::fmt::Display) -> Error {
     Error::Unsupported {
         missing: format!("the maps of the eBPF programs cannot be used: {why}"),
         remedy: "use a kernel of 5.17 or later".into(),
-    }
-}
-
-/// Sleeps until a ring has filled to its mark.
-///
-/// Edge-triggered: a ring that merely holds something does not end the sleep.
-struct Waker(std::os::fd::OwnedFd);
-
-impl Waker {
-    fn new(rings: &[libc::c_int]) -> Result<Self> {
-        use std::os::fd::FromRawFd;
-
-        let failed = |_: ()| map_error(std::io::Error::last_os_error());
-        // SAFETY: no pointers.
-        let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if epoll < 0 {
-            return Err(failed(()));
-        }
-        // SAFETY: the descriptor was just made and nobody else has it.
-        let waker = Self(unsafe { std::os::fd::OwnedFd::from_raw_fd(epoll) });
-        for &ring in rings {
-            let events = (libc::EPOLLIN | libc::EPOLLET).cast_unsigned();
-            let mut event = libc::epoll_event { events, u64: 0 };
-            // SAFETY: `event` lives through the call, which copies it.
-            if unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, ring, &raw mut event) } < 0 {
-                return Err(failed(()));
-            }
-        }
-        Ok(waker)
-    }
-
-    /// Ends early on any signal, which does no harm.
-    fn wait(&self, timeout: Duration) {
-        let mut event = libc::epoll_event { events: 0, u64: 0 };
-        let milliseconds = timeout.as_millis().try_into().unwrap_or(libc::c_int::MAX);
-        // SAFETY: there is room for the one event that is asked for.
-        unsafe { libc::epoll_wait(self.0.as_raw_fd(), &raw mut event, 1, milliseconds) };
-    }
-}
-
-/// What did not get through, told apart by kind and cause.
-struct Losses {
-    tallies: PerCpuArray<MapData, Tally>,
-    known: [(u64, u64); kind::NAMES.len()],
-    malformed: u64,
-    /// When the tallies were last read, nanoseconds since the epoch.
-    since: u64,
-}
-
-impl Losses {
-    fn new(tallies: PerCpuArray<MapData, Tally>) -> Self {
-        let since = clock::read().wall(clock::boot_time());
-        Self {
-            tallies,
-            known: Default::default(),
-            malformed: 0,
-            since,
-        }
-    }
-
-    fn take(&mut self, clock: Clock) -> Vec<Loss> {
-        let (from, to) = (self.since, clock.wall(clock::boot_time()));
-        self.since = to;
-        let mut losses = Vec::new();
-        let mut lost = |what, count, cause, place| {
-            if count > 0 {
-                losses.push(Loss {
-                    what,
-                    count,
-                    cause,
-                    place,
-                    from,
-                    to,
-                });
-            }
-        };
-        for (number, what) in kind::NAMES.iter().enumerate() {
-            let (ring, kernel) = self.read(number as u32);
-            let (known_ring, known_kernel) =
-                std::mem::replace(&mut self.known[number], (ring, kernel));
-            lost(what, ring - known_ring, "ring full", "kernel ring");
-            lost(what, kernel - known_kernel, "no buffer", "kernel program");
-        }
-        lost(
-            "record",
-            std::mem::take(&mut self.malformed),
-            "malformed record",
-            "decoder",
-        );
-        losses
-    }
-
-    /// Sums over the CPUs: lost to a full ring, lost in the programs. They only grow.
-    fn read(&self, number: u32) -> (u64, u64) {
-        let Ok(tallies) = self.tallies.get(&number, 0) else {
-            return self.known[number as usize];
-        };
-        let sum = |field: fn(&Tally) -> u64| tallies.iter().map(field).sum();
-        (sum(|tally| tally.lost_ring), sum(|tally| tally.lost_kernel))
     }
 }

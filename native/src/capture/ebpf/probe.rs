@@ -1,5 +1,6 @@
 //! What this host offers and allows, asked before anything is loaded.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::{fs, io};
 
@@ -8,6 +9,10 @@ use crate::error::{Error, Result};
 /// Where the kernel's tracepoints are listed, as `aya` looks for them.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// `PROC_PID_INIT_INO`: the first PID namespace, whose numbers the programs report.
+const PID_NAMESPACE: &str = "/proc/self/ns/pid";
+const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
 
 /// Bits of `CapEff` (`include/uapi/linux/capability.h`).
 const CAP_SYS_ADMIN: u32 = 21;
@@ -32,7 +37,16 @@ pub fn check() -> Result<()> {
     if !Path::new(BTF).exists() {
         return Err(Error::Unsupported {
             missing: format!("this kernel does not describe its types ({BTF} is missing)"),
-            remedy: "use a kernel of 5.8 or later built with CONFIG_DEBUG_INFO_BTF=y".into(),
+            remedy: "use a kernel of 5.17 or later built with CONFIG_DEBUG_INFO_BTF=y".into(),
+        });
+    }
+    let namespace = fs::metadata(PID_NAMESPACE).map_or(FIRST_PID_NAMESPACE, |found| found.ino());
+    if namespace != FIRST_PID_NAMESPACE {
+        return Err(Error::Unsupported {
+            missing: "the agent runs in a PID namespace, where processes have other numbers than \
+                      those the kernel reports"
+                .into(),
+            remedy: "run it on the host, or give its container the host's PID namespace".into(),
         });
     }
     Ok(())

@@ -6,7 +6,7 @@
 use std::collections::{HashMap as Table, VecDeque};
 use std::os::fd::{AsFd, AsRawFd};
 
-use aya::maps::{HashMap, IterableMap, MapData};
+use aya::maps::{HashMap, IterableMap, MapData, MapError};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::decode::Clock;
@@ -30,6 +30,10 @@ struct Pending {
 pub struct Repeats {
     map: HashMap<MapData, RepeatKey, RepeatValue>,
     pending: Table<RepeatKey, Pending>,
+    /// How many of the pending belong to each process.
+    owners: Table<u32, usize>,
+    /// Repeats reported so far.
+    reported: u64,
     due: VecDeque<(u64, RepeatKey)>,
     window: u64,
 }
@@ -40,6 +44,8 @@ impl Repeats {
         Self {
             map,
             pending: Table::new(),
+            owners: Table::new(),
+            reported: 0,
             due: VecDeque::new(),
             window,
         }
@@ -70,15 +76,23 @@ impl Repeats {
             since: event.time,
         };
         self.pending.insert(key, pending);
+        *self.owners.entry(key.pid).or_default() += 1;
         self.due.push_back((time + self.window, key));
     }
 
     /// Emits the events of the windows that have ended at boot time `now`.
     pub fn settle(&mut self, now: u64, clock: Clock, sink: &mut dyn FnMut(Event)) {
         while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
-            let Ok(value) = self.map.get(&key, 0) else {
-                self.pending.remove(&key);
-                continue;
+            let value = match self.map.get(&key, 0) {
+                Ok(value) => value,
+                Err(MapError::KeyNotFound) => {
+                    self.forget(&key);
+                    continue;
+                }
+                Err(_) => {
+                    self.due.push_back((now + self.window, key));
+                    continue;
+                }
             };
             let idle = now.saturating_sub(value.since.max(value.last));
             if idle > IDLE_WINDOWS * self.window {
@@ -88,6 +102,27 @@ impl Repeats {
                 self.due.push_back((now + self.window, key));
             }
         }
+    }
+
+    /// Emits and removes what a process did with the program that it leaves.
+    pub fn leave(&mut self, pid: u32, clock: Clock, sink: &mut dyn FnMut(Event)) {
+        if !self.owners.contains_key(&pid) {
+            return;
+        }
+        let keys: Vec<_> = self
+            .pending
+            .keys()
+            .filter(|key| key.pid == pid)
+            .copied()
+            .collect();
+        for key in keys {
+            self.retire(key, clock, sink);
+        }
+    }
+
+    /// How many repeats were reported.
+    pub fn reported(&self) -> u64 {
+        self.reported
     }
 
     /// Emits and removes everything, when nothing counts any more.
@@ -101,7 +136,19 @@ impl Repeats {
         if let Some(value) = self.take(&key) {
             self.report(key, value, clock, sink);
         }
-        self.pending.remove(&key);
+        self.forget(&key);
+    }
+
+    fn forget(&mut self, key: &RepeatKey) {
+        if self.pending.remove(key).is_none() {
+            return;
+        }
+        if let Some(count) = self.owners.get_mut(&key.pid) {
+            *count -= 1;
+            if *count == 0 {
+                self.owners.remove(&key.pid);
+            }
+        }
     }
 
     fn report(
@@ -125,6 +172,7 @@ impl Repeats {
             last,
         };
         pending.reported = value.count;
+        self.reported += count;
         pending.since = last;
         let mut event = Event {
             time: last,
