@@ -40,7 +40,7 @@ enum event_flag {
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
-	EVENT_OLD_PATH_CUT = 1 << 7,  /* rename: EVENT_PATH_CUT of the old path */
+	EVENT_OLD_PATH_CUT = 1 << 7,  /* rename, exec: EVENT_PATH_CUT of the old path, of the folder */
 };
 
 #define PATH_LIMIT 4096

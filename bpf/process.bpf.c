@@ -53,7 +53,7 @@ int on_exec(u64 *context)
 	struct linux_binprm *program = (void *)context[2];
 	struct event_exec *event;
 	struct scratch *scratch;
-	u16 flags = nameless(program->file->f_inode);
+	u16 flags = nameless(program->file->f_inode), directory_flags = 0;
 
 	if (current_is_muted())
 		return 0;
@@ -66,7 +66,9 @@ int on_exec(u64 *context)
 	event->parent_pid = task->real_parent->tgid;
 	event->arguments_count = program->argc;
 	event->executable_size = append_path(scratch, &program->file->f_path, &flags);
-	event->directory_size = append_path(scratch, &task->fs->pwd, &flags);
+	event->directory_size = append_path(scratch, &task->fs->pwd, &directory_flags);
+	if (directory_flags)
+		flags |= EVENT_OLD_PATH_CUT;
 	event->arguments_size = append_arguments(scratch, task, &flags);
 	event->header.flags = flags;
 	submit_scratch(&critical, RING_CRITICAL, scratch);

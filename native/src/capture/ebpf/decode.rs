@@ -94,15 +94,15 @@ fn exec(record: &[u8]) -> Result<Exec, Malformed> {
     let (executable, rest) = section(rest, exec.executable_size.into())?;
     let (directory, rest) = section(rest, exec.directory_size.into())?;
     let (arguments, _) = section(rest, exec.arguments_size as usize)?;
+    let cut = |flag| exec.header.flags & flag != 0;
     Ok(Exec {
         parent: (exec.parent_pid != 0).then(|| key(exec.parent_pid, exec.parent_start)),
         // A process without a program is a kernel thread; a path without components is the root.
-        executable: if executable.is_empty() {
-            Vec::new()
-        } else {
-            path(executable)
+        executable: match executable {
+            [] => Vec::new(),
+            components => marked(path(components), cut(flag::PATH_CUT)),
         },
-        working_directory: path(directory),
+        working_directory: marked(path(directory), cut(flag::OLD_PATH_CUT)),
         arguments: arguments.to_vec(),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
         arguments_count: exec.arguments_count,
@@ -216,6 +216,15 @@ fn path(components: &[u8]) -> Vec<u8> {
         path.push(b'/');
     }
     path
+}
+
+/// A path whose begin is lost must not look like a whole one, wherever it goes from here.
+fn marked(path: Vec<u8>, cut: bool) -> Vec<u8> {
+    if cut {
+        ["…".as_bytes(), &path].concat()
+    } else {
+        path
+    }
 }
 
 /// The path of a base section and a name section, and what follows them.
