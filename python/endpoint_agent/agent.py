@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import Any
 
 import psutil
 
-from endpoint_agent import config, identity, log
+from endpoint_agent import config, deliver, identity, log
 from endpoint_agent._native import Pipeline, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
 from endpoint_agent.envelope import VERSION, Envelope, Reporter
-from endpoint_agent.errors import AgentError, NotPermittedError
+from endpoint_agent.errors import AgentError, NotPermittedError, RecordingError
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
 from endpoint_agent.signals import RELOAD, STOP, Signals
@@ -34,6 +34,7 @@ READY = 10.0
 DRAIN = 5.0
 TICK = 1.0
 REFRESH = 60.0
+QUIET = 60.0
 
 # Bytes. The default of 8 MiB is not all used, but what a deep call touches stays resident.
 STACK = 262_144
@@ -52,8 +53,11 @@ def run(settings: Settings, config_path: Path, record: Path | None) -> int:
         record: path of a new file that receives the raw kernel records.
 
     Raises:
+        RecordingError: `record` exists; nothing has started.
         AgentError: a part cannot start. Those that had started are stopped again.
     """
+    if record is not None and os.path.lexists(record):
+        raise RecordingError(f"cannot record to {record}: it exists; name a new file")
     threading.stack_size(STACK)
     log.start(settings)
     with Signals() as signals, ExitStack() as parts:
@@ -76,12 +80,22 @@ class Task:
     interval: float
     action: Callable[[], None]
     due: float = 0.0
+    quiet_until: float = 0.0
 
     def run_if_due(self, now: float) -> None:
         """Does it when its time has come. What was missed is not made up for."""
         if now >= self.due:
             self.due = now + self.interval
+            self.run(now)
+
+    def run(self, now: float) -> None:
+        """Does it. That it fails, as where memory is short, is logged and ends nothing."""
+        try:
             self.action()
+        except Exception:
+            if now >= self.quiet_until:
+                self.quiet_until = now + QUIET
+                _LOGGER.exception("a periodic task failed; it is tried again")
 
 
 class Agent:
@@ -89,6 +103,7 @@ class Agent:
 
     def __init__(self, settings: Settings, config_path: Path, parts: ExitStack) -> None:
         """Starts nothing yet. `parts` takes what ends each part."""
+        # As the agent started with them, whatever a reload has changed since.
         self._settings = settings
         self._config_path = config_path
         self._parts = parts
@@ -133,22 +148,31 @@ class Agent:
         return 1
 
     def reload(self) -> None:
-        """Reads the configuration again and applies what a running agent can change."""
+        """Reads the configuration again and applies what a running agent can change.
+
+        Either all of it or, with an error in the log, nothing.
+        """
         try:
             settings = config.load(self._config_path)
+            deliver.check(settings)
+            # The last that can fail, and then changes nothing itself.
             log.start(settings)
-            self._deliverer.reconfigure(settings)
         except AgentError as error:
             _LOGGER.error("the configuration stays as it was: %s", error)
             return
-        before, self._settings = self._settings, settings
+        self._deliverer.reconfigure(settings)
         self._stats.interval = settings.stats_interval
         self._stats.due = time.monotonic() + settings.stats_interval
         _LOGGER.info("%s is read again", self._config_path)
+        for warning in (*settings.warnings, *self._fixed(settings)):
+            _LOGGER.warning("%s", warning)
+
+    def _fixed(self, settings: Settings) -> Iterator[str]:
+        """What of other settings a running agent cannot change."""
         for setting in config.SETTINGS:
             name = setting.attribute
-            if name in FIXED and getattr(before, name) != getattr(settings, name):
-                _LOGGER.warning("%s takes effect at the next start of the agent", setting.key)
+            if name in FIXED and getattr(self._settings, name) != getattr(settings, name):
+                yield f"{setting.key} takes effect at the next start of the agent"
 
     def snapshot(self) -> dict[str, Any]:
         """What `status` tells."""
@@ -211,7 +235,7 @@ class Agent:
         heartbeat = Heartbeat(self._reporter, self._spool, self._coverage)
         self._stats = Task(self._settings.stats_interval, heartbeat.beat)
         # The last record of a run: what follows it, the log's file alone tells.
-        self._parts.callback(heartbeat.beat)
+        self._parts.callback(lambda: self._stats.run(time.monotonic()))
         self._parts.callback(self._events.detach)
 
     def _start_capture(self, record: Path | None) -> None:

@@ -29,6 +29,9 @@ Command = Callable[[argparse.Namespace], int]
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 
+# The only options that may stand before a command.
+FIRST_OPTIONS = ("-h", "--help", "--version")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status. Errors are told on standard error."""
@@ -42,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    options, unknown = _parser().parse_known_args(modern(arguments))
+    words = modern(arguments)
+    _check_first(words)
+    options, unknown = _parser().parse_known_args(words)
     command: Command = options.run
     if unknown and command is not _not_available:
         # Only names: a value may be a secret.
@@ -52,11 +57,20 @@ def _dispatch(arguments: Sequence[str]) -> int:
     return command(options)
 
 
+def _check_first(words: Sequence[str]) -> None:
+    """Refuses options before the command: argparse would take, and show, a value as the command."""
+    first = words[0] if words else ""
+    if first.startswith("-") and first not in FIRST_OPTIONS:
+        name = first.partition("=")[0]
+        raise UsageError(f"unknown option {name} before the command; see endpoint-agent --help")
+
+
 class _Parser(argparse.ArgumentParser):
-    """Tells wrong usage as an exception."""
+    """Tells wrong usage as an exception, without the values of options: they may be secrets."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see {self.prog} --help")
+        message, ignored, _ = message.partition("ignored explicit argument")
+        raise UsageError(f"{message}{ignored and 'takes no value'}; see {self.prog} --help")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,7 +169,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to 86400")
+        raise argparse.ArgumentTypeError("the value is not a number of seconds up to 86400")
     return value
 
 
@@ -171,6 +185,10 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from endpoint_agent import support
+
+    # Before the configuration, which root alone may be able to read, and before anything is made.
+    support.require(support.facts())
     # The agent puts the warnings into its log.
     settings = load(options.config)
     from endpoint_agent.agent import run

@@ -60,9 +60,15 @@ class EventHandler(logging.Handler):
             self.release()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Reports one record, or counts it."""
+        """Reports one record, or counts it. A fault in that does not reach who logs."""
         if self._reporting:
             return  # The queue itself logs: its message stays in the file.
+        try:
+            self._take(record)
+        except Exception:
+            self.handleError(record)
+
+    def _take(self, record: logging.LogRecord) -> None:
         if self._reporter is None:
             self._keep(record)
             return

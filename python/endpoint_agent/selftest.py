@@ -19,7 +19,7 @@ import orjson
 from endpoint_agent import support
 from endpoint_agent._native import Pipeline, Spool
 from endpoint_agent.envelope import VERSION, Envelope
-from endpoint_agent.errors import AgentError, NotPermittedError, UnsupportedError
+from endpoint_agent.errors import AgentError
 
 SOURCE = "ebpf"
 
@@ -78,7 +78,7 @@ def check(as_json: bool) -> int:
     """
     result = Result(support.kernel(), support.facts())
     try:
-        _require(result.facts)
+        support.require(result.facts)
         with _scratch() as folder:
             _prove(result, folder)
     except AgentError as error:
@@ -87,15 +87,6 @@ def check(as_json: bool) -> int:
     finally:
         print(_as_json(result) if as_json else "\n".join(_lines(result)), flush=True)
     return 0 if result.passed else 1
-
-
-def _require(facts: list[support.Fact]) -> None:
-    """Refuses a host that cannot work, naming all it lacks at once."""
-    unmet = [fact for fact in facts if not fact.met]
-    if unmet:
-        message = "; ".join(f"{fact.name}: {fact.detail}: {fact.remedy}" for fact in unmet)
-        only_rights = all(fact.name == "capabilities" for fact in unmet)
-        raise (NotPermittedError if only_rights else UnsupportedError)(message)
 
 
 @contextmanager
@@ -224,7 +215,7 @@ def _as_json(result: Result) -> str:
 
 def _lines(result: Result) -> Iterator[str]:
     yield f"endpoint-agent {VERSION} on Linux {result.kernel}"
-    yield from _table("Host", ((fact.name, fact.met, fact.detail) for fact in result.facts))
+    yield from _table("Host", ((fact.name, bool(fact.met), fact.detail) for fact in result.facts))
     hooks = (
         (hook, state == "attached", f"{state} {reason}") for hook, state, reason in result.coverage
     )

@@ -6,18 +6,32 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from endpoint_agent.errors import NotPermittedError, UnsupportedError
+
+# The first with bpf_loop, which the programs call.
+MINIMUM_KERNEL = "5.17"
+
 MAX_BTF = 67_108_864
 
 # linux/capability.h. Before Linux 5.8, and where it is held, the first stands for the others.
 CAP_SYS_ADMIN = 21
 CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
+# linux/proc_ns.h: the number of the PID namespace that the kernel booted with.
+INITIAL_PID_NAMESPACE = "pid:[4026531836]"
+
+BTF = "BTF"
+KERNEL = f"kernel {MINIMUM_KERNEL}"
+CAPABILITY = "capabilities"
+
 REMEDIES = {
-    "BTF": "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y",
-    "ring buffer": "boot Linux 5.8 or newer",
+    BTF: f"boot Linux {MINIMUM_KERNEL} or newer, built with CONFIG_DEBUG_INFO_BTF=y",
+    KERNEL: f"boot Linux {MINIMUM_KERNEL} or newer",
     "tracefs": "boot a kernel built with CONFIG_FTRACE=y",
-    "capabilities": "run as root, or give the process CAP_BPF and CAP_PERFMON",
+    CAPABILITY: "run as root, or give the process CAP_BPF and CAP_PERFMON",
     "lockdown": "boot without lockdown=confidentiality",
+    "PID namespace": "run the agent on the host, or its container with the host's PID namespace "
+    "(--pid=host)",
 }
 
 
@@ -26,29 +40,44 @@ class Fact:
     """One thing a source needs."""
 
     name: str
-    met: bool
+    met: bool | None
+    """None where it cannot be known before something else is met."""
     detail: str
 
     @property
     def remedy(self) -> str:
-        """What to do when it is not met."""
-        return "" if self.met else REMEDIES[self.name]
+        """What to do when it is known not to be met."""
+        return REMEDIES[self.name] if self.met is False else ""
 
 
 def facts(root: Path = Path("/")) -> list[Fact]:
     """What the eBPF source needs of the host. `root`: where /proc and /sys are found."""
     btf = _read(root / "sys/kernel/btf/vmlinux", MAX_BTF)
-    ring = b"\0BPF_MAP_TYPE_RINGBUF\0" in btf
     file_systems = _read(root / "proc/filesystems").split()
     missing = missing_capabilities(_read(root / "proc/self/status"))
     locked = b"[confidentiality]" in _read(root / "sys/kernel/security/lockdown")
     return [
-        Fact("BTF", bool(btf), "/sys/kernel/btf/vmlinux" if btf else "missing"),
-        Fact("ring buffer", ring, "known to the kernel" if ring else "unknown to the kernel"),
+        Fact(BTF, bool(btf), "/sys/kernel/btf/vmlinux" if btf else "missing"),
+        _kernel_fact(btf),
         Fact("tracefs", b"tracefs" in file_systems, _tracefs(root)),
-        Fact("capabilities", not missing, ", ".join(missing) + " missing" if missing else "all"),
+        Fact(CAPABILITY, not missing, ", ".join(missing) + " missing" if missing else "all"),
         Fact("lockdown", not locked, "confidentiality" if locked else "does not forbid eBPF"),
+        _pid_namespace(root),
     ]
+
+
+def require(found: list[Fact]) -> None:
+    """Refuses a host that cannot work, naming all it lacks at once.
+
+    Raises:
+        NotPermittedError: it lacks capabilities only.
+        UnsupportedError: it lacks a feature.
+    """
+    unmet = [fact for fact in found if fact.met is False]
+    if unmet:
+        message = "; ".join(f"{fact.name}: {fact.detail}: {fact.remedy}" for fact in unmet)
+        only_rights = all(fact.name == CAPABILITY for fact in unmet)
+        raise (NotPermittedError if only_rights else UnsupportedError)(message)
 
 
 def missing_capabilities(status: bytes) -> list[str]:
@@ -64,6 +93,25 @@ def kernel() -> str:
     """Release and machine of the running kernel."""
     name = os.uname()
     return f"{name.release} {name.machine}"
+
+
+def _kernel_fact(btf: bytes) -> Fact:
+    """Decided by what the kernel says of itself: a distribution's version number may mislead."""
+    if not btf:
+        return Fact(KERNEL, None, "not known without BTF")
+    loop = b"\0BPF_FUNC_loop\0" in btf
+    return Fact(KERNEL, loop, "it has bpf_loop" if loop else "it lacks bpf_loop")
+
+
+def _pid_namespace(root: Path) -> Fact:
+    """The capture tells a process by its number in the initial namespace."""
+    name = "PID namespace"
+    try:
+        own = str((root / "proc/self/ns/pid").readlink())
+    except OSError:
+        return Fact(name, None, "not told by /proc")
+    initial = own == INITIAL_PID_NAMESPACE
+    return Fact(name, initial, "the host's" if initial else "a container's")
 
 
 def _tracefs(root: Path) -> str:

@@ -18,7 +18,7 @@ from endpoint_agent import agent, envelope, log
 from endpoint_agent._native import Spool
 from endpoint_agent.agent import Task, prepare_folder
 from endpoint_agent.config import Settings, load
-from endpoint_agent.errors import AgentError, UnsupportedError
+from endpoint_agent.errors import AgentError, RecordingError, UnsupportedError
 from endpoint_agent.status import SOCKET_NAME, ask
 
 # Nothing listens on the discard port, so that the queue keeps what the agent reports.
@@ -250,6 +250,91 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path, config_path: Path) 
     assert logging.getLogger("endpoint_agent").level == logging.INFO
     reasons = [words(record) for record in left(tmp_path)]
     assert "the configuration stays as it was" in reasons
+
+
+def test_a_reload_whose_intake_cannot_be_used_changes_nothing(
+    tmp_path: Path, config_path: Path
+) -> None:
+    text = f"LogLevel: debug\nIntakeURL: https://127.0.0.1:9\nCABundlePath: {tmp_path}/none.pem\n"
+    config_path.write_text(config_path.read_text().replace("IntakeURL: http://127.0.0.1:9\n", ""))
+    run(config_path, reload_with(config_path, text, "stays as it was: CABundlePath: "))
+
+    assert logging.getLogger("endpoint_agent").level == logging.INFO
+
+
+def test_what_needs_a_restart_is_told_against_the_settings_of_the_start(config_path: Path) -> None:
+    before = config_path.read_text()
+    told: list[str] = []
+
+    def reload(settings: Settings, extra: str) -> None:
+        config_path.write_text(before + extra)
+        seen = settings.log_file.read_text().count("is read again")
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: settings.log_file.read_text().count("is read again") > seen)
+        time.sleep(0.05)
+        told.append(settings.log_file.read_text().rpartition("is read again")[2])
+
+    changed = "EventBufferCacheSize: 50\n"
+    run(
+        config_path,
+        lambda settings: reload(settings, changed),
+        # The same file again: the change still waits for the start.
+        lambda settings: reload(settings, changed),
+        # What was there at the start: nothing waits any more.
+        lambda settings: reload(settings, ""),
+    )
+
+    assert ["EventBufferCacheSize takes effect" in line for line in told] == [True, True, False]
+
+
+def test_an_existing_recording_is_refused_before_anything_starts(
+    tmp_path: Path, config_path: Path
+) -> None:
+    record = tmp_path / "recording"
+    record.symlink_to("nowhere")
+
+    with pytest.raises(RecordingError, match="it exists; name a new file") as raised:
+        agent.run(load(config_path), config_path, record)
+
+    assert raised.value.exit_status == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "recording"}
+
+
+def test_a_task_that_fails_is_logged_once_a_minute_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries: list[float] = []
+
+    def fail() -> None:
+        tries.append(now)
+        raise OSError(24, "Too many open files")
+
+    task = Task(1.0, fail)
+    with caplog.at_level(logging.ERROR):
+        for now in range(62):
+            task.run_if_due(float(now))
+
+    assert len(tries) == 62
+    assert [record.message for record in caplog.records] == [
+        "a periodic task failed; it is tried again"
+    ] * 2
+
+
+def test_a_host_short_of_descriptors_does_not_end_the_agent(
+    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[str]:
+        raise OSError(24, "Too many open files")
+
+    def shortage(settings: Settings) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(envelope, "addresses", fail)
+            wait_for(lambda: "Too many open files" in settings.log_file.read_text())
+
+    monkeypatch.setattr(agent, "REFRESH", 0.0)
+
+    assert run(config_path, shortage) == 0
+    assert words(left(tmp_path)[-1]) == "stats"
 
 
 def test_the_state_folder_is_made_private(tmp_path: Path) -> None:

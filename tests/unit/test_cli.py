@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import endpoint_agent
+from endpoint_agent import support
 from endpoint_agent.cli import main
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
 from endpoint_agent.spelling import modern
@@ -25,6 +26,12 @@ MockRoom = Callable[..., Calls]
 @pytest.fixture(autouse=True)
 def no_key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENDPOINT_AGENT_INTAKE_KEY", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def able_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host lacks nothing, whoever runs the tests."""
+    monkeypatch.setattr(support, "facts", list)
 
 
 @pytest.fixture
@@ -84,6 +91,23 @@ def test_nothing_starts_with_a_wrong_configuration(
     assert capsys.readouterr().err == (
         f"endpoint-agent: {config}:2: LogMaxSize: found 'big'; "
         "allowed: a whole number from 1 to 10000 MB\n"
+    )
+
+
+def test_a_host_that_cannot_work_is_told_before_the_configuration_is_read(
+    mock_room: MockRoom,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fact = support.Fact("capabilities", False, "CAP_BPF missing")
+    monkeypatch.setattr(support, "facts", lambda: [fact])
+    calls = mock_room("agent", "run")
+    assert main(["run", "--config", str(tmp_path / "for-root-alone")]) == 3
+    assert calls == []
+    assert capsys.readouterr().err == (
+        "endpoint-agent: capabilities: CAP_BPF missing: "
+        "run as root, or give the process CAP_BPF and CAP_PERFMON\n"
     )
 
 
@@ -163,6 +187,15 @@ def test_serve_takes_keys_from_everywhere(
         ("check abcd", "a word too many; see endpoint-agent check --help"),
         ("replay", "the following arguments are required: FILE"),
         ("run --config", "argument --config: expected one argument"),
+        ("--intake-key abcd run", "unknown option --intake-key before the command; see endpoint"),
+        ("-intake-key abcd", "unknown option --intake-key before the command"),
+        ("-intake_key=abcd run", "unknown option --intake-key before the command"),
+        ("--help=abcd", "unknown option --help before the command"),
+        ("run --intake-key abcd", "unknown option --intake-key; see endpoint-agent run --help"),
+        ("replay --intake-key abcd", "unknown option --intake-key"),
+        ("check --json=abcd", "argument --json: takes no value; see endpoint-agent check --help"),
+        ("serve --data D --tls-self-signed=abcd", "argument --tls-self-signed: takes no value"),
+        ("live --seconds abcd", "is not a number of seconds up to 86400"),
     ],
 )
 def test_wrong_usage_is_told_with_status_2(
@@ -301,7 +334,7 @@ def test_the_module_is_the_command() -> None:
 def test_a_room_is_imported_only_by_its_command() -> None:
     code = (
         "import sys, endpoint_agent.cli; "
-        "heavy = {'httpx', 'psutil', 'orjson', 'yaml'}; "
+        "heavy = {'httpx', 'psutil', 'orjson', 'endpoint_agent.agent'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

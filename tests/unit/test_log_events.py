@@ -191,6 +191,22 @@ def test_a_queue_that_logs_does_not_recurse(handler: EventHandler, logger: loggi
     assert reporter.calls == 1
 
 
+def test_a_fault_in_reporting_does_not_reach_who_logs(
+    handler: EventHandler, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class MockReporter:
+        """A mock that fails."""
+
+        def report(self, event: Any, **members: Any) -> bool:
+            raise MemoryError
+
+    reporter: Any = MockReporter()
+    handler.attach(reporter)
+    logger.warning("something")
+
+    assert capsys.readouterr().err.count("--- Logging error ---") == 1
+
+
 def test_a_closed_queue_is_no_error(
     handler: EventHandler, logger: logging.Logger, reporter: Reporter, spool: Spool
 ) -> None:

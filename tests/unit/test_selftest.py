@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from endpoint_agent import selftest, support
-from endpoint_agent.errors import AgentError, NotPermittedError, UnsupportedError
+from endpoint_agent.errors import AgentError
 from endpoint_agent.selftest import acts, recognise
 
 FOLDER = "endpoint-agent-check-x7"
@@ -62,17 +62,6 @@ def test_all_acts_in_one_batch_or_several() -> None:
     recognise(body(KNOWN[4:]), expected)
 
     assert all(act.seen for act in expected)
-
-
-def test_a_host_that_lacks_rights_only_is_not_permitted() -> None:
-    with pytest.raises(NotPermittedError, match="capabilities: missing: run as root") as raised:
-        selftest._require([fact("BTF", True), fact("capabilities", False)])
-    assert raised.value.exit_status == 3
-
-
-def test_a_host_that_lacks_a_feature_is_unsupported_and_told_all() -> None:
-    with pytest.raises(UnsupportedError, match=r"BTF: missing: boot .*; capabilities: missing: ru"):
-        selftest._require([fact("BTF", False), fact("capabilities", False)])
 
 
 def test_a_refusal_is_reported_with_the_facts(

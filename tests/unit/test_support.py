@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from endpoint_agent import support
+from endpoint_agent.errors import NotPermittedError, UnsupportedError
 
 ALL = f"Name:\tx\nCapEff:\t{1 << 21:016x}\n"
 NEW = f"CapEff:\t{1 << 38 | 1 << 39:016x}\n"
@@ -21,15 +22,27 @@ def write(root: Path, **files: str | bytes) -> Path:
     return root
 
 
+def in_pid_namespace(root: Path, number: int) -> None:
+    link = root / "proc/self/ns/pid"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"pid:[{number}]")
+
+
+def told(root: Path, name: str) -> support.Fact:
+    """The fact of a name."""
+    return next(fact for fact in support.facts(root) if fact.name == name)
+
+
 def test_a_host_with_everything(tmp_path: Path) -> None:
     root = write(
         tmp_path,
-        sys__kernel__btf__vmlinux=b"\x9f\xeb\0BPF_MAP_TYPE_RINGBUF\0",
+        sys__kernel__btf__vmlinux=b"\x9f\xeb\0BPF_FUNC_loop\0",
         sys__kernel__security__lockdown="[none] integrity confidentiality",
         proc__filesystems="nodev\ttracefs\n\text4\n",
         proc__self__status=NEW,
         proc__self__mounts="tracefs /sys/kernel/tracing tracefs rw 0 0\n",
     )
+    in_pid_namespace(root, 4_026_531_836)
 
     facts = {fact.name: fact for fact in support.facts(root)}
 
@@ -39,17 +52,54 @@ def test_a_host_with_everything(tmp_path: Path) -> None:
 
 
 def test_an_empty_host_lacks_everything_and_each_has_a_remedy(tmp_path: Path) -> None:
-    unmet = {fact.name: fact for fact in support.facts(tmp_path) if not fact.met}
+    unmet = {fact.name: fact for fact in support.facts(tmp_path) if fact.met is False}
 
-    assert unmet.keys() == {"BTF", "ring buffer", "tracefs", "capabilities"}
+    assert unmet.keys() == {"BTF", "tracefs", "capabilities"}
     assert all(fact.remedy for fact in unmet.values())
     assert unmet["capabilities"].detail == "CAP_PERFMON, CAP_BPF missing"
+
+
+def test_what_is_read_from_btf_is_not_known_without_it(tmp_path: Path) -> None:
+    fact = told(tmp_path, "kernel 5.17")
+
+    assert (fact.met, fact.detail, fact.remedy) == (None, "not known without BTF", "")
+    with pytest.raises(UnsupportedError) as raised:
+        support.require([fact, support.Fact("BTF", False, "missing")])
+    assert str(raised.value).startswith("BTF: missing: boot Linux 5.17 or newer, built with ")
+
+
+def test_a_kernel_without_bpf_loop_is_too_old(tmp_path: Path) -> None:
+    write(tmp_path, sys__kernel__btf__vmlinux=b"\x9f\xeb\0BPF_MAP_TYPE_RINGBUF\0")
+    fact = told(tmp_path, "kernel 5.17")
+
+    assert (fact.met, fact.remedy) == (False, "boot Linux 5.17 or newer")
+
+
+def test_a_container_of_its_own_processes_is_refused(tmp_path: Path) -> None:
+    in_pid_namespace(tmp_path, 4_026_532_201)
+    fact = told(tmp_path, "PID namespace")
+
+    assert fact.met is False
+    assert fact.remedy.endswith("(--pid=host)")
+
+
+def test_a_host_that_lacks_rights_only_is_not_permitted() -> None:
+    found = [support.Fact("BTF", True, "here"), support.Fact("capabilities", False, "missing")]
+    with pytest.raises(NotPermittedError, match="capabilities: missing: run as root") as raised:
+        support.require(found)
+    assert raised.value.exit_status == 3
+
+
+def test_a_host_that_lacks_a_feature_is_unsupported_and_told_all() -> None:
+    found = [support.Fact("BTF", False, "missing"), support.Fact("capabilities", False, "missing")]
+    with pytest.raises(UnsupportedError, match=r"BTF: missing: boot .*; capabilities: missing: ru"):
+        support.require(found)
 
 
 def test_lockdown_is_told(tmp_path: Path) -> None:
     root = write(tmp_path, sys__kernel__security__lockdown="none integrity [confidentiality]")
 
-    assert not next(fact for fact in support.facts(root) if fact.name == "lockdown").met
+    assert told(root, "lockdown").met is False
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,15 @@ class IntakeClient:
         return printable(text, self.settings.intake_key)
 
 
+def check(settings: Settings) -> None:
+    """Makes sure that the intake of the settings could be talked to; connects nothing.
+
+    Raises:
+        ConfigError: an address or the CA bundle cannot be used.
+    """
+    IntakeClient(settings).close()
+
+
 def _explained(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     if "CERTIFICATE_VERIFY_FAILED" not in text:
