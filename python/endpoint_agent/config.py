@@ -22,6 +22,16 @@ from endpoint_agent.errors import ConfigError
 DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
 INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
 
+# Keys of the original agent for what this version cannot do.
+NOT_AVAILABLE = (
+    "EnableDNSResolutions",
+    "HashesExcludedPaths",
+    "OptimizationRules",
+    "RemoteOptimizationRules",
+    "logfiles",
+    "roles",
+)
+
 Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 
 
@@ -305,6 +315,8 @@ def _to_path(type_: type, value: object) -> Path:
 
 
 def _unknown(key: str) -> str:
+    if key.lower() in map(str.lower, NOT_AVAILABLE):
+        return "is known to the original agent, but not available in this version; remove it"
     by_lower = {known.lower(): known for known in _BY_KEY}
     close = difflib.get_close_matches(key.lower(), by_lower, n=1)
     if close:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,11 @@ class Envelope:
     """The members common to all events, as they are now."""
 
     def __init__(self, agent_id: str) -> None:
-        """Reads the facts of the host. `agent_id`: 64 hexadecimal digits."""
-        self.agent = {"id": agent_id, "version": VERSION}
+        """Reads the facts of the host. `agent_id`: 64 hexadecimal digits.
+
+        `agent.ephemeral_id` tells the run: `event.sequence` counts from 1 in each.
+        """
+        self.agent = {"id": agent_id, "ephemeral_id": str(uuid.uuid4()), "version": VERSION}
         self.host = _host()
 
     def refresh(self) -> bool:

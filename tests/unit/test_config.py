@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint_agent.config import SETTINGS, Settings, load
+from endpoint_agent.config import NOT_AVAILABLE, SETTINGS, Settings, load
 from endpoint_agent.configfile import MAX_BYTES
 from endpoint_agent.errors import ConfigError
 
@@ -222,13 +222,21 @@ def test_plain_http_is_for_this_machine_only(config: Write, url: str, accepted: 
         ("IntakeURI", "did you mean IntakeURL?"),
         ("intakekey", "did you mean IntakeKey?"),
         ("log_level", "did you mean LogLevel?"),
-        ("OptimizationRules", "allowed: IntakeKey, IntakeURL, Region, "),
         ("Warnings", "allowed: IntakeKey, IntakeURL, Region, "),
     ],
 )
 def test_an_unknown_key_is_refused_with_a_remedy(config: Write, key: str, remedy: str) -> None:
     path = config(f"IntakeKey: abc\n{key}: 1\n")
     assert error(path).startswith(f"{path}:2: {key}: is no setting; {remedy}")
+
+
+@pytest.mark.parametrize("key", [*NOT_AVAILABLE, "LogFiles"])
+def test_a_key_of_the_original_that_is_not_built_yet_says_so(config: Write, key: str) -> None:
+    path = config(f"IntakeKey: abc\n{key}: [a]\n")
+    assert error(path) == (
+        f"{path}:2: {key}: is known to the original agent, "
+        "but not available in this version; remove it"
+    )
 
 
 def test_a_key_given_twice_is_refused(config: Write) -> None:

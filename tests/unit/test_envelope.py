@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,11 +37,21 @@ def test_members_are_those_of_the_samples() -> None:
     members = json.loads(b"{" + Envelope(AGENT_ID).members() + b"}")
 
     assert members.keys() == {"agent", "host"}
+    assert members["agent"].keys() == {"id", "ephemeral_id", "version"}
     assert members["agent"]["id"] == AGENT_ID
     assert re.fullmatch(r"v\d+\.\d+\.\d+.*", members["agent"]["version"])
     assert members["host"].keys() == {"hostname", "ip", "os"}
     assert members["host"]["hostname"] == socket.gethostname()
     assert members["host"]["os"] == {"type": "linux"}
+
+
+def test_each_run_has_an_id_of_its_own_that_stays() -> None:
+    one, two = Envelope(AGENT_ID), Envelope(AGENT_ID)
+    before = one.agent["ephemeral_id"]
+    one.refresh()
+
+    assert uuid.UUID(before).version == 4
+    assert one.agent["ephemeral_id"] == before != two.agent["ephemeral_id"]
 
 
 def test_addresses_of_this_host_are_valid_and_not_loopback() -> None:

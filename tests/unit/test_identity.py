@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import stat
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_what_a_crash_left_is_replaced(tmp_path: Path) -> None:
 
     assert [path.name for path in tmp_path.iterdir()] == [identity.FILE_NAME]
     assert identity.load(tmp_path) == made
+
+
+def test_the_folder_is_synced_after_the_file_is_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[bool, list[str]]] = []
+
+    def note(descriptor: int) -> None:
+        names = [path.name for path in tmp_path.iterdir()]
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names))
+
+    monkeypatch.setattr(os, "fsync", note)
+    identity.load(tmp_path)
+
+    part, whole = identity.FILE_NAME + ".part", identity.FILE_NAME
+    assert synced == [(False, [part]), (True, [whole])]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
