@@ -6,6 +6,7 @@ import errno
 import gzip
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -142,8 +143,7 @@ class RotatingFile(logging.Handler):
 
     def _open(self) -> int:
         self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._path, flags, 0o600)
+        return _open_own(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def _shut(self) -> None:
         if self._descriptor >= 0:
@@ -177,14 +177,29 @@ class RotatingFile(logging.Handler):
         return self._path.with_name(f"{self._path.name}.{number}{suffix}")
 
 
+def _open_own(path: Path, flags: int) -> int:
+    """Opens a regular file of this user: where others may write to the folder, what stands under
+    the name may be a trap of theirs."""
+    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o600)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a regular file of the agent's user")
+
+
 def _compress(path: Path) -> None:
     """Replaces a file by its gzip. Where there is no room for that the file stays as it is."""
     part = path.with_name(path.name + ".part")
     try:
         part.unlink(missing_ok=True)
-        # Level 1: other threads wait for the log while it is compressed.
-        with path.open("rb") as source, gzip.open(part, "xb", 1) as target:
-            part.chmod(0o600)
+        with (
+            os.fdopen(_open_own(path, os.O_RDONLY), "rb") as source,
+            os.fdopen(_open_own(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as sink,
+            # Level 1: other threads wait for the log while it is compressed.
+            gzip.open(sink, "wb", 1) as target,
+        ):
             while block := source.read(65536):
                 target.write(block)
         part.replace(path.with_name(path.name + ".gz"))

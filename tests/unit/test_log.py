@@ -199,6 +199,43 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         RotatingFile(path, max_bytes=1000, backups=1, compress=False)
 
 
+def test_a_pipe_is_neither_awaited_nor_written(tmp_path: Path) -> None:
+    path = tmp_path / "agent.log"
+    os.mkfifo(path)
+    with pytest.raises(AgentError, match=r"agent\.log: .*; set LogFile"):
+        RotatingFile(path, max_bytes=1000, backups=1, compress=False)
+
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(AgentError, match="it is not a regular file of the agent's user"):
+        RotatingFile(path, max_bytes=1000, backups=1, compress=False)
+    os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give a file away")
+def test_a_file_of_another_user_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "agent.log"
+    path.touch(0o666)
+    os.chown(path, 65534, 65534)
+
+    with pytest.raises(AgentError, match="it is not a regular file of the agent's user"):
+        RotatingFile(path, max_bytes=1000, backups=1, compress=False)
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("trap", ["link", "pipe"])
+def test_what_was_put_in_the_place_of_a_backup_is_not_read(tmp_path: Path, trap: str) -> None:
+    path, secret = tmp_path / "agent.log.1", tmp_path / "secret"
+    secret.write_text("a secret")
+    if trap == "link":
+        path.symlink_to(secret)
+    else:
+        os.mkfifo(path)
+
+    log._compress(path)
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["agent.log.1", "secret"]
+
+
 def test_a_folder_that_may_not_be_written_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
