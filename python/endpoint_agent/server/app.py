@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 
 from endpoint_agent.server import bodies, keys
 from endpoint_agent.server.clock import given_time
@@ -63,10 +64,14 @@ class Intake:
         app = Starlette(
             routes=[
                 *routes,
-                Mount(REGIONAL_PREFIX, routes=routes),
+                Mount(REGIONAL_PREFIX, Router(routes, redirect_slashes=False)),
                 Route(REGIONAL_PREFIX, self._receiver(FORMS["/"]), methods=["POST"]),
             ],
-            exception_handlers={Refusal: _refused, ClientDisconnect: _gone},
+            exception_handlers={
+                Refusal: _refused,
+                HTTPException: _unrouted,
+                ClientDisconnect: _gone,
+            },
         )
         app.router.redirect_slashes = False
         return app
@@ -166,6 +171,14 @@ async def _refused(request: Request, refusal: Exception) -> Response:
     answer = _json(refusal.status, {"error": refusal.message})
     if refusal.status == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER)
+    return answer
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """No such path (404), or the path does not take the method (405)."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    answer = _json(error.status_code, {"error": f"{error.detail}: see the paths of the API"})
+    answer.headers.update(error.headers or {})
     return answer
 
 

@@ -184,9 +184,16 @@ def test_long_head(sender: httpx.Client) -> None:
 
 
 def test_methods_and_paths(sender: httpx.Client) -> None:
-    assert sender.get("/plain").status_code == 405
-    assert sender.post("/events", content=b"x").status_code == 405
-    assert sender.post("/plain/", content=b"x").status_code == 404
+    for prefix in ("", "/api/v1/intake-http"):
+        answers = {
+            sender.get(f"{prefix}/plain"): (405, {"POST"}),
+            sender.post(f"{prefix}/events", content=b"x"): (405, {"GET", "HEAD"}),
+            sender.post(f"{prefix}/plain/", content=b"x"): (404, {""}),
+        }
+        for answer, expected in answers.items():
+            allowed = set(answer.headers.get("Allow", "").split(", "))
+            assert (answer.status_code, allowed) == expected
+            assert answer.json()["error"].endswith(": see the paths of the API")
 
 
 def test_strangers_do_not_take_the_place_of_senders(intake, sender: httpx.Client) -> None:
