@@ -39,20 +39,21 @@ class Child:
     def __init__(
         self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
     ) -> None:
-        """Starts it. What it prints, and the agent's log, goes to the file `log`."""
+        """Starts it. What it prints, and the agent's log, goes to the file `log`.
+
+        Raises:
+            AgentError: the host does not let it start.
+        """
         self._name = name
         self._log = log
-        with log.open("wb") as output:
-            # -P: a module in the current folder is not for root to run.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "endpoint_agent", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
+        # -P: a module in the current folder is not for root to run.
+        command = [sys.executable, "-P", "-m", "endpoint_agent", *arguments]
+        try:
+            self._process = _start(command, log, {**os.environ, **environment})
+        except (OSError, subprocess.SubprocessError) as error:
+            raise AgentError(
+                f"cannot start the {name}: {error}; see what limits processes and files"
+            ) from error
 
     def check(self, patience: float = 0.0) -> None:
         """Makes sure that it runs, and does not end within `patience` seconds.
@@ -91,6 +92,21 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _start(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
 
 
 def _how(status: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from endpoint_agent.errors import AgentError
 from endpoint_agent.live.children import Child, ChildEndedError
 
 StandIn = Callable[[str], Child]
@@ -54,6 +55,14 @@ def test_the_command_and_the_environment_reach_it(stand_in: StandIn) -> None:
     child = stand_in('echo "$SECRET"; echo "$@" >&2')
     ended(child)
     assert child.output() == "in the environment\n-P -m endpoint_agent run\n"
+
+
+def test_a_child_that_cannot_start_is_an_error_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    with pytest.raises(AgentError, match=r"cannot start the agent: .*No such file or directory"):
+        Child("agent", ["run"], tmp_path / "agent.log", {})
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_it(stand_in: StandIn) -> None:
