@@ -117,19 +117,27 @@ def test_every_event_is_a_line_until_ctrl_c(view: View, tmp_path: Path) -> None:
     assert not any(child.is_running() for child in children)
 
 
-def test_on_a_terminal_it_draws_until_its_time_is_over(view: View, tmp_path: Path) -> None:
-    command = "exec " + shlex.join([*COMMAND, "live", "--seconds", "10"])
-    view.start("script", "--quiet", "--return", "--command", command, "/dev/null")
+def test_on_a_terminal_it_draws(view: View, tmp_path: Path) -> None:
+    command = "exec " + shlex.join([*COMMAND, "live"])
+    view.start("script", "--quiet", "--return", "--flush", "--command", command, "/dev/null")
     wait(view.answers)
     act(tmp_path)
+    wait(lambda: re.search(r"\d\d:\d\d:\d\d\b", view.output))
+    view.process.children()[0].terminate()
 
     assert view.end() == 0
     before, drawn, after = view.output.replace("\x1b[?1049l", "\x1b[?1049h").split("\x1b[?1049h")
     assert before == ""
-    assert re.search(r"\d\d:\d\d:\d\d\b", drawn), "no event was shown"
     assert "\x1b[2J" not in drawn
     assert "Into the queue: the sum holds" in after
     assert "\x1b" not in after
+
+
+def test_it_ends_when_its_time_is_over(view: View) -> None:
+    view.start(*COMMAND, "live", "--seconds", "0.1")
+
+    assert view.end() == 1
+    assert view.output == "The agent had not started yet.\n"
 
 
 def test_an_agent_that_dies_is_told(view: View) -> None:
