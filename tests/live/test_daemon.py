@@ -109,6 +109,7 @@ def test_every_event_says_whose_it_is(tmp_path: Path, intake: Intake, agent: Age
     assert {event["agent"]["id"] for event in events} == {
         (agent.state / "agent-id").read_text()[:64]
     }
+    assert len({event["agent"]["ephemeral_id"] for event in events}) == 1
     assert {event["host"]["hostname"] for event in events} == {socket.gethostname()}
     assert {event["event"]["provider"] for event in events} == {"SEKOIA-IO-Endpoint"}
 
@@ -222,31 +223,3 @@ def test_status_prints_the_balance(intake: Intake, agent: Agent) -> None:
     assert "Out of the queue" in running.stdout
     assert ended.returncode == 1
     assert "no agent runs" in ended.stderr
-
-
-def test_check_proves_the_coverage_of_this_host() -> None:
-    check = subprocess.run([*COMMAND, "check", "--json"], capture_output=True, timeout=60)
-    answer = json.loads(check.stdout)
-
-    assert [name for name, seen in answer["proof"].items() if not seen] == []
-    assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
-    assert any(state == "attached" for _, state, _ in answer["coverage"])
-
-
-@pytest.mark.parametrize("command", ["check", "run"])
-def test_without_capabilities_the_error_names_them(
-    command: str, intake: Intake, agent: Agent
-) -> None:
-    agent.configure(intake.url)
-    options = ["--config", str(agent.config)] if command == "run" else []
-
-    done = subprocess.run(
-        ["setpriv", "--bounding-set=-all", *COMMAND, command, *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-    assert done.returncode == 3
-    assert "CAP_BPF" in done.stderr
-    assert "root" in done.stderr
