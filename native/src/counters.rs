@@ -54,7 +54,7 @@ counters! {
     LostQueue => "lost_queue",
     /// Records written to the queue in this run.
     Spooled => "spooled",
-    /// Records found in the queue at start.
+    /// Records found in the queue at start, and those evicted before without an event that says so.
     Recovered => "recovered",
     /// Records the intake has accepted.
     Delivered => "delivered",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::evictions::{Evicted, Evictions};
 use super::folder::Folder;
 use super::segment::NUMBERS_END;
 use crate::error::{Error, Result};
@@ -14,9 +15,9 @@ use crate::error::{Error, Result};
 pub(super) const NAME: &str = "cursor";
 
 /// The last four bytes are the format's version.
-const MAGIC: [u8; 8] = *b"\xffEAC\x01\0\0\0";
+const MAGIC: [u8; 8] = *b"\xffEAC\x02\0\0\0";
 /// Bytes of a slot before its checksum.
-const SLOT: usize = 64;
+const SLOT: usize = 104;
 /// The slots lie in different blocks, so that no torn block can take both.
 const OFFSETS: [u64; 2] = [0, 4096];
 
@@ -39,7 +40,7 @@ pub(super) struct Cursor {
     file: Arc<File>,
     queue: Uuid,
     generation: u64,
-    last: Option<Mark>,
+    last: Option<(Mark, Evictions)>,
     is_synced: bool,
 }
 
@@ -49,6 +50,7 @@ pub(super) struct Saved {
     pub queue: Uuid,
     pub generation: u64,
     pub mark: Mark,
+    pub evictions: Evictions,
 }
 
 impl Cursor {
@@ -95,12 +97,12 @@ impl Cursor {
         (!std::mem::replace(&mut self.is_synced, true)).then(|| self.file.clone())
     }
 
-    /// Writes the mark over the older slot, unless it is there already.
+    /// Writes both over the older slot, unless they are there already.
     ///
     /// A failure leaves the other slot in force, and the next store tries again: until then a
     /// crash repeats a batch, which delivery at least once allows.
-    pub fn store(&mut self, mark: Mark) {
-        if self.last == Some(mark) {
+    pub fn store(&mut self, mark: Mark, evictions: Evictions) {
+        if self.last == Some((mark, evictions)) {
             return;
         }
         let generation = self.generation + 1;
@@ -108,11 +110,12 @@ impl Cursor {
             queue: self.queue,
             generation,
             mark,
+            evictions,
         });
         let offset = OFFSETS[(generation % 2) as usize];
         if self.file.write_all_at(&slot, offset).is_ok() {
             self.generation = generation;
-            self.last = Some(mark);
+            self.last = Some((mark, evictions));
             self.is_synced = false;
         }
     }
@@ -122,13 +125,19 @@ fn encode(saved: &Saved) -> [u8; SLOT + 4] {
     let mut bytes = [0; SLOT + 4];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..24].copy_from_slice(saved.queue.as_bytes());
-    let Mark {
-        acked,
-        head_end,
-        in_flight_end,
-        oldest,
-    } = saved.mark;
-    let numbers = [saved.generation, acked, head_end, in_flight_end, oldest];
+    let (mark, evictions) = (saved.mark, saved.evictions);
+    let numbers = [
+        saved.generation,
+        mark.acked,
+        mark.head_end,
+        mark.in_flight_end,
+        mark.oldest,
+        evictions.untold.count,
+        evictions.untold.since,
+        evictions.told.count,
+        evictions.told.since,
+        evictions.teller,
+    ];
     for (place, number) in bytes[24..SLOT].chunks_exact_mut(8).zip(numbers) {
         place.copy_from_slice(&number.to_le_bytes());
     }
@@ -150,25 +159,37 @@ fn decode(bytes: &[u8; SLOT + 4]) -> Option<Saved> {
     }
     let (queue, numbers) = bytes[8..SLOT].split_first_chunk()?;
     let (numbers, _) = numbers.as_chunks::<8>();
-    let &[generation, acked, head_end, in_flight_end, oldest] = numbers.as_array()?;
-    let [generation, acked, head_end, in_flight_end, oldest] =
-        [generation, acked, head_end, in_flight_end, oldest].map(u64::from_le_bytes);
-    let is_sound = acked <= head_end
-        && head_end <= in_flight_end
-        && [generation, in_flight_end, oldest]
-            .iter()
-            .all(|&number| number < NUMBERS_END);
-    let mark = Mark {
+    let &numbers: &[[u8; 8]; 10] = numbers.as_array()?;
+    let [
+        generation,
         acked,
         head_end,
         in_flight_end,
         oldest,
-    };
-    is_sound.then_some(Saved {
+        rest @ ..,
+    ] = numbers.map(u64::from_le_bytes);
+    let [untold, untold_since, told, told_since, teller] = rest;
+    let evicted = |count, since| Evicted { count, since };
+    let saved = Saved {
         queue: Uuid::from_bytes(*queue),
         generation,
-        mark,
-    })
+        mark: Mark {
+            acked,
+            head_end,
+            in_flight_end,
+            oldest,
+        },
+        evictions: Evictions {
+            untold: evicted(untold, untold_since),
+            told: evicted(told, told_since),
+            teller,
+        },
+    };
+    let limited = [generation, in_flight_end, oldest, untold, told, teller];
+    let is_sound = acked <= head_end
+        && head_end <= in_flight_end
+        && limited.iter().all(|&number| number < NUMBERS_END);
+    is_sound.then_some(saved)
 }
 
 #[cfg(test)]
@@ -186,6 +207,18 @@ mod tests {
         }
     }
 
+    /// So many untold, and one told.
+    fn evictions(untold: u64) -> Evictions {
+        Evictions {
+            untold: Evicted {
+                count: untold,
+                since: 1,
+            },
+            told: Evicted { count: 1, since: 2 },
+            teller: 4,
+        }
+    }
+
     /// A folder whose cursor was stored twice: slot 1 holds `mark(5)`, slot 0 `mark(8)`.
     fn stored_twice() -> (tempfile::TempDir, Folder) {
         let root = tempfile::tempdir().unwrap();
@@ -193,10 +226,10 @@ mod tests {
         let (file, saved) = Cursor::open(&folder).unwrap();
         assert_eq!(saved, None);
         let mut cursor = Cursor::new(file, QUEUE, saved);
-        cursor.store(mark(5));
-        cursor.store(mark(8));
+        cursor.store(mark(5), evictions(0));
+        cursor.store(mark(8), evictions(3));
         assert!(cursor.take_unsynced().is_some());
-        cursor.store(mark(8));
+        cursor.store(mark(8), evictions(3));
         assert!(cursor.take_unsynced().is_none(), "it is there already");
         (root, folder)
     }
@@ -219,6 +252,19 @@ mod tests {
     fn the_newer_slot_is_in_force() {
         let (_root, folder) = stored_twice();
         assert_eq!(reopened(&folder), Some(mark(8)));
+        let (_, saved) = Cursor::open(&folder).unwrap();
+        assert_eq!(saved.unwrap().evictions, evictions(3));
+    }
+
+    #[test]
+    fn evictions_alone_are_a_change_to_store() {
+        let (_root, folder) = stored_twice();
+        let (file, saved) = Cursor::open(&folder).unwrap();
+        let mut cursor = Cursor::new(file, QUEUE, saved);
+        cursor.store(mark(8), evictions(3));
+        cursor.store(mark(8), evictions(4));
+        let (_, saved) = Cursor::open(&folder).unwrap();
+        assert_eq!(saved.unwrap().evictions, evictions(4));
     }
 
     #[test]
@@ -234,7 +280,7 @@ mod tests {
     fn storing_goes_on_over_the_older_slot_after_a_reopening() {
         let (_root, folder) = stored_twice();
         let (file, saved) = Cursor::open(&folder).unwrap();
-        Cursor::new(file, QUEUE, saved).store(mark(11));
+        Cursor::new(file, QUEUE, saved).store(mark(11), evictions(3));
         assert_eq!(reopened(&folder), Some(mark(11)));
         overwrite(&folder, OFFSETS[1]);
         assert_eq!(reopened(&folder), Some(mark(8)));
@@ -242,6 +288,22 @@ mod tests {
 
     #[test]
     fn numbers_that_cannot_be_are_no_mark() {
+        let numbers = |untold, teller| Evictions {
+            teller,
+            ..evictions(untold)
+        };
+        let is_refused = |mark, evictions| {
+            let saved = Saved {
+                queue: QUEUE,
+                generation: 1,
+                mark,
+                evictions,
+            };
+            decode(&encode(&saved)).is_none()
+        };
+        assert!(!is_refused(mark(5), evictions(3)));
+        assert!(is_refused(mark(5), numbers(NUMBERS_END, 4)));
+        assert!(is_refused(mark(5), numbers(3, NUMBERS_END)));
         for mark in [
             Mark {
                 acked: 9,
@@ -260,14 +322,7 @@ mod tests {
                 ..mark(5)
             },
         ] {
-            assert_eq!(
-                decode(&encode(&Saved {
-                    queue: QUEUE,
-                    generation: 1,
-                    mark
-                })),
-                None
-            );
+            assert!(is_refused(mark, evictions(0)));
         }
     }
 }

@@ -96,16 +96,21 @@ impl Ledger {
         self.in_flight.push_front(left);
     }
 
-    /// Passes over unread numbers below `oldest`, and returns how many. What is being read is
-    /// passed over later: it may yet be saved.
-    pub fn evict_below(&mut self, oldest: u64) -> u64 {
-        let gone = if self.reading {
-            0
-        } else {
-            oldest.saturating_sub(self.position)
-        };
-        self.position += gone;
-        gone
+    /// Passes over unread numbers below `oldest`, and returns them. What is being read is passed
+    /// over later: it may yet be saved.
+    pub fn evict_below(&mut self, oldest: u64) -> Range<u64> {
+        let start = self.position;
+        if !self.reading {
+            self.position = start.max(oldest);
+        }
+        start..self.position
+    }
+
+    /// The numbers below `oldest` that a crash now would leave evicted and not passed over, those
+    /// aside that the mark has in flight.
+    pub fn evicted_by_a_crash(&self, oldest: u64) -> Range<u64> {
+        let start = self.position.max(self.resume_end);
+        start..oldest.max(start)
     }
 
     /// What the cursor file has to say, where `oldest` is the first number in the files.
@@ -174,8 +179,8 @@ mod tests {
         let mut ledger = Ledger::new(10, 0);
         ledger.begin_reading(30);
         ledger.end_reading(20, Some(batch(10..20)));
-        assert_eq!(ledger.evict_below(15), 0);
-        assert_eq!(ledger.evict_below(25), 5);
+        assert_eq!(ledger.evict_below(15), 20..20);
+        assert_eq!(ledger.evict_below(25), 20..25);
         assert_eq!(
             (ledger.acked(), ledger.position(), ledger.queued(30)),
             (10, 25, 15)
@@ -188,9 +193,11 @@ mod tests {
     fn eviction_waits_for_a_reading_to_end() {
         let mut ledger = Ledger::new(10, 0);
         ledger.begin_reading(30);
-        assert_eq!(ledger.evict_below(25), 0);
+        assert_eq!(ledger.evict_below(25), 10..10);
+        assert_eq!(ledger.evicted_by_a_crash(25), 10..25);
         ledger.end_reading(20, Some(batch(10..20)));
-        assert_eq!(ledger.evict_below(25), 5);
+        assert_eq!(ledger.evict_below(25), 20..25);
+        assert!(ledger.evicted_by_a_crash(25).is_empty());
     }
 
     #[test]

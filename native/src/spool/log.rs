@@ -142,14 +142,23 @@ impl Log {
         self.buffer.len() >= BUFFER
     }
 
-    /// Whether the buffer can be written within the size limit.
-    pub fn has_room(&self) -> bool {
-        let header = if self.active.is_some() {
-            0
-        } else {
-            segment::HEADER
+    /// The number that the log has to begin with for the buffer to be written within the size
+    /// limit.
+    pub fn oldest_with_room(&self) -> u64 {
+        let header = match self.active {
+            Some(_) => 0,
+            None => segment::HEADER,
         };
-        self.bytes() + (header + self.buffer.len()) as u64 <= self.max_bytes
+        let mut bytes = self.bytes() + (header + self.buffer.len()) as u64;
+        let mut oldest = self.oldest();
+        for (index, segment) in self.segments.iter().enumerate() {
+            if bytes <= self.max_bytes {
+                break;
+            }
+            bytes -= segment.bytes;
+            oldest = self.end_of(index);
+        }
+        oldest
     }
 
     /// Writes the buffer whole or not at all, and empties it in either case.
@@ -164,10 +173,16 @@ impl Log {
         written
     }
 
-    /// Removes the oldest segment. False when there is none.
-    pub fn remove_oldest(&mut self) -> bool {
+    /// Removes the segments that hold no record of number `keep` or above.
+    pub fn remove_below(&mut self, keep: u64) {
+        while !self.segments.is_empty() && self.end_of(0) <= keep {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
         let Some(segment) = self.segments.pop_front() else {
-            return false;
+            return;
         };
         if self.segments.is_empty() {
             self.active = None;
@@ -179,14 +194,6 @@ impl Log {
             .segments
             .retain(|(first, _)| *first != segment.first);
         self.unsynced.names = Some(self.folder.clone());
-        true
-    }
-
-    /// Removes the segments that hold no record of number `keep` or above.
-    pub fn remove_below(&mut self, keep: u64) {
-        while !self.segments.is_empty() && self.end_of(0) <= keep {
-            self.remove_oldest();
-        }
     }
 
     /// The segment that record `number` is in; `None` when there is none.

@@ -21,8 +21,9 @@
 //!            checksum u32 of all before
 //! frame    = FF 'E' 'A' 'R', checksum u32 of all behind, length u32, number u64, payload
 //! cursor   = slot at offset 0, slot at offset 4096
-//! slot     = FF 'E' 'A' 'C', version u32 = 1, queue UUID, generation u64, acked u64,
+//! slot     = FF 'E' 'A' 'C', version u32 = 2, queue UUID, generation u64, acked u64,
 //!            end of the head u64, end of all in flight u64, oldest u64,
+//!            evictions untold u64, since u64, told u64, since u64, teller u64,
 //!            checksum u32 of all before
 //! ```
 //!
@@ -42,7 +43,12 @@
 //!    settled next; more is in flight only when a batch was split.
 //! 6. Records below `acked` are settled: delivered, rejected, evicted or found damaged. Records
 //!    below `oldest` were removed from the files on purpose, so any other hole is damage.
-//! 7. A batch in flight is in memory: eviction of its records takes nothing from it.
+//! 7. A batch in flight is in memory: eviction of its records takes nothing from it, but a crash
+//!    then makes them evicted.
+//! 8. An eviction is in the cursor before its records go, as untold until a record, the teller,
+//!    tells of it. Should that be evicted before it is settled, what it told is untold again.
+//!    What a run leaves untold the next one counts as recovered and evicted. An eviction is told
+//!    twice only when a crash comes between the writing of the teller and that of the cursor.
 //!
 //! # Damage
 //!
@@ -59,6 +65,7 @@
 mod arrivals;
 mod batch;
 mod cursor;
+mod evictions;
 mod folder;
 mod frame;
 mod gzip;
@@ -78,6 +85,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use batch::Batch;
+pub use evictions::Evicted;
 pub use frame::MAX_RECORD;
 pub use settings::{Limits, Settings};
 
@@ -173,6 +181,23 @@ impl Spool {
     pub fn flush(&self) -> bool {
         let mut state = self.shared.state.lock();
         let kept = state.flush();
+        self.shared.finish_write(state);
+        kept
+    }
+
+    /// Evictions that no record tells of. `None` also while the record that told of others is still
+    /// in the queue: what it told is untold again should it be evicted.
+    pub fn untold_evictions(&self) -> Option<Evicted> {
+        self.shared.state.lock().due()
+    }
+
+    /// Appends the record that tells of `told`, and flushes. False when it was not written.
+    pub fn tell_evictions(&self, record: &[u8], told: Evicted) -> bool {
+        let mut state = self.shared.state.lock();
+        let kept = state.push(record) && state.flush();
+        if kept {
+            state.tell(told);
+        }
         self.shared.finish_write(state);
         kept
     }

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::Settings;
 use super::cursor::{Cursor, Mark};
+use super::evictions::Evictions;
 use super::folder::Folder;
 use super::ledger::Ledger;
 use super::log::{Log, Segment};
 use super::scan::Scan;
 use super::segment::{self, HEADER};
-use super::state::State;
+use super::state::{self, State};
 use crate::counters::{Counter, Counters};
 use crate::error::{Error, Result};
 
@@ -48,11 +49,14 @@ pub(super) fn recover(settings: &Settings, counters: Arc<Counters>) -> Result<St
     let mark = saved.map_or(unknown, |saved| saved.mark);
     let is_torn = tail.is_torn && tail.next >= mark.acked.max(mark.oldest);
     let log = restore_log(settings, folder, queue, segments, tail, mark);
+    let evictions = saved.map_or_else(Evictions::default, |saved| saved.evictions);
+    let evictions = resume(evictions, mark, &log, &counters);
     let ledger = balance(mark, &log, is_torn, &counters);
     let mut state = State::new(
         log,
         ledger,
         Cursor::new(cursor, queue, saved),
+        evictions,
         lock,
         counters,
     );
@@ -186,17 +190,33 @@ fn restore_log(
     log
 }
 
+/// The evictions that nothing in the queue tells of: those the last run left untold, and those of
+/// records that were in flight. All are counted, as recovered and evicted.
+fn resume(mut evictions: Evictions, mark: Mark, log: &Log, counters: &Counters) -> Evictions {
+    let in_flight = mark.acked..mark.oldest.clamp(mark.acked, mark.in_flight_end);
+    evictions.evict(in_flight, state::now());
+    evictions.recover(mark.acked..position(mark, log), log.next());
+    let untold = evictions.untold.count;
+    counters.add(Counter::Recovered, untold);
+    counters.add(Counter::Evicted, untold);
+    evictions
+}
+
 /// Where to go on reading. Counts as recovered every number that should still be in the files,
 /// and of these as damaged those that are not.
 fn balance(mark: Mark, log: &Log, is_torn: bool, counters: &Counters) -> Ledger {
-    let position = mark.acked.max(mark.oldest).max(log.oldest());
-    let evicted = mark.oldest.saturating_sub(mark.in_flight_end);
-    let lost_before = position - mark.acked - evicted;
+    let position = position(mark, log);
+    let lost_before = position - mark.acked.max(mark.oldest);
     let lost_behind = mark.in_flight_end.saturating_sub(log.next());
     let damaged = lost_before + lost_behind.max(is_torn.into());
     counters.add(Counter::Recovered, log.next() - position + damaged);
     counters.add(Counter::Damaged, damaged);
     Ledger::new(position, mark.head_end.min(log.next()))
+}
+
+/// The first record not settled that is still there.
+fn position(mark: Mark, log: &Log) -> u64 {
+    mark.acked.max(mark.oldest).max(log.oldest())
 }
 
 fn open(folder: &Folder, first: u64) -> Result<File> {

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::arrivals::Arrivals;
 use super::batch::Batch;
 use super::cursor::Cursor;
+use super::evictions::{Evicted, Evictions};
 use super::ledger::Ledger;
 use super::log::Log;
 use super::reader::Reading;
@@ -34,6 +35,7 @@ pub(super) struct State {
     pub log: Log,
     pub ledger: Ledger,
     pub cursor: Cursor,
+    evictions: Evictions,
     pub counters: Arc<Counters>,
     /// A call of `wake` that no `next_batch` has seen yet.
     pub woken: bool,
@@ -57,6 +59,7 @@ impl State {
         log: Log,
         ledger: Ledger,
         cursor: Cursor,
+        evictions: Evictions,
         lock: File,
         counters: Arc<Counters>,
     ) -> Self {
@@ -64,6 +67,7 @@ impl State {
             log,
             ledger,
             cursor,
+            evictions,
             counters,
             woken: false,
             lock: Some(lock),
@@ -81,7 +85,8 @@ impl State {
         self.ledger.queued(self.log.next())
     }
 
-    /// Buffers a record. False, and counted as lost, when it cannot be queued.
+    /// Buffers a record. False, and counted as lost, when it cannot be queued, or was to be written
+    /// at once and could not be.
     pub fn push(&mut self, record: &[u8]) -> bool {
         if self.is_closed() || !self.log.accepts(record.len()) {
             self.count_lost(1);
@@ -91,10 +96,7 @@ impl State {
             self.flush();
             self.log.seal();
         }
-        if self.log.push(record) {
-            self.flush();
-        }
-        true
+        !self.log.push(record) || self.flush()
     }
 
     /// Writes what is buffered. False, and counted as lost, when that fails.
@@ -111,6 +113,17 @@ impl State {
         self.counters.add(Counter::Spooled, count);
         self.arrivals.note(first, Instant::now());
         true
+    }
+
+    /// Evictions that a record may now tell of.
+    pub fn due(&self) -> Option<Evicted> {
+        self.evictions.due(self.ledger.acked())
+    }
+
+    /// Notes that the newest record tells of these evictions.
+    pub fn tell(&mut self, told: Evicted) {
+        self.evictions.tell(told, self.log.next() - 1);
+        self.store();
     }
 
     /// Whether a waiting `next_batch` should look again. Says so once.
@@ -159,8 +172,7 @@ impl State {
         self.counters.add(Counter::Damaged, reading.damaged);
         self.counters
             .add(Counter::DamagedBytes, reading.damaged_bytes);
-        self.count_evicted();
-        self.store();
+        self.evict_below(self.log.oldest());
     }
 
     /// Settles the head, if it is `batch`, and counts its records. False if it is another.
@@ -193,13 +205,9 @@ impl State {
                 .is_some_and(|head| head.id() == batch.id())
     }
 
-    /// Writes the cursor, and removes what is settled from the files: in this order, or a kill in
-    /// between would make settled records look like lost ones.
+    /// Writes the cursor, and removes what is settled from the files.
     pub fn store(&mut self) {
-        if !self.is_closed() {
-            self.cursor.store(self.ledger.mark(self.log.oldest()));
-            self.log.remove_below(self.ledger.acked());
-        }
+        self.store_from(self.log.oldest());
     }
 
     /// A closure that syncs all that was written to last, to be run without the lock.
@@ -215,21 +223,39 @@ impl State {
     }
 
     fn make_room(&mut self) {
-        let oldest = self.log.oldest();
-        while !self.log.has_room() && self.log.remove_oldest() {}
-        if self.log.oldest() != oldest {
-            self.count_evicted();
-            self.store();
+        let oldest = self.log.oldest_with_room();
+        if oldest != self.log.oldest() {
+            self.evict_below(oldest);
         }
     }
 
-    fn count_evicted(&mut self) {
-        let evicted = self.ledger.evict_below(self.log.oldest());
-        self.counters.add(Counter::Evicted, evicted);
+    fn evict_below(&mut self, oldest: u64) {
+        let gone = self.ledger.evict_below(oldest);
+        self.counters.add(Counter::Evicted, gone.end - gone.start);
+        self.evictions.evict(gone, now());
+        self.store_from(oldest);
+    }
+
+    /// Writes the cursor of a log that begins with record `oldest`, and removes from the files what
+    /// is below or settled: in this order, or a kill in between would make it look like damage.
+    fn store_from(&mut self, oldest: u64) {
+        if self.is_closed() {
+            return;
+        }
+        let mut evictions = self.evictions;
+        evictions.evict(self.ledger.evicted_by_a_crash(oldest), now());
+        self.cursor.store(self.ledger.mark(oldest), evictions);
+        self.log.remove_below(self.ledger.acked().max(oldest));
     }
 
     fn count_lost(&self, records: u64) {
         self.counters.add(Counter::Lost, records);
         self.counters.add(Counter::LostQueue, records);
     }
+}
+
+/// Nanoseconds since the epoch.
+pub(super) fn now() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH);
+    time.map_or(0, |time| time.as_nanos() as u64)
 }

@@ -73,13 +73,94 @@ fn records_evicted_in_flight_and_then_lost_in_a_crash_are_counted() {
     let gone = evicted(&spool);
     let copy = crash(root.path());
     let spool = open(small(copy.path(), SIZE));
-    assert_eq!(
-        count(&spool, Counter::Damaged),
-        10,
-        "those in flight, and not the evicted"
-    );
+    assert_eq!(evicted(&spool), gone + 10, "those in flight too");
+    assert_eq!(count(&spool, Counter::Damaged), 0);
     assert_balance(&spool);
     assert_eq!(drain(&spool), Vec::from_iter(10 + gone..1000));
+}
+
+#[test]
+fn a_part_of_a_batch_in_flight_that_is_evicted_and_lost_in_a_crash_is_counted() {
+    let root = folder();
+    let spool = open(small(root.path(), SIZE));
+    write(&spool, 0..100);
+    take(&spool, 90).unwrap();
+    write(&spool, 100..200);
+    assert_eq!(evicted(&spool), 0);
+    let copy = crash(root.path());
+    let spool = open(small(copy.path(), SIZE));
+    let gone = evicted(&spool);
+    assert!(gone > 0);
+    assert_eq!(count(&spool, Counter::Damaged), 0);
+    assert_eq!(count(&spool, Counter::Recovered), 200);
+    assert_balance(&spool);
+    assert_eq!(drain(&spool), Vec::from_iter(gone..200));
+}
+
+fn tell(spool: &Spool, n: u64) -> Option<u64> {
+    let told = spool.untold_evictions()?;
+    assert!(spool.tell_evictions(record(n).as_bytes(), told));
+    Some(told.count)
+}
+
+#[test]
+fn evictions_are_told_once_across_a_clean_close() {
+    let root = folder();
+    let spool = open(small(root.path(), SIZE));
+    assert_eq!(tell(&spool, 0), None);
+    write(&spool, 0..310);
+    let gone = evicted(&spool);
+    assert_eq!(tell(&spool, 310), Some(gone));
+    drop(spool);
+    let spool = open(small(root.path(), SIZE));
+    assert_eq!(evicted(&spool), 0);
+    assert_eq!(drain(&spool), Vec::from_iter(gone..311));
+    assert_eq!(tell(&spool, 311), None);
+}
+
+#[test]
+fn untold_evictions_are_the_next_runs() {
+    let root = folder();
+    let spool = open(small(root.path(), SIZE));
+    write(&spool, 0..310);
+    let (gone, since) = (evicted(&spool), spool.untold_evictions().unwrap().since);
+    let copy = crash(root.path());
+    let spool = open(small(copy.path(), SIZE));
+    assert_eq!(evicted(&spool), gone);
+    assert_eq!(count(&spool, Counter::Recovered), 310);
+    assert_eq!(spool.untold_evictions().unwrap().since, since);
+    assert_balance(&spool);
+    assert_eq!(tell(&spool, 310), Some(gone));
+    let copy = crash(copy.path());
+    assert_eq!(evicted(&open(small(copy.path(), SIZE))), 0);
+}
+
+#[test]
+fn what_an_evicted_record_told_is_told_again() {
+    let root = folder();
+    let spool = open(small(root.path(), SIZE));
+    write(&spool, 0..300);
+    let first = tell(&spool, 300).unwrap();
+    write(&spool, 301..310);
+    assert_eq!(tell(&spool, 310), None, "the teller is in the queue");
+    write(&spool, 310..1000);
+    assert!(evicted(&spool) > first);
+    assert_eq!(tell(&spool, 1000), Some(evicted(&spool)));
+    drain(&spool);
+    assert_eq!(tell(&spool, 1001), None);
+}
+
+#[test]
+fn evictions_that_outrun_a_settled_teller_are_told_by_the_next() {
+    let root = folder();
+    let spool = open(small(root.path(), SIZE));
+    write(&spool, 0..300);
+    let first = tell(&spool, 300).unwrap();
+    write(&spool, 301..340);
+    let rest = evicted(&spool) - first;
+    assert!(rest > 0);
+    drain(&spool);
+    assert_eq!(tell(&spool, 340), Some(rest));
 }
 
 #[test]

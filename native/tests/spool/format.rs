@@ -61,26 +61,41 @@ pub fn first_of(segment: &Path) -> u64 {
     u64::from_str_radix(segment.file_stem().unwrap().to_str().unwrap(), 16).unwrap()
 }
 
-/// `acked`, the ends of the head and of all in flight, and `oldest`; `None` if no slot is whole.
-pub fn cursor(file: &Path) -> Option<[u64; 4]> {
+/// What a cursor file says, but for times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    pub acked: u64,
+    pub head_end: u64,
+    pub in_flight_end: u64,
+    pub oldest: u64,
+    pub untold: u64,
+    pub told: u64,
+    pub teller: u64,
+}
+
+/// What the newer slot says; `None` if no slot is whole.
+pub fn cursor(file: &Path) -> Option<Cursor> {
     let bytes = std::fs::read(file).unwrap_or_default();
     let slot = |at: usize| {
-        let slot = bytes.get(at..at + 68)?;
-        let is_whole =
-            slot[..8] == *b"\xffEAC\x01\0\0\0" && crc32fast::hash(&slot[..64]) == u32_at(slot, 64)?;
-        let numbers = [
-            u64_at(slot, 32)?,
-            u64_at(slot, 40)?,
-            u64_at(slot, 48)?,
-            u64_at(slot, 56)?,
-        ];
-        is_whole.then_some((u64_at(slot, 24)?, numbers))
+        let slot = bytes.get(at..at + 108)?;
+        let is_whole = slot[..8] == *b"\xffEAC\x02\0\0\0"
+            && crc32fast::hash(&slot[..104]) == u32_at(slot, 104)?;
+        let cursor = Cursor {
+            acked: u64_at(slot, 32)?,
+            head_end: u64_at(slot, 40)?,
+            in_flight_end: u64_at(slot, 48)?,
+            oldest: u64_at(slot, 56)?,
+            untold: u64_at(slot, 64)?,
+            told: u64_at(slot, 80)?,
+            teller: u64_at(slot, 96)?,
+        };
+        is_whole.then_some((u64_at(slot, 24)?, cursor))
     };
     [slot(0), slot(4096)]
         .into_iter()
         .flatten()
         .max()
-        .map(|(_, numbers)| numbers)
+        .map(|(_, cursor)| cursor)
 }
 
 #[test]
@@ -100,6 +115,27 @@ fn the_files_are_as_described() {
     );
     assert_eq!(found[4].payload, record(4).as_bytes());
     assert_eq!(found[4].place.end as u64, segment.metadata().unwrap().len());
-    assert_eq!(cursor(&root.path().join("cursor")), Some([2, 3, 4, 0]));
+    let expected = Cursor {
+        acked: 2,
+        head_end: 3,
+        in_flight_end: 4,
+        ..Cursor::default()
+    };
+    assert_eq!(cursor(&root.path().join("cursor")), Some(expected));
     assert!(has_header(&segment));
+}
+
+#[test]
+fn the_cursor_holds_evictions_as_described() {
+    use crate::help::*;
+    let root = folder();
+    let spool = open(small(root.path(), 5000));
+    write(&spool, 0..310);
+    let evicted = count(&spool, endpoint_agent_native::counters::Counter::Evicted);
+    let on_disk = || cursor(&root.path().join("cursor")).unwrap();
+    assert_eq!((on_disk().untold, on_disk().told), (evicted, 0));
+    let told = spool.untold_evictions().unwrap();
+    assert!(spool.tell_evictions(b"{}", told));
+    assert_eq!((on_disk().untold, on_disk().told), (0, evicted));
+    assert_eq!(on_disk().teller, 310);
 }

@@ -141,3 +141,16 @@ fn a_new_queue_on_a_full_disk_opens_and_waits_for_room() {
         assert_eq!(drain_long(&spool), [5, 6, 7, 8, 9]);
     });
 }
+
+#[test]
+fn a_record_that_is_written_at_once_and_lost_is_not_said_to_be_kept() {
+    on_small_disk(|path| {
+        let spool = open(settings(&path.join("queue")));
+        let large = vec![b'x'; 300_000];
+        let kept = (0..8).filter(|_| spool.append(&large)).count() as u64;
+        assert!(kept > 0 && count(&spool, Counter::LostQueue) > 0);
+        assert_eq!(count(&spool, Counter::Spooled), kept);
+        assert_eq!(count(&spool, Counter::LostQueue), 8 - kept);
+        assert_eq!(spool.queued(), kept);
+    });
+}

@@ -11,5 +11,7 @@ mod format;
 mod full_disk;
 mod help;
 mod kill;
+mod left;
 mod life;
 mod model;
+mod random;

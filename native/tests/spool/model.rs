@@ -14,34 +14,15 @@ use endpoint_agent_native::spool::{Batch, Settings, Spool};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::format;
 use crate::help::*;
+use crate::left::Left;
+use crate::random::Random;
 
 const SEEDS: u64 = 40;
 const STEPS: u64 = 120;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
 /// A number of the queue, and its record while that is whole.
-type Slot = (u64, Option<Vec<u8>>);
+pub type Slot = (u64, Option<Vec<u8>>);
 
 /// What was done to the files of a queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +58,10 @@ struct World {
     resumed: Option<Flight>,
     spooled: u64,
     evicted: u64,
+    /// Of the evicted, across all runs, those that no record tells of.
+    untold: u64,
+    /// Those that a record not yet settled tells of, and its number.
+    told: Option<(u64, u64)>,
 }
 
 impl World {
@@ -105,12 +90,15 @@ impl World {
             resumed: None,
             spooled: 0,
             evicted: 0,
+            untold: 0,
+            told: None,
         }
     }
 
     fn step(&mut self) {
         match self.random.below(100) {
-            0..40 => self.append(),
+            0..36 => self.append(),
+            36..40 => self.tell(),
             40..50 => assert!(self.spool.flush()),
             50..70 => self.take(),
             70..86 => self.settle(),
@@ -136,6 +124,39 @@ impl World {
         }
     }
 
+    /// Writes the record that tells of evictions, when there are any to tell.
+    fn tell(&mut self) {
+        assert!(self.spool.flush());
+        self.follow_writes();
+        let to_tell = self.spool.untold_evictions();
+        self.forget_settled_teller();
+        let expected = self.told.is_none().then_some(self.untold);
+        let expected = expected.filter(|&count| count > 0);
+        assert_eq!(to_tell.map(|evicted| evicted.count), expected);
+        let Some(evicted) = to_tell else {
+            return;
+        };
+        let record = b"{\"lost\":1}".to_vec();
+        assert!(self.spool.tell_evictions(&record, evicted));
+        self.buffered.push_back(record);
+        // Room is made for the record before it is written.
+        self.follow_writes();
+        self.untold -= evicted.count;
+        self.told = Some((self.next - 1, evicted.count));
+    }
+
+    fn forget_settled_teller(&mut self) {
+        let acked = self.acked();
+        self.told = self.told.filter(|&(teller, _)| teller >= acked);
+    }
+
+    /// The first number not settled.
+    fn acked(&self) -> u64 {
+        let head = self.in_flight.front().map(|flight| flight.span.start);
+        head.or(self.unread.front().map(|slot| slot.0))
+            .unwrap_or(self.next)
+    }
+
     /// Moves in the model what the counters say was written, and then what was evicted.
     fn follow_writes(&mut self) {
         let spooled = count(&self.spool, Counter::Spooled);
@@ -147,8 +168,12 @@ impl World {
         }
         let evicted = count(&self.spool, Counter::Evicted);
         for _ in self.evicted..evicted {
-            assert!(self.unread.pop_front().is_some());
+            let gone = self.unread.pop_front().unwrap();
             self.resumed = None;
+            self.untold += 1;
+            if self.told.is_some_and(|(teller, _)| teller == gone.0) {
+                self.untold += self.told.take().map_or(0, |(_, count)| count);
+            }
         }
         (self.spooled, self.evicted) = (spooled, evicted);
     }
@@ -312,29 +337,36 @@ impl World {
         let next = self.check_recovery(&left, damage);
         self.check_content(&left.whole);
         let head = self.in_flight.drain(..).next().or(self.resumed.take());
-        self.resumed = head.filter(|head| left.holds(head));
+        self.resumed = head.filter(|head| left.holds(&head.span, &head.slots));
         let slot = |number| (number, left.whole.get(&number).cloned());
         self.unread = (position..next).map(slot).collect();
         self.next = next;
-        (self.spooled, self.evicted) = (0, 0);
+        (self.spooled, self.evicted) = (0, count(&self.spool, Counter::Evicted));
+        self.told = left.cursor.and_then(|cursor| {
+            let is_there = (position..next).contains(&cursor.teller);
+            (cursor.told > 0 && is_there).then_some((cursor.teller, cursor.told))
+        });
+        self.untold = self.evicted;
     }
 
     /// Compares the counters with what should be there; the number that records go on with.
     fn check_recovery(&self, left: &Left, damage: Damage) -> u64 {
         let recovered = count(&self.spool, Counter::Recovered);
         let position = left.position();
-        let next = position + recovered - count(&self.spool, Counter::Damaged);
+        let evicted = count(&self.spool, Counter::Evicted);
+        let next = position + recovered - evicted - count(&self.spool, Counter::Damaged);
         let has_lost_tail = damage == Damage::Tail || left.is_torn;
         if damage != Damage::Cursor {
-            let head = self.in_flight.front().map(|flight| flight.span.start);
-            let head = head
-                .or(self.unread.front().map(|slot| slot.0))
-                .unwrap_or(self.next);
-            assert!(position >= head, "nothing settled comes again");
-            let span = |flight: &Flight| flight.span.end - flight.span.start;
-            let in_flight: u64 = self.in_flight.iter().map(span).sum();
-            let expected = in_flight + self.unread.len() as u64;
-            assert!(recovered == expected || has_lost_tail && recovered < expected);
+            assert!(position >= self.acked(), "nothing settled comes again");
+            let oldest = left.cursor.map_or(0, |cursor| cursor.oldest);
+            let in_flight = || self.in_flight.iter().flat_map(|flight| flight.span.clone());
+            let in_files = in_flight().filter(|&number| number >= oldest).count();
+            let expected = (in_files + self.unread.len()) as u64;
+            let found = recovered - evicted;
+            assert!(found == expected || has_lost_tail && found < expected);
+            let evicted_in_flight = (in_flight().count() - in_files) as u64;
+            let untold = self.untold + self.told_in_vain(position..next);
+            assert_eq!(evicted, untold + evicted_in_flight);
         }
         // Without cursor and segments nothing tells the number that comes next.
         let is_told = left.cursor.is_some() || left.first != u64::MAX;
@@ -345,6 +377,13 @@ impl World {
             "all that is whole is there"
         );
         next
+    }
+
+    /// Evictions told by a record that is neither settled nor among those left.
+    fn told_in_vain(&self, left: Range<u64>) -> u64 {
+        let told = self.told.filter(|(teller, _)| *teller >= self.acked());
+        told.filter(|(teller, _)| !left.contains(teller))
+            .map_or(0, |(_, count)| count)
     }
 
     /// No record has become another.
@@ -374,66 +413,6 @@ impl Drop for World {
         if std::thread::panicking() {
             eprintln!("seed {}", self.seed);
         }
-    }
-}
-
-/// What the files hold.
-struct Left {
-    /// The numbers in the cursor.
-    cursor: Option<[u64; 4]>,
-    /// The first number that any segment can hold.
-    first: u64,
-    whole: BTreeMap<u64, Vec<u8>>,
-    /// The newest segment ends in something else than a whole frame.
-    is_torn: bool,
-}
-
-impl Left {
-    fn read(directory: &Path) -> Self {
-        let mut left = Self {
-            cursor: format::cursor(&directory.join("cursor")),
-            first: u64::MAX,
-            whole: BTreeMap::new(),
-            is_torn: false,
-        };
-        for segment in segments(directory) {
-            let frames = format::frames(&segment);
-            if frames.is_empty() && !format::has_header(&segment) {
-                left.is_torn = true;
-                continue;
-            }
-            let end = frames.last().map_or(36, |frame| frame.place.end);
-            left.is_torn = segment.metadata().unwrap().len() > end as u64;
-            left.first = left.first.min(format::first_of(&segment));
-            left.whole.extend(
-                frames
-                    .into_iter()
-                    .map(|frame| (frame.number, frame.payload)),
-            );
-        }
-        left
-    }
-
-    /// The first number that has to be delivered.
-    fn position(&self) -> u64 {
-        let [acked, _, _, oldest] = self.cursor.unwrap_or_default();
-        let settled = acked.max(oldest);
-        if self.first == u64::MAX {
-            settled
-        } else {
-            settled.max(self.first)
-        }
-    }
-
-    /// Whether a batch that was in flight is still there as it was.
-    fn holds(&self, flight: &Flight) -> bool {
-        self.cursor
-            .is_some_and(|[acked, head_end, ..]| (acked..head_end) == flight.span)
-            && self.position() == flight.span.start
-            && flight
-                .slots
-                .iter()
-                .all(|(number, record)| self.whole.get(number) == record.as_ref())
     }
 }
 
