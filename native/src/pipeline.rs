@@ -1,5 +1,8 @@
 //! Source → enrichment → ECS → queue, on one thread with a stop flag.
 
+mod audit;
+mod episodes;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 use crate::host::clock;
 use crate::spool::Spool;
+use audit::Watched;
+use episodes::Episodes;
 
 /// How long an event may wait in a ring: the reader comes by at least this often.
 const PATIENCE: Duration = Duration::from_millis(25);
@@ -54,14 +59,14 @@ impl Pipeline {
         let shared = Arc::new(Shared::default());
         let coverage = source.coverage();
         let counters = spool.counters();
-        let audit = Audit::new(counters.clone());
         let worker = Worker {
             source,
             engine,
             spool,
             counters,
             patient,
-            audit,
+            watched: audit::watched(now()),
+            episodes: Episodes::default(),
             shared: shared.clone(),
         };
         Self {
@@ -140,23 +145,23 @@ struct Worker {
     spool: Arc<Spool>,
     counters: Arc<Counters>,
     patient: bool,
-    audit: Audit,
+    watched: [Watched; 2],
+    episodes: Episodes,
     shared: Arc<Shared>,
 }
 
 impl Worker {
+    /// Works until the end, and accounts for what is then still held even when the work failed.
     fn run(mut self) {
-        let work = std::panic::AssertUnwindSafe(|| self.work());
-        let failure = match std::panic::catch_unwind(work) {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("the pipeline panicked; please report this with the log".into()),
-        };
-        if let Some(message) = failure {
-            lock(&self.shared.notices).push(Notice {
-                fatal: true,
-                message,
-            });
+        let worked = guarded(|| self.work());
+        let finished = guarded(|| self.step(|source, sink| source.finish(sink)));
+        let accounted = guarded(|| {
+            self.housekeep(true);
+            Ok(())
+        });
+        let failure = worked.and(finished).and(accounted);
+        if let Err(message) = failure {
+            self.notify(true, [message]);
         }
         self.shared.finished.store(true, Ordering::Release);
     }
@@ -166,20 +171,18 @@ impl Worker {
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.patient && self.spool.is_half_full() {
                 std::thread::sleep(PATIENCE);
-                continue;
+            } else {
+                let progress = self.step(|source, sink| source.drain(PATIENCE, sink))?;
+                self.announce();
+                if progress == Progress::Ended {
+                    return Ok(());
+                }
             }
-            let progress = self.step(|source, sink| source.drain(PATIENCE, sink))?;
-            self.announce();
-            if audited.elapsed() >= AUDIT_INTERVAL || progress == Progress::Ended {
+            if audited.elapsed() >= AUDIT_INTERVAL {
                 audited = Instant::now();
                 self.housekeep(false);
             }
-            if progress == Progress::Ended {
-                return Ok(());
-            }
         }
-        self.step(|source, sink| source.finish(sink))?;
-        self.housekeep(true);
         Ok(())
     }
 
@@ -211,27 +214,76 @@ impl Worker {
         }
     }
 
+    fn notify(&self, fatal: bool, messages: impl IntoIterator<Item = String>) {
+        let notices = messages
+            .into_iter()
+            .map(|message| Notice { fatal, message });
+        lock(&self.shared.notices).extend(notices);
+    }
+
     fn housekeep(&mut self, last: bool) {
         if let Some(envelope) = lock(&self.shared.envelope).take() {
             self.engine.set_envelope(envelope);
         }
-        let warnings = self.source.notices().into_iter();
-        lock(&self.shared.notices).extend(warnings.map(|message| Notice {
-            fatal: false,
-            message,
-        }));
-        let losses = self.source.losses();
-        for loss in &losses {
-            count(&self.counters, loss);
+        let warnings = self.source.notices();
+        self.notify(false, warnings);
+        for loss in self.source.losses() {
+            count(&self.counters, &loss);
+            self.episodes.add(&loss, Instant::now());
+            self.tell(&loss, Spool::write);
         }
-        for loss in losses.into_iter().chain(self.audit.queue_losses(last)) {
-            self.counters.add(Counter::Reported, 1);
-            self.engine
-                .loss(&loss, &mut || self.spool.next_sequence(), &mut |record| {
-                    self.spool.append(record);
-                });
+        self.audit(last);
+        self.log_losses(last);
+    }
+
+    /// Tells what the queue has lost.
+    fn audit(&mut self, last: bool) {
+        let now = now();
+        if let Some(evicted) = self.spool.untold_evictions() {
+            self.tell(&audit::eviction(evicted, now), |spool, record| {
+                spool.tell_evictions(record, evicted)
+            });
         }
-        self.spool.flush();
+        for index in 0..self.watched.len() {
+            if let Some(loss) = self.watched[index].look(&self.counters, now, last)
+                && self.tell(&loss, Spool::write)
+            {
+                self.watched[index].tell(&loss);
+            }
+        }
+    }
+
+    /// Writes the record of a loss. False when the queue could not take it.
+    fn tell(&mut self, loss: &Loss, write: impl Fn(&Spool, &[u8]) -> bool) -> bool {
+        let Self { engine, spool, .. } = self;
+        let mut is_written = false;
+        self.counters.add(Counter::Reported, 1);
+        engine.loss(loss, &mut || spool.next_sequence(), &mut |record| {
+            is_written = write(spool, record);
+        });
+        is_written
+    }
+
+    fn log_losses(&mut self, last: bool) {
+        let now = Instant::now();
+        for (counter, cause) in audit::CAUSES {
+            let total = self.counters.get(counter);
+            self.episodes.reach(&audit::loss(cause, total, 0, 0), now);
+        }
+        if last {
+            self.notify(false, self.episodes.summary());
+        } else {
+            let lines = self.episodes.lines(now);
+            self.notify(false, lines);
+        }
+    }
+}
+
+/// What `work` fails with, a panic included.
+fn guarded(work: impl FnOnce() -> Result<()>) -> std::result::Result<(), String> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("the pipeline panicked; please report this with the log".into()),
     }
 }
 
@@ -247,79 +299,9 @@ fn count(counters: &Counters, loss: &Loss) {
     }
 }
 
-/// Losses of the queue, which counts them itself, seen from outside.
-struct Audit {
-    counters: Arc<Counters>,
-    watched: [Watched; 3],
-}
-
-struct Watched {
-    counter: Counter,
-    cause: &'static str,
-    /// Told in loss records so far.
-    told: u64,
-    /// Seen at the last look, and when that began to differ from what was told.
-    seen: u64,
-    since: u64,
-}
-
-impl Audit {
-    fn new(counters: Arc<Counters>) -> Self {
-        let watch = |counter, cause| Watched {
-            counter,
-            cause,
-            told: 0,
-            seen: 0,
-            since: now(),
-        };
-        Self {
-            counters,
-            watched: [
-                watch(Counter::LostQueue, "the queue could not be written"),
-                watch(Counter::Evicted, "the queue was full"),
-                watch(Counter::Damaged, "the queue's files were damaged"),
-            ],
-        }
-    }
-
-    /// Losses that have come to an end; all of them when this is the `last` look.
-    ///
-    /// A record about a full disk is written when there is room again, not while there is none.
-    fn queue_losses(&mut self, last: bool) -> Vec<Loss> {
-        let now = now();
-        let counters = &self.counters;
-        self.watched
-            .iter_mut()
-            .filter_map(|one| one.look(counters, now, last))
-            .collect()
-    }
-}
-
-impl Watched {
-    fn look(&mut self, counters: &Counters, now: u64, last: bool) -> Option<Loss> {
-        let value = counters.get(self.counter);
-        let quiet = value == self.seen || last;
-        self.seen = value;
-        if value == self.told {
-            self.since = now;
-            return None;
-        }
-        if !quiet {
-            return None;
-        }
-        let count = value - std::mem::replace(&mut self.told, value);
-        let from = std::mem::replace(&mut self.since, now);
-        Some(Loss {
-            what: "record",
-            count,
-            cause: self.cause,
-            place: "queue",
-            from,
-            to: now,
-        })
-    }
-}
-
 fn now() -> u64 {
     clock::read().wall(clock::boot_time())
 }
+
+#[cfg(test)]
+mod tests;
