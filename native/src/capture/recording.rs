@@ -33,6 +33,8 @@ pub struct Recorder {
     path: PathBuf,
     clock: Option<Clock>,
     failure: Option<io::Error>,
+    /// A failure was told, and nothing more is written.
+    is_ended: bool,
 }
 
 impl Recorder {
@@ -53,12 +55,13 @@ impl Recorder {
             path: path.into(),
             clock: None,
             failure: None,
+            is_ended: false,
         })
     }
 
     /// Appends one record, after the clock where that has moved by a millisecond or more.
     pub fn write(&mut self, record: &[u8], clock: Clock) {
-        if self.failure.is_some() {
+        if self.is_ended || self.failure.is_some() {
             return;
         }
         let moved = self
@@ -92,8 +95,11 @@ impl Recorder {
 
     /// Makes what was appended visible to readers of the file; a failure is told once.
     pub fn flush(&mut self) -> Option<String> {
+        if self.is_ended {
+            return None;
+        }
         let error = self.failure.take().or_else(|| self.file.flush().err())?;
-        self.failure = Some(io::ErrorKind::Other.into());
+        self.is_ended = true;
         Some(format!(
             "the recording {} ends here: {error}",
             self.path.display()
@@ -228,5 +234,38 @@ impl Source for Replay {
 
     fn notices(&mut self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recorder on a disk without room, that has to write more than it buffers or less.
+    fn recorder() -> Recorder {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        Recorder {
+            file: BufWriter::with_capacity(1 << 16, full),
+            path: "/dev/full".into(),
+            clock: None,
+            failure: None,
+            is_ended: false,
+        }
+    }
+
+    #[test]
+    fn a_recording_that_fails_says_so_once() {
+        for size in [100, 1 << 17] {
+            let mut recorder = recorder();
+            recorder.write(&vec![0; size], Clock::default());
+            let told = recorder.flush().unwrap();
+            assert!(
+                told.contains("/dev/full ends here: No space left"),
+                "{told}"
+            );
+            recorder.write(&vec![0; size], Clock::default());
+            assert_eq!(recorder.flush(), None);
+            assert_eq!(recorder.flush(), None);
+        }
     }
 }
