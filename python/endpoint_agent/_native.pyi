@@ -56,7 +56,8 @@ class Spool:
         False when it could not be kept; it is then counted as lost.
 
         Raises:
-            ValueError: the record is empty or holds a line feed.
+            ValueError: the record is empty, holds a line feed, or is longer than 250,000 bytes,
+                which an intake drops.
         """
     def next_batch(
         self,

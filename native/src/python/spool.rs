@@ -11,7 +11,8 @@ use pyo3::types::PyBytes;
 
 use super::errors::to_python;
 use crate::counters::{Counter, Counters};
-use crate::error::Result;
+use crate::ecs::MAX_RECORD;
+use crate::error::{Error, Result};
 use crate::spool::{Batch, Limits, Settings, Spool};
 
 #[pyclass(name = "Batch", module = "endpoint_agent._native", frozen)]
@@ -65,16 +66,11 @@ impl PySpool {
     }
 
     fn append(&self, py: Python<'_>, record: &[u8]) -> PyResult<bool> {
-        self.open(py)?;
-        if record.is_empty() || record.contains(&b'\n') {
-            return Err(PyValueError::new_err(
-                "a record is one line, without its line feed",
-            ));
-        }
-        Ok(py.detach(|| {
+        check(record)?;
+        self.run(py, || {
             self.0.counters().add(Counter::Reported, 1);
-            self.0.write(record)
-        }))
+            Ok(self.0.write(record))
+        })
     }
 
     #[pyo3(signature = (timeout, *, max_records=250, max_wait=5.0, max_bytes=10_485_760))]
@@ -140,20 +136,32 @@ impl PySpool {
         self.0.clone()
     }
 
-    /// Runs `work` without the interpreter, and tells its failure as Python's.
+    /// Runs `work` without the interpreter, and tells its failure, or that the queue is closed, as
+    /// Python's.
     fn run<T: Send>(&self, py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-        self.open(py)?;
-        py.detach(work).map_err(|error| to_python(py, error))
+        // The queue's lock may be held by a thread that writes: no other Python thread waits for it.
+        let done = py.detach(|| match self.0.is_closed() {
+            true => Err(Error::Spool("it is closed".into())),
+            false => work(),
+        });
+        done.map_err(|error| to_python(py, error))
     }
+}
 
-    /// Fails when the queue is closed.
-    fn open(&self, py: Python<'_>) -> PyResult<()> {
-        if self.0.is_closed() {
-            let error = crate::error::Error::Spool("it is closed".into());
-            return Err(to_python(py, error));
-        }
-        Ok(())
+/// Fails for what an intake would not take.
+fn check(record: &[u8]) -> PyResult<()> {
+    if record.is_empty() || record.contains(&b'\n') {
+        return Err(PyValueError::new_err(
+            "a record is one line, without its line feed",
+        ));
     }
+    if record.len() > MAX_RECORD {
+        return Err(PyValueError::new_err(format!(
+            "a record of {} bytes is too long: an intake drops those of more than {MAX_RECORD}",
+            record.len()
+        )));
+    }
+    Ok(())
 }
 
 /// Fails when a batch was not settled, for it was not at the head.
