@@ -68,6 +68,11 @@ def losses(intake: Intake) -> list[dict[str, Any]]:
     return [event["action"]["properties"] for event in intake.events(action="events-lost")]
 
 
+def told_evictions(intake: Intake) -> int:
+    """How many records the loss records at the intake say were evicted."""
+    return sum(loss["count"] for loss in losses(intake) if loss["cause"] == "the queue was full")
+
+
 def assert_balance(count: dict[str, int]) -> None:
     assert [one.difference(count) for one in SUMS] == [0, 0]
 
@@ -136,9 +141,30 @@ def test_queue_at_its_limit_evicts_the_oldest_and_says_so(
 
     agent.configure(intake.url, EventBufferCacheSize=1)
     agent.reload()
-    wait(lambda: losses(intake))
+    wait(lambda: told_evictions(intake) == agent.counters()["evicted"])
     assert agent.stop() == 0
 
     last = intake.events(action="stats")[-1]["action"]["properties"]
-    assert sum(loss["count"] for loss in losses(intake)) == last["evicted"]
+    assert told_evictions(intake) == last["evicted"]
     assert_balance(last)
+    log = agent.log.read_text()
+    assert "lost: record, the queue was full (queue); " in log
+    assert f"lost in this run: {last['evicted']} of record, the queue was full (queue)" in log
+
+
+def test_evictions_before_a_kill_are_told_after_it(
+    tmp_path: Path, intake: Intake, agent: Agent
+) -> None:
+    agent.configure(NOWHERE, EventBufferCacheSize=1)
+    agent.start()
+    make_files(tmp_path, 3000)
+    wait(lambda: agent.counters()["evicted"] > 0)
+    make_files(tmp_path, 1000)
+    known = agent.counters()["evicted"]
+    agent.stop(signal.SIGKILL)
+
+    agent.configure(intake.url, EventBufferCacheSize=1)
+    agent.start()
+    wait(lambda: told_evictions(intake) >= known)
+    assert agent.stop() == 0
+    assert_balance(intake.events(action="stats")[-1]["action"]["properties"])

@@ -78,6 +78,13 @@ def test_a_record_is_one_line(spool: Spool, record: bytes) -> None:
     assert spool.counters()["reported"] == 0
 
 
+def test_a_record_that_an_intake_would_drop_is_refused(spool: Spool) -> None:
+    assert spool.append(b"x" * 250_000)
+    with pytest.raises(ValueError, match="250001 bytes is too long"):
+        spool.append(b"x" * 250_001)
+    assert spool.counters()["reported"] == 1
+
+
 def test_a_record_too_long_for_the_queue_is_lost_and_counted(tmp_path: Path) -> None:
     spool = Spool(str(tmp_path), max_bytes=1000)
     assert not spool.append(b" " * 1000)
