@@ -28,14 +28,19 @@ pytest.importorskip("uvicorn", reason="the extra `server` is not installed")
 SERVE = """
 import sys
 from pathlib import Path
+from endpoint_agent.server import app
 from endpoint_agent.server.main import serve
+app.MAX_EVENT = int(sys.argv[4])
 serve(Path(sys.argv[1]), sys.argv[2], [sys.argv[3]])
 """
 
 
 @contextlib.contextmanager
-def embedded_intake(data: Path, port: int, key: str = KEY) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", SERVE, str(data), f"127.0.0.1:{port}", key]
+def embedded_intake(
+    data: Path, port: int, key: str = KEY, longest: int = 250_000
+) -> Iterator[subprocess.Popen[str]]:
+    address = f"127.0.0.1:{port}"
+    command = [sys.executable, "-c", SERVE, str(data), address, key, str(longest)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert "listening" in process.stdout.readline()
@@ -61,13 +66,14 @@ def stored(data: Path) -> list[bytes]:
 
 
 def test_an_event_too_long_for_the_intake_goes_to_quarantine(queue, quarantined, data, port):
-    long = b'"%s"' % (b"x" * 250_000)
+    # Longer than this intake takes: what none would take, the queue refuses.
+    long = b'"%s"' % (b"x" * 1000)
     spool = queue(100)
     spool.append(long)
     for event in events(100):
         spool.append(event)
     with (
-        embedded_intake(data, port),
+        embedded_intake(data, port, longest=1000),
         delivering(spool, f"http://127.0.0.1:{port}"),
     ):
         settled(spool)
