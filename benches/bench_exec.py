@@ -13,11 +13,12 @@ from storms import Ran, Storm
 from turns import in_turns
 
 SPAWNS = 8_000
-ROUNDS = 7
+ROUNDS = 9
 
 DELIVERED = Figure("exec storm: execs delivered", "{:,.0f}", Reach.EXACTLY, SPAWNS)
 ENDED = Figure("… their exits delivered", "{:,.0f}", Reach.EXACTLY, SPAWNS)
 SLOWDOWN = Figure("… slowdown", "{:.2f}", Reach.AT_MOST, 1.10)
+OWN_CPU = Figure("… slowdown by the storm's own CPU", "{:.2f}")
 COST = Figure("… agent CPU per exec and its exit, delivered", "{:.1f} µs", Reach.AT_MOST, 40)
 
 CHILDREN = """
@@ -44,6 +45,9 @@ def bench_exec_storm(
     results.add(DELIVERED, execs, f"{SPAWNS:,} run")
     results.add(ENDED, exits, f"{SPAWNS:,} run")
     results.add(SLOWDOWN, turns.ratios(attrgetter("seconds")), f"{alone:.2f} s alone")
+    results.add(
+        OWN_CPU, turns.ratios(attrgetter("cpu_seconds")), f"{storm_cost:.0f} µs a spawn alone"
+    )
     results.add(COST, costs, f"the spawn itself: {storm_cost:.0f} µs")
     results.require()
 

@@ -47,7 +47,7 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape(100_000, 1, 9, Reach.AT_MOST),
+    Shape(100_000, 1, 7, Reach.AT_MOST),
     Shape(600_000, 1, 5, Reach.AT_MOST),
     Shape(600_000, 1_000, 3, Reach.SHOWN),
     Shape(600_000, 50_000, 3, Reach.SHOWN),

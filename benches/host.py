@@ -69,11 +69,14 @@ class Host:
         self._begun = (0.0, 0)
 
     def start(self, **settings: object) -> None:
-        """Starts the agent and waits until it is at rest. Settings are the defaults or these."""
+        """Starts the agent and waits for its first delivery, whose connection costs most.
+
+        Settings are the defaults or these.
+        """
         self._agent.configure(self.intake.url, **settings)
         first = self.intake.last() + 1
         self._agent.start()
-        time.sleep(QUIET)
+        self.settle()
         pid = self.pid
         self.peak_at_start = max(self.peak_at_start, peak_megabytes(pid))
         forget_peak(pid)
