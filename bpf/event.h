@@ -4,7 +4,7 @@
  *
  * A record is a struct event_header followed by the rest of its kind's struct and then by its
  * variable sections, in the order of their length fields. Integers have the host's byte order.
- * `native/src/capture/ebpf/wire.rs` mirrors the structs; a test compares both with the BTF of the
+ * `native/src/capture/ebpf/wire/` mirrors the structs; a test compares both with the BTF of the
  * compiled object, field by field.
  *
  * Numbers are never reused, so that an old recording is never misread.

@@ -7,6 +7,7 @@ use aya::programs::{Program, ProgramError, ProgramFd};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
+use super::programs::{self, ESSENTIAL, Place};
 use crate::capture::{Hook, HookState};
 use crate::error::{Error, Result};
 use crate::host::memory;
@@ -18,60 +19,6 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.b
 pub fn object() -> &'static [u8] {
     OBJECT
 }
-
-/// Where a program is attached.
-enum Place {
-    /// A tracepoint whose arguments have types.
-    Typed(&'static str),
-    /// The return of one system call.
-    Return(&'static str),
-}
-
-/// Every program, its place, and what it reports, in the order of attachment: a process must be
-/// known before its acts.
-const PROGRAMS: &[(&str, Place, &str)] = &[
-    ("on_fork", Place::Typed("sched_process_fork"), "fork"),
-    ("on_exec", Place::Typed("sched_process_exec"), "exec"),
-    ("on_exit", Place::Typed("sched_process_exit"), "exit"),
-    (
-        "on_connect",
-        Place::Typed("inet_sock_set_state"),
-        "connection",
-    ),
-    (
-        "on_established",
-        Place::Typed("inet_sock_set_state"),
-        "connection",
-    ),
-    ("on_accept", Place::Return("sys_exit_accept"), "connection"),
-    (
-        "on_accept4",
-        Place::Return("sys_exit_accept4"),
-        "connection",
-    ),
-    ("on_open", Place::Return("sys_exit_open"), "open"),
-    ("on_openat", Place::Return("sys_exit_openat"), "open"),
-    ("on_openat2", Place::Return("sys_exit_openat2"), "open"),
-    ("on_creat", Place::Return("sys_exit_creat"), "open"),
-    (
-        "on_open_by_handle_at",
-        Place::Return("sys_exit_open_by_handle_at"),
-        "open",
-    ),
-    ("on_unlink", Place::Return("sys_exit_unlink"), "delete"),
-    ("on_unlinkat", Place::Return("sys_exit_unlinkat"), "delete"),
-    ("on_rmdir", Place::Return("sys_exit_rmdir"), "delete"),
-    ("on_rename", Place::Return("sys_exit_rename"), "rename"),
-    ("on_renameat", Place::Return("sys_exit_renameat"), "rename"),
-    (
-        "on_renameat2",
-        Place::Return("sys_exit_renameat2"),
-        "rename",
-    ),
-];
-
-/// Without these the agent would be running but not watching.
-const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
 /// What the programs are told before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +92,7 @@ fn load_here(settings: Settings) -> Result<Loaded> {
         .load(OBJECT)
         .map_err(refused)?;
     let (mut links, mut running, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, place, what) in PROGRAMS {
+    for (name, place, what) in programs::all() {
         let (attached, hook) = attach(&mut object, name, place, &btf);
         if let Some((link, program)) = attached {
             links.push(link);

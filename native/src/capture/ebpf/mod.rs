@@ -4,6 +4,7 @@ pub mod decode;
 mod load;
 mod losses;
 mod probe;
+mod programs;
 mod repeats;
 mod rings;
 pub mod wire;

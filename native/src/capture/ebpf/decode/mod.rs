@@ -1,0 +1,88 @@
+//! Records to events. Pure: bytes in, an [`Event`] or a reason out, whatever the bytes are.
+
+mod file;
+mod network;
+mod path;
+mod process;
+
+use zerocopy::FromBytes;
+
+use super::wire::{self, kind};
+use crate::event::{Action, Credentials, Event, ProcessKey};
+
+pub use process::encode_snapshot;
+
+/// A boot-time nanosecond in a clock tick of `/proc` (`USER_HZ` is 100 on every architecture).
+const NANOSECONDS_PER_TICK: u64 = 10_000_000;
+
+/// What a record cannot be decoded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// The record ends before its kind's struct or sections do.
+    #[error("the record is cut off")]
+    Short,
+    /// No such kind, family or name.
+    #[error("the record's {0} is not known")]
+    Unknown(&'static str),
+}
+
+/// The difference between the epoch's clock and the kernel's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    /// `CLOCK_REALTIME` minus `CLOCK_BOOTTIME`, nanoseconds.
+    pub offset: u64,
+}
+
+impl Clock {
+    /// The time since the epoch of a boot time.
+    pub fn wall(self, boot: u64) -> u64 {
+        boot.wrapping_add(self.offset)
+    }
+}
+
+/// Decodes one record, whole and alone in `record`.
+pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
+    let (header, _) = take::<wire::Header>(record)?;
+    let action = match header.kind {
+        kind::FORK => process::fork(record)?,
+        kind::EXEC => Action::Exec(process::exec(record)?),
+        kind::SNAPSHOT => Action::Snapshot(process::exec(record)?),
+        kind::EXIT => process::exit(record)?,
+        kind::OPEN => file::open(record)?,
+        kind::DELETE => file::delete(record)?,
+        kind::RENAME => file::rename(record)?,
+        kind::CONNECTION => network::connection(record)?,
+        _ => return Err(Malformed::Unknown("kind")),
+    };
+    Ok(Event {
+        time: clock.wall(header.time),
+        process: key(header.pid, header.start),
+        thread: header.tid,
+        credentials: Credentials {
+            uid: header.uid,
+            euid: header.euid,
+            gid: header.gid,
+            egid: header.egid,
+        },
+        repeat: None,
+        action,
+    })
+}
+
+fn take<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), Malformed> {
+    T::read_from_prefix(bytes).map_err(|_| Malformed::Short)
+}
+
+fn section(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
+    bytes.split_at_checked(size).ok_or(Malformed::Short)
+}
+
+fn key(pid: u32, start: u64) -> ProcessKey {
+    ProcessKey {
+        pid,
+        start: start / NANOSECONDS_PER_TICK,
+    }
+}
+
+#[cfg(test)]
+mod tests;

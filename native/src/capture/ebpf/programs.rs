@@ -1,0 +1,53 @@
+//! Every kernel program, its place, and the kind of event it reports.
+
+/// Where a program is attached.
+pub enum Place {
+    /// A tracepoint whose arguments have types.
+    Typed(&'static str),
+    /// The return of one system call.
+    Return(&'static str),
+}
+
+use Place::{Return, Typed};
+
+/// A program's name, its place, and what it reports.
+pub type Program = (&'static str, Place, &'static str);
+
+/// Without these the agent would be running but not watching.
+pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
+
+/// All, in the order of attachment: a process must be known before its acts.
+pub fn all() -> impl Iterator<Item = &'static Program> {
+    [PROCESS, NETWORK, FILE].into_iter().flatten()
+}
+
+const PROCESS: &[Program] = &[
+    ("on_fork", Typed("sched_process_fork"), "fork"),
+    ("on_exec", Typed("sched_process_exec"), "exec"),
+    ("on_exit", Typed("sched_process_exit"), "exit"),
+];
+
+const NETWORK: &[Program] = &[
+    ("on_connect", Typed("inet_sock_set_state"), "connection"),
+    ("on_established", Typed("inet_sock_set_state"), "connection"),
+    ("on_accept", Return("sys_exit_accept"), "connection"),
+    ("on_accept4", Return("sys_exit_accept4"), "connection"),
+];
+
+const FILE: &[Program] = &[
+    ("on_open", Return("sys_exit_open"), "open"),
+    ("on_openat", Return("sys_exit_openat"), "open"),
+    ("on_openat2", Return("sys_exit_openat2"), "open"),
+    ("on_creat", Return("sys_exit_creat"), "open"),
+    (
+        "on_open_by_handle_at",
+        Return("sys_exit_open_by_handle_at"),
+        "open",
+    ),
+    ("on_unlink", Return("sys_exit_unlink"), "delete"),
+    ("on_unlinkat", Return("sys_exit_unlinkat"), "delete"),
+    ("on_rmdir", Return("sys_exit_rmdir"), "delete"),
+    ("on_rename", Return("sys_exit_rename"), "rename"),
+    ("on_renameat", Return("sys_exit_renameat"), "rename"),
+    ("on_renameat2", Return("sys_exit_renameat2"), "rename"),
+];

@@ -1,0 +1,31 @@
+//! The life of processes.
+
+use super::Header;
+
+wire! {
+    /// A new process.
+    struct Fork = "event_fork" {
+        header: Header,
+        child_start: u64,
+        child_pid: u32,
+        reserved: u32,
+    }
+
+    /// A new program; also a process of the snapshot.
+    struct Exec = "event_exec" {
+        header: Header,
+        parent_start: u64,
+        parent_pid: u32,
+        arguments_count: u32,
+        arguments_size: u32,
+        executable_size: u16,
+        directory_size: u16,
+    }
+
+    /// The end of a process.
+    struct Exit = "event_exit" {
+        header: Header,
+        status: u32,
+        reserved: u32,
+    }
+}

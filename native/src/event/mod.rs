@@ -1,0 +1,97 @@
+//! What happened on the host: the one type that all meaning passes through.
+//!
+//! An [`Event`] knows neither the source it came from nor the output it goes to. Byte strings are
+//! what the kernel held: any bytes but NUL, not necessarily UTF-8, already bounded by the decoder.
+
+mod file;
+mod network;
+mod process;
+
+pub use file::*;
+pub use network::*;
+pub use process::*;
+
+/// A process, unique on a host for one boot and the same from every source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessKey {
+    /// Thread group id in the initial PID namespace.
+    pub pid: u32,
+    /// Start time of the thread group in clock ticks (1/100 s) since boot: field 22 of
+    /// `/proc/PID/stat`, or the kernel's `start_boottime` divided by 10,000,000.
+    pub start: u64,
+}
+
+/// Whose rights a process had when it acted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    /// Real user id.
+    pub uid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective group id.
+    pub egid: u32,
+}
+
+/// How often an event stands for the same act of the same process on the same object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Occurrences this one event stands for, at least 1.
+    pub count: u64,
+    /// Time of the first of them, nanoseconds since the epoch.
+    pub first: u64,
+    /// Time of the last of them, nanoseconds since the epoch.
+    pub last: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, in nanoseconds since the epoch.
+    pub time: u64,
+    /// Who did it.
+    pub process: ProcessKey,
+    /// The thread that did it.
+    pub thread: u32,
+    /// With whose rights.
+    pub credentials: Credentials,
+    /// Set when this event stands for several.
+    pub repeat: Option<Repeat>,
+    /// What.
+    pub action: Action,
+}
+
+/// What a process did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It created a process. Keeps the process table; not reported by itself.
+    Fork(Fork),
+    /// It became another program.
+    Exec(Exec),
+    /// Its last thread ended.
+    Exit(Exit),
+    /// It changed a file.
+    File(File),
+    /// It connected to, or accepted a connection from, a peer.
+    Connection(Connection),
+    /// It was there already when the agent started. Fills the process table; not reported.
+    Snapshot(Exec),
+}
+
+/// Occurrences or records that are gone, told as an event of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Of what: the kind's name, or `record` where that is not known.
+    pub what: &'static str,
+    /// How many, exactly.
+    pub count: u64,
+    /// Why.
+    pub cause: &'static str,
+    /// Where on the event's way.
+    pub place: &'static str,
+    /// Not before, nanoseconds since the epoch.
+    pub from: u64,
+    /// Not after, nanoseconds since the epoch.
+    pub to: u64,
+}

@@ -1,0 +1,38 @@
+//! What processes are and become.
+
+use super::ProcessKey;
+
+/// A new process, still running its parent's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The new process.
+    pub child: ProcessKey,
+}
+
+/// A program and how it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// The parent, unknown when its pid is 0.
+    pub parent: Option<ProcessKey>,
+    /// Path of the executed file as the kernel resolved it, empty if unknown.
+    pub executable: Vec<u8>,
+    /// Working directory, empty if unknown.
+    pub working_directory: Vec<u8>,
+    /// The argument block: each argument followed by one NUL.
+    pub arguments: Vec<u8>,
+    /// The argument block was longer than 32 KiB and is cut.
+    pub arguments_truncated: bool,
+    /// How many arguments the program was given, cut ones included; 0 if unknown.
+    pub arguments_count: u32,
+    /// No name in any folder leads to the executable: it was unlinked, or is a memfd.
+    pub deleted: bool,
+}
+
+/// The end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The wait status's exit code, 0 to 255.
+    pub code: u8,
+    /// The signal that ended it, 0 if none.
+    pub signal: u8,
+}
