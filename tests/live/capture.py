@@ -49,7 +49,7 @@ class Capture:
             self.events += [orjson.loads(line) for line in gzip.decompress(batch.body).splitlines()]
             self.spool.ack(batch)
 
-    def wait_for(self, matches: Callable[[Event], bool], timeout: float = 5.0) -> Event:
+    def wait_for(self, matches: Callable[[Event], bool], timeout: float = 20.0) -> Event:
         """The first event that matches, seen already or within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         looked = 0

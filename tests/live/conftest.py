@@ -17,6 +17,17 @@ def capture(tmp_path: Path) -> Iterator[Capture]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
+    """The same for all tests of a module that neither stop it nor count everything it saw.
+
+    Attaching and detaching all programs takes seconds.
+    """
+    require_root()
+    with capturing(tmp_path_factory.mktemp("watching")) as running:
+        yield running
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A folder that everyone may enter, with a name short enough for bpftrace's 64 bytes."""

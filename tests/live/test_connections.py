@@ -33,11 +33,11 @@ def both_ends(
     ("family", "address", "kind"),
     [(socket.AF_INET, "127.0.0.1", "ipv4"), (socket.AF_INET6, "::1", "ipv6")],
 )
-def test_connect_and_accept(capture: Capture, family: int, address: str, kind: str) -> None:
+def test_connect_and_accept(watching: Capture, family: int, address: str, kind: str) -> None:
     with socket.socket(family) as server, socket.socket(family) as client:
         server.bind((address, 0))
         server.listen()
-        connected, accepted = both_ends(capture, server, client)
+        connected, accepted = both_ends(watching, server, client)
         for event, direction in ((connected, "egress"), (accepted, "ingress")):
             assert event["source"]["ip"] == event["destination"]["ip"] == address
             assert event["destination"]["port"] == server.getsockname()[1]
@@ -48,13 +48,13 @@ def test_connect_and_accept(capture: Capture, family: int, address: str, kind: s
             assert event["event"]["code"] == 3
 
 
-def test_ipv4_through_a_socket_of_both_families(capture: Capture) -> None:
+def test_ipv4_through_a_socket_of_both_families(watching: Capture) -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as client:
             accepted, _ = server.accept()
             accepted.close()
-            event = capture.wait_for(
+            event = watching.wait_for(
                 lambda event: (
                     event["event"]["action"] == "accepted-connection-from"
                     and event["source"]["port"] == client.getsockname()[1]
@@ -64,13 +64,13 @@ def test_ipv4_through_a_socket_of_both_families(capture: Capture) -> None:
     assert event["network"]["type"] == "ipv4"
 
 
-def test_connection_that_was_not_waited_for(capture: Capture) -> None:
+def test_connection_that_was_not_waited_for(watching: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.setblocking(False)
         assert client.connect_ex(server.getsockname()) == 115  # EINPROGRESS
         accepted, _ = server.accept()
         accepted.close()
-        event = capture.wait_for(
+        event = watching.wait_for(
             lambda event: (
                 event["event"]["action"] == "connected-to"
                 and event["destination"]["port"] == server.getsockname()[1]
@@ -90,18 +90,18 @@ def test_refused_connection_is_not_a_connection(capture: Capture) -> None:
     ]
 
 
-def test_socket_that_connects_to_itself(capture: Capture) -> None:
+def test_socket_that_connects_to_itself(watching: Capture) -> None:
     """Both SYNs cross: the handshake goes another way than usual."""
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         own.connect(own.getsockname())
         port = own.getsockname()[1]
-        event = capture.wait_for(lambda event: event.get("source", {}).get("port") == port)
+        event = watching.wait_for(lambda event: event.get("source", {}).get("port") == port)
     assert event["event"]["action"] == "connected-to"
     assert event["destination"]["port"] == port
 
 
-def test_accept_of_a_multipath_listener(capture: Capture) -> None:
+def test_accept_of_a_multipath_listener(watching: Capture) -> None:
     try:
         server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)  # IPPROTO_MPTCP
     except OSError as error:
@@ -109,4 +109,4 @@ def test_accept_of_a_multipath_listener(capture: Capture) -> None:
     with server, socket.socket() as client:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        both_ends(capture, server, client)
+        both_ends(watching, server, client)

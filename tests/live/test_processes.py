@@ -16,10 +16,10 @@ from .capture import Capture
 pytestmark = pytest.mark.live
 
 
-def test_exec_has_arguments_directory_and_parent(capture: Capture, tmp_path: Path) -> None:
+def test_exec_has_arguments_directory_and_parent(watching: Capture, tmp_path: Path) -> None:
     arguments = ["true", "", "two words", str(tmp_path)]
     subprocess.run(arguments, cwd=tmp_path, executable="/bin/true", check=True)
-    event = capture.exec_of(*arguments)
+    event = watching.exec_of(*arguments)
     process = event["process"]
     assert process["executable"] == os.path.realpath("/bin/true")
     assert process["working_directory"] == str(tmp_path)
@@ -29,25 +29,25 @@ def test_exec_has_arguments_directory_and_parent(capture: Capture, tmp_path: Pat
     assert event["event"]["code"] == 1
 
 
-def test_exit_tells_code_and_belongs_to_its_exec(capture: Capture) -> None:
+def test_exit_tells_code_and_belongs_to_its_exec(watching: Capture) -> None:
     child = subprocess.Popen(["sh", "-c", "exit 3"])
     child.wait()
-    event = capture.wait_for(
+    event = watching.wait_for(
         lambda event: (
             event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
         )
     )
     assert event["process"]["exit_code"] == 3
-    started = capture.exec_of("sh", "-c", "exit 3")
+    started = watching.exec_of("sh", "-c", "exit 3")
     assert event["sekoiaio"]["process"]["guid"] == started["sekoiaio"]["process"]["guid"]
 
 
-def test_exit_by_signal(capture: Capture) -> None:
+def test_exit_by_signal(watching: Capture) -> None:
     child = subprocess.Popen(["sleep", "1000"])
-    capture.exec_of("sleep", "1000")
+    watching.exec_of("sleep", "1000")
     child.send_signal(signal.SIGKILL)
     child.wait()
-    event = capture.wait_for(
+    event = watching.wait_for(
         lambda event: (
             event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
         )
@@ -56,35 +56,35 @@ def test_exit_by_signal(capture: Capture) -> None:
     assert event["process"]["exit_code"] == 128 + signal.SIGKILL
 
 
-def test_arguments_of_32_kib_are_whole_and_longer_ones_marked(capture: Capture) -> None:
+def test_arguments_of_32_kib_are_whole_and_longer_ones_marked(watching: Capture) -> None:
     whole = "w" * (32 * 1024 - len("true") - 2)
     longer = "l" * (64 * 1024)
     subprocess.run(["true", whole], check=True)
     subprocess.run(["true", longer], check=True)
-    assert capture.exec_of("true", whole)["process"]["args_count"] == 2
-    event = capture.wait_for(lambda event: "lllll" in event["process"].get("command_line", ""))
+    assert watching.exec_of("true", whole)["process"]["args_count"] == 2
+    event = watching.wait_for(lambda event: "lllll" in event["process"].get("command_line", ""))
     assert "process.args" in event["action"]["properties"]["truncated"]
 
 
-def test_hostile_bytes_become_valid_text(capture: Capture) -> None:
+def test_hostile_bytes_become_valid_text(watching: Capture) -> None:
     subprocess.run([b"true", b"\xff\xfe", b'"\\\n\x1b[31m'], check=True)
-    capture.exec_of("true", "\ufffd\ufffd", '"\\\n\x1b[31m')
+    watching.exec_of("true", "\ufffd\ufffd", '"\\\n\x1b[31m')
 
 
-def test_fork_without_exec_is_known_by_its_parent(capture: Capture, tmp_path: Path) -> None:
+def test_fork_without_exec_is_known_by_its_parent(watching: Capture, tmp_path: Path) -> None:
     path = tmp_path / "made"
     child = os.fork()
     if child == 0:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
         os._exit(0)
     os.waitpid(child, 0)
-    event = capture.of_path(str(path), "file-created")
+    event = watching.of_path(str(path), "file-created")
     assert event["process"]["pid"] == child
     assert event["process"]["parent"]["pid"] == os.getpid()
     assert event["process"]["executable"] == os.path.realpath(sys.executable)
 
 
-def test_program_in_a_chroot_and_deep_below(capture: Capture, tmp_path: Path) -> None:
+def test_program_in_a_chroot_and_deep_below(watching: Capture, tmp_path: Path) -> None:
     jail = tmp_path / "jail"
     jail.mkdir()
     busybox = shutil.which("busybox")
@@ -92,47 +92,47 @@ def test_program_in_a_chroot_and_deep_below(capture: Capture, tmp_path: Path) ->
         pytest.skip("needs busybox: a program without libraries for a chroot")
     shutil.copy(busybox, jail / "busybox")
     subprocess.run(["chroot", jail, "/busybox", "touch", "/inside"], check=True)
-    assert capture.exec_of("/busybox", "touch", "/inside")["process"]["executable"] == str(
+    assert watching.exec_of("/busybox", "touch", "/inside")["process"]["executable"] == str(
         jail / "busybox"
     )
-    capture.of_path(str(jail / "inside"), "file-created")
+    watching.of_path(str(jail / "inside"), "file-created")
 
 
-def test_thousand_short_processes_are_all_there(capture: Capture) -> None:
+def test_thousand_short_processes_are_all_there(watching: Capture) -> None:
     pids = []
     for _ in range(1000):
         child = subprocess.Popen(["/bin/true", "short-lived"])
         pids.append(child.pid)
         child.wait()
-    capture.wait_for(
+    watching.wait_for(
         lambda event: (
             event["event"]["action"] == "process-ended" and event["process"]["pid"] == pids[-1]
         )
     )
     execs = [
         event["process"]["pid"]
-        for event in capture.events
+        for event in watching.events
         if event["process"].get("args") == ["/bin/true", "short-lived"]
         and event["event"]["action"] == "process-created"
     ]
     assert execs == pids
 
 
-def test_program_in_memory_is_marked(capture: Capture) -> None:
+def test_program_in_memory_is_marked(watching: Capture) -> None:
     file = os.memfd_create("in-memory")
     os.write(file, Path("/bin/true").read_bytes())
     subprocess.run(["true", "in-memory"], executable=f"/proc/self/fd/{file}", pass_fds=[file])
     os.close(file)
-    event = capture.exec_of("true", "in-memory")
+    event = watching.exec_of("true", "in-memory")
     assert event["process"]["executable"] == "/memfd:in-memory"
     assert event["action"]["properties"]["deleted"] is True
 
 
-def test_program_whose_file_is_gone_is_marked(capture: Capture, tmp_path: Path) -> None:
+def test_program_whose_file_is_gone_is_marked(watching: Capture, tmp_path: Path) -> None:
     program = tmp_path / "gone"
     shutil.copy("/bin/true", program)
     file = os.open(program, os.O_RDONLY)
     program.unlink()
     subprocess.run(["true", "gone"], executable=f"/proc/self/fd/{file}", pass_fds=[file])
     os.close(file)
-    assert capture.exec_of("true", "gone")["action"]["properties"]["deleted"] is True
+    assert watching.exec_of("true", "gone")["action"]["properties"]["deleted"] is True
