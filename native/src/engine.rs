@@ -9,7 +9,7 @@ use crate::ecs::catalogue::{self, Kind};
 use crate::enrich::guid::Identity;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
-use crate::event::{Action, Event, Loss};
+use crate::event::{Action, Event, Loss, ProcessKey};
 
 /// What an engine has to know about the agent and its host.
 #[derive(Clone, Debug)]
@@ -72,6 +72,16 @@ impl Engine {
         emit: &mut dyn FnMut(&[u8]),
     ) {
         self.processes.tidy(event.time);
+        if event.process.start == ProcessKey::UNKNOWN_START {
+            let process = self.processes.find(event.process.pid);
+            if process != event.process {
+                let known = Event {
+                    process,
+                    ..event.clone()
+                };
+                return self.feed(&known, sequence, emit);
+            }
+        }
         match &event.action {
             Action::Fork(fork) => self.processes.fork(event.process, fork.child),
             Action::Snapshot(exec) => self.processes.snapshot(event.process, exec),

@@ -116,6 +116,7 @@ class Pipeline:
         record: str | None = None,
         root: str = "/",
         mute: bool = True,
+        logins: bool = True,
     ) -> Self:
         """Prepares a source; nothing runs yet.
 
@@ -127,6 +128,8 @@ class Pipeline:
             record: path of a new file that receives the raw kernel records.
             root: where /proc and /etc are found.
             mute: leave out what this process and its descendants do.
+            logins: with `ebpf`, read logins and changes of accounts from the audit system as
+                well, which is turned on for that while it runs if it is off.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.

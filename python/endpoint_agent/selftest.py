@@ -115,6 +115,8 @@ def _prove(result: Result, folder: str) -> None:
             envelope=Envelope("0" * 64).members(),
             state_directory=folder,
             mute=False,
+            # The running agent may have lent the audit system; two would put it back twice.
+            logins=False,
         )
         parts.callback(pipeline.stop)
         pipeline.start()

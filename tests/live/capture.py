@@ -39,7 +39,7 @@ class Capture:
             agent_id="0" * 64,
             envelope=ENVELOPE,
             state_directory=str(folder),
-            **{"mute": False, **options},
+            **{"mute": False, "logins": False, **options},
         )
         self.events: list[Event] = []
 

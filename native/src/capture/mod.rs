@@ -1,5 +1,6 @@
 //! Where events come from: a kernel, or a recording of one.
 
+pub mod audit;
 pub mod ebpf;
 pub mod recording;
 

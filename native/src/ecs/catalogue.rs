@@ -2,7 +2,7 @@
 //!
 //! The words are the original agent's, the codes are Sysmon's where it has one.
 
-use crate::event::{Action, Direction, FileChange};
+use crate::event::{Action, Direction, FileChange, LoginAct};
 
 /// The source that every event of the agent names.
 pub const PROVIDER: &str = "SEKOIA-IO-Endpoint";
@@ -16,9 +16,9 @@ pub struct Kind {
     pub code: Option<u8>,
     /// The one member of `event.category`.
     pub category: &'static str,
-    /// The one member of `event.type`.
+    /// The members of `event.type`, separated by spaces.
     pub class: &'static str,
-    /// `event.outcome`.
+    /// `event.outcome`, unless the event says otherwise.
     pub outcome: Option<&'static str>,
     /// What has happened.
     pub meaning: &'static str,
@@ -63,6 +63,48 @@ kinds! {
     CONNECTED = "connected-to", Some(3), "network" / "start", Some("success");
     /// A process accepted a TCP connection.
     ACCEPTED = "accepted-connection-from", Some(3), "network" / "start", Some("success");
+    /// A user logged in, or tried to.
+    LOGGED_IN = "logged-in", None, "authentication" / "start", Some("success");
+    /// A user logged out.
+    LOGGED_OUT = "logged-out", None, "authentication" / "end", Some("success");
+    /// A process got the login id of a user, as every session does at its begin.
+    LOGIN_ID_CHANGED = "changed-login-id-to", None, "authentication" / "start", Some("success");
+    /// A user was authenticated, or not.
+    AUTHENTICATED = "authenticated", None, "authentication" / "info", Some("success");
+    /// The use of an account was allowed, or not.
+    AUTHORIZED = "was-authorized", None, "authentication" / "info", Some("success");
+    /// Credentials were acquired.
+    CREDENTIALS_ACQUIRED = "acquired-credentials", None, "authentication" / "info", Some("success");
+    /// Credentials were refreshed.
+    CREDENTIALS_REFRESHED = "refreshed-credentials", None, "authentication" / "info", Some("success");
+    /// Credentials were disposed of.
+    CREDENTIALS_DISPOSED = "disposed-credentials", None, "authentication" / "info", Some("success");
+    /// A session was started.
+    SESSION_STARTED = "started-session", None, "session" / "start", Some("success");
+    /// A session was ended.
+    SESSION_ENDED = "ended-session", None, "session" / "end", Some("success");
+    /// A user ran a command by sudo or its like, or was not allowed to.
+    COMMAND_RAN = "ran-command", None, "process" / "start", Some("success");
+    /// A user account was added.
+    USER_ADDED = "added-user-account", None, "iam" / "user creation", Some("success");
+    /// A user account was deleted.
+    USER_DELETED = "deleted-user-account", None, "iam" / "user deletion", Some("success");
+    /// A user account was changed.
+    USER_MODIFIED = "modified-user-account", None, "iam" / "user change", Some("success");
+    /// A password was changed, or not.
+    PASSWORD_CHANGED = "changed-password", None, "iam" / "user change", Some("success");
+    /// A user account was locked.
+    USER_LOCKED = "locked-account", None, "iam" / "user info", Some("success");
+    /// A user account was unlocked.
+    USER_UNLOCKED = "unlocked-account", None, "iam" / "user info", Some("success");
+    /// A group was added.
+    GROUP_ADDED = "added-group-account-to", None, "iam" / "group creation", Some("success");
+    /// A group was deleted.
+    GROUP_DELETED = "deleted-group-account-from", None, "iam" / "group deletion", Some("success");
+    /// A group was changed.
+    GROUP_MODIFIED = "modified-group-account", None, "iam" / "group change", Some("success");
+    /// A group's password was changed, or not.
+    GROUP_PASSWORD_CHANGED = "changed-group-password", None, "iam" / "group change", Some("success");
     /// Acts or records could not be kept. They are counted exactly.
     EVENTS_LOST = "events-lost", None, "host" / "info", None;
 }
@@ -83,5 +125,32 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
             Direction::Egress => &CONNECTED,
             Direction::Ingress => &ACCEPTED,
         }),
+        Action::Login(login) => Some(login_kind(login.act)),
+    }
+}
+
+fn login_kind(act: LoginAct) -> &'static Kind {
+    match act {
+        LoginAct::LoggedIn => &LOGGED_IN,
+        LoginAct::LoggedOut => &LOGGED_OUT,
+        LoginAct::ChangedLoginId => &LOGIN_ID_CHANGED,
+        LoginAct::Authenticated => &AUTHENTICATED,
+        LoginAct::Authorized => &AUTHORIZED,
+        LoginAct::AcquiredCredentials => &CREDENTIALS_ACQUIRED,
+        LoginAct::RefreshedCredentials => &CREDENTIALS_REFRESHED,
+        LoginAct::DisposedCredentials => &CREDENTIALS_DISPOSED,
+        LoginAct::StartedSession => &SESSION_STARTED,
+        LoginAct::EndedSession => &SESSION_ENDED,
+        LoginAct::RanCommand => &COMMAND_RAN,
+        LoginAct::AddedUser => &USER_ADDED,
+        LoginAct::DeletedUser => &USER_DELETED,
+        LoginAct::ModifiedUser => &USER_MODIFIED,
+        LoginAct::ChangedPassword => &PASSWORD_CHANGED,
+        LoginAct::LockedUser => &USER_LOCKED,
+        LoginAct::UnlockedUser => &USER_UNLOCKED,
+        LoginAct::AddedGroup => &GROUP_ADDED,
+        LoginAct::DeletedGroup => &GROUP_DELETED,
+        LoginAct::ModifiedGroup => &GROUP_MODIFIED,
+        LoginAct::ChangedGroupPassword => &GROUP_PASSWORD_CHANGED,
     }
 }

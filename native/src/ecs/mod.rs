@@ -5,6 +5,7 @@ mod escape;
 pub mod fields;
 mod file;
 mod json;
+mod login;
 mod network;
 mod process;
 mod record;
@@ -13,7 +14,7 @@ mod user;
 
 use crate::enrich::processes::{Process, Rendered};
 use crate::enrich::users::Users;
-use crate::event::{Event, Loss};
+use crate::event::{Action, Event, Loss};
 use catalogue::{EVENTS_LOST, Kind};
 use json::{Json, UNLIMITED};
 use record::{Act, Head};
@@ -104,6 +105,7 @@ impl Encoder {
             kind: &EVENTS_LOST,
             sequence,
             span,
+            outcome: EVENTS_LOST.outcome,
             reason: Some(reason),
         };
         self.start(loss.to, &head, UNLIMITED);
@@ -119,12 +121,17 @@ impl Encoder {
             kind: act.kind,
             sequence: act.sequence,
             span,
+            outcome: record::outcome(act),
             reason: None,
         };
         self.start(event.time, &head, limit);
         let identity = self.identities.of(event.credentials, act.users);
         process::write(&mut self.json, event, rendered);
-        self.json.raw("user", &identity.user);
+        if let Action::Login(login) = &event.action {
+            login::write_user(&mut self.json, event, login, act.users);
+        } else {
+            self.json.raw("user", &identity.user);
+        }
         record::write_object(&mut self.json, act);
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);
         record::write_properties(&mut self.json, act);

@@ -1,6 +1,7 @@
 //! `process.*` and `sekoiaio.process.*`: who acted.
 
 use crate::ecs::json::{Json, UNLIMITED};
+use crate::ecs::login;
 use crate::ecs::record::repeat;
 use crate::enrich::processes::{Parent, Process, Rendered};
 use crate::enrich::program::{MAX_COMMAND_LINE, Program, arguments};
@@ -24,7 +25,8 @@ pub fn render(key: ProcessKey, process: &Process, limit: usize) -> Rendered {
     let (members, cut) = json.into_parts();
     Rendered {
         process: members,
-        identity: identity(process),
+        has_program: process.program().is_some(),
+        identity: identity(key, process),
         cut,
     }
 }
@@ -51,9 +53,11 @@ fn command_line(json: &mut Json, program: &Program) {
     }
 }
 
-fn identity(process: &Process) -> Vec<u8> {
+fn identity(key: ProcessKey, process: &Process) -> Vec<u8> {
     let mut json = Json::members_of("sekoiaio.process", UNLIMITED);
-    json.plain("guid", process.guid);
+    if key.start != ProcessKey::UNKNOWN_START {
+        json.plain("guid", process.guid);
+    }
     if let Some(parent) = &process.parent {
         json.plain("parent_guid", parent.guid);
     }
@@ -73,6 +77,7 @@ pub fn write(json: &mut Json, event: &Event, rendered: &Rendered) {
     match &event.action {
         Action::Exec(exec) => write_arguments(json, exec),
         Action::Exit(exit) => json.number("exit_code", exit_code(*exit)),
+        Action::Login(login) if !rendered.has_program => login::write_program(json, login),
         _ => {}
     }
     json.close();

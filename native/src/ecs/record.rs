@@ -3,7 +3,7 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{file, network};
+use crate::ecs::{file, login, network};
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
 
@@ -31,6 +31,8 @@ pub struct Head {
     pub sequence: u64,
     /// Nanoseconds since the epoch of the first and the last occurrence.
     pub span: Option<(u64, u64)>,
+    /// `success` or `failure`.
+    pub outcome: Option<&'static str>,
     /// One sentence for a reader.
     pub reason: Option<String>,
 }
@@ -41,13 +43,13 @@ pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
     json.open("event");
     json.plain("kind", "event");
     json.plain_texts("category", [kind.category]);
-    json.plain_texts("type", [kind.class]);
+    json.plain_texts("type", kind.class.split(' '));
     json.plain("action", kind.action);
     if let Some(code) = kind.code {
         json.number("code", code.into());
     }
     json.plain("provider", PROVIDER);
-    if let Some(outcome) = kind.outcome {
+    if let Some(outcome) = head.outcome {
         json.plain("outcome", outcome);
     }
     if let Some(reason) = &head.reason {
@@ -61,11 +63,20 @@ pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
     json.close();
 }
 
+/// Whether the act succeeded: its kind says so, or what was told of it.
+pub fn outcome(act: &Act) -> Option<&'static str> {
+    match &act.event.action {
+        Action::Login(login) if !login.success => Some("failure"),
+        _ => act.kind.outcome,
+    }
+}
+
 /// Writes what the act was done to.
 pub fn write_object(json: &mut Json, act: &Act) {
     match &act.event.action {
         Action::File(file) => file::write(json, file, act.users),
         Action::Connection(connection) => network::write(json, connection),
+        Action::Login(login) => login::write_source(json, login),
         _ => {}
     }
 }
@@ -74,9 +85,21 @@ pub fn write_object(json: &mut Json, act: &Act) {
 pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
     json.open("related");
     json.raw_members(hosts);
-    json.raw_members(names);
-    if let Action::Connection(connection) = &act.event.action {
-        json.plain_texts("ip", network::addresses(connection));
+    match &act.event.action {
+        Action::Login(login) => {
+            let names = login::names(act.event, login, act.users);
+            if !names.is_empty() {
+                json.texts("user", names);
+            }
+            if let Some(address) = login.source {
+                json.plain_texts("ip", [address]);
+            }
+        }
+        Action::Connection(connection) => {
+            json.raw_members(names);
+            json.plain_texts("ip", network::addresses(connection));
+        }
+        _ => json.raw_members(names),
     }
     json.close();
 }
@@ -87,6 +110,7 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     json.open("properties");
     match &act.event.action {
         Action::File(file) => file::write_old_path(json, file),
+        Action::Login(login) => login::write_properties(json, login),
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::enrich::users::Users;
-use crate::event::Credentials;
+use crate::event::{Credentials, UNSET_ID};
 
-/// What the kernel and the audit system write where there is no id.
-const UNSET: u32 = u32::MAX;
 /// Sets of credentials whose JSON is kept; a busy host has a few dozen.
 const MAX_KEPT: usize = 256;
 
@@ -69,7 +67,7 @@ impl Identity {
 
 /// Writes a numeric id as ECS has it, as text; `unset` if there is none.
 pub fn write_id(json: &mut Json, key: &'static str, id: u32) {
-    if id == UNSET {
+    if id == UNSET_ID {
         json.plain(key, "unset");
     } else {
         json.digits(key, id.into());
@@ -78,6 +76,11 @@ pub fn write_id(json: &mut Json, key: &'static str, id: u32) {
 
 fn write_user(json: &mut Json, uid: u32, users: &Users) {
     write_id(json, "id", uid);
+    write_name(json, uid, users);
+}
+
+/// Writes a user's name, if it has one.
+pub fn write_name(json: &mut Json, uid: u32, users: &Users) {
     if let Some(name) = users.user(uid) {
         json.text("name", name);
     }

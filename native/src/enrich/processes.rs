@@ -65,6 +65,8 @@ impl Parent {
 pub struct Rendered {
     /// JSON members of `process`.
     pub process: Vec<u8>,
+    /// They tell a program.
+    pub has_program: bool,
     /// JSON members of `sekoiaio.process`.
     pub identity: Vec<u8>,
     /// Names of the fields that were cut.
@@ -175,6 +177,18 @@ impl Processes {
     /// The end of a process has been reported.
     pub fn has_exited(&self, key: ProcessKey) -> bool {
         self.table.peek(&key).is_some_and(|process| process.exited)
+    }
+
+    /// The process that has a number now, or had it last.
+    pub fn find(&self, pid: u32) -> ProcessKey {
+        let known = self.table.iter().map(|(key, _)| *key);
+        let named = |key: &ProcessKey| key.pid == pid && key.start != ProcessKey::UNKNOWN_START;
+        let found = known.filter(named).max_by_key(|key| key.start);
+        let asked = || procfs::process(self.live.as_ref()?, pid).map(|event| event.process);
+        found.or_else(asked).unwrap_or(ProcessKey {
+            pid,
+            start: ProcessKey::UNKNOWN_START,
+        })
     }
 
     /// A process with all that can be found out about it and its parent.

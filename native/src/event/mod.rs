@@ -4,12 +4,17 @@
 //! what the kernel held: any bytes but NUL, not necessarily UTF-8, already bounded by the decoder.
 
 mod file;
+mod login;
 mod network;
 mod process;
 
 pub use file::*;
+pub use login::*;
 pub use network::*;
 pub use process::*;
+
+/// The user or group id that means none.
+pub const UNSET_ID: u32 = u32::MAX;
 
 /// A process, unique on a host for one boot and the same from every source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +24,11 @@ pub struct ProcessKey {
     /// Start time of the thread group in clock ticks (1/100 s) since boot: field 22 of
     /// `/proc/PID/stat`, or the kernel's `start_boottime` divided by 10,000,000.
     pub start: u64,
+}
+
+impl ProcessKey {
+    /// The start of a process of which a source knows the number only.
+    pub const UNKNOWN_START: u64 = u64::MAX;
 }
 
 /// Whose rights a process had when it acted.
@@ -75,6 +85,8 @@ pub enum Action {
     File(File),
     /// It connected to, or accepted a connection from, a peer.
     Connection(Connection),
+    /// It told of a login, a session or an account.
+    Login(Login),
     /// It was there already when the agent started. Fills the process table; not reported.
     Snapshot(Exec),
 }

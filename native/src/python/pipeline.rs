@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use super::errors::to_python;
 use super::spool::PySpool;
 use crate::capture::Source;
+use crate::capture::audit::beside::Beside;
 use crate::capture::ebpf::{Ebpf, Settings};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
@@ -22,7 +23,7 @@ pub struct PyPipeline(Mutex<Pipeline>);
 
 /// Where events come from, as Python names it.
 enum Origin {
-    Ebpf(Settings),
+    Ebpf { settings: Settings, logins: bool },
     Recording(PathBuf),
 }
 
@@ -30,7 +31,8 @@ enum Origin {
 impl PyPipeline {
     #[new]
     #[pyo3(signature = (
-        spool, *, source, agent_id, envelope, state_directory, record=None, root="/", mute=true
+        spool, *, source, agent_id, envelope, state_directory, record=None, root="/", mute=true,
+        logins=true
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -43,18 +45,22 @@ impl PyPipeline {
         record: Option<PathBuf>,
         root: &str,
         mute: bool,
+        logins: bool,
     ) -> PyResult<Self> {
         let _ = state_directory;
         let root = PathBuf::from(root);
         let boot_id = clock::boot_id(&root);
         let origin = match source.strip_prefix("replay:") {
             Some(path) => Origin::Recording(path.into()),
-            None if source == "ebpf" => Origin::Ebpf(Settings {
-                mute,
-                record,
-                boot_id,
-                root: root.clone(),
-            }),
+            None if source == "ebpf" => Origin::Ebpf {
+                settings: Settings {
+                    mute,
+                    record,
+                    boot_id,
+                    root: root.clone(),
+                },
+                logins,
+            },
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
         let spool = spool.shared();
@@ -146,7 +152,15 @@ impl PyPipeline {
 /// Opens a source; a recording brings the boot it was made in and never asks this host's /proc.
 fn open(origin: Origin, mut context: Context) -> Result<(Box<dyn Source>, Context, bool)> {
     match origin {
-        Origin::Ebpf(settings) => Ok((Box::new(Ebpf::open(settings)?), context, false)),
+        Origin::Ebpf { settings, logins } => {
+            let ebpf = Box::new(Ebpf::open(settings)?);
+            let source: Box<dyn Source> = if logins {
+                Box::new(Beside::new(ebpf))
+            } else {
+                ebpf
+            };
+            Ok((source, context, false))
+        }
         Origin::Recording(path) => {
             let replay = open_recording(&path, &mut context)?;
             Ok((Box::new(replay), context, true))

@@ -11,6 +11,7 @@ use endpoint_agent_native::event::{
 use serde_json::Value;
 
 use crate::check::fields_of;
+use crate::logins::logins;
 use crate::scene::{
     BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root,
 };
@@ -26,6 +27,7 @@ const SCENES: &[(&str, Play)] = &[
     ("repeats", repeats),
     ("connections", connections),
     ("hostile", hostile),
+    ("logins", logins),
     ("losses", losses),
 ];
 

@@ -8,6 +8,7 @@ mod behaviour;
 mod check;
 mod golden;
 mod hostile;
+mod logins;
 mod page;
 mod scene;
 

@@ -102,6 +102,7 @@ fn what_is_rendered_stays_until_the_next_exec() {
     processes.exec(key(1), &exec("/bin/sh", None));
     let rendered = |text: &[u8]| Rendered {
         process: text.to_vec(),
+        has_program: true,
         identity: Vec::new(),
         cut: Vec::new(),
     };

@@ -1,0 +1,44 @@
+//! Sends arbitrary bytes through the decoders of the audit system and the engine, as records of a
+//! kernel. Whatever they are, nothing panics, and every event is one JSON object of bounded size.
+#![no_main]
+
+use std::sync::Arc;
+
+use endpoint_agent_native::capture::audit::login;
+use endpoint_agent_native::counters::Counters;
+use endpoint_agent_native::engine::{Context, Engine};
+use libfuzzer_sys::fuzz_target;
+
+/// What every record begins with.
+const STAMP: &[u8] = b"audit(1687505769.858:1): ";
+
+const MAX_EVENT: usize = 250_000;
+
+fuzz_target!(|bytes: &[u8]| {
+    let context = Context {
+        agent_id: "0".repeat(64),
+        boot_id: [0; 16],
+        envelope: br#""agent":{"id":"0"}"#.to_vec(),
+        root: "/nonexistent".into(),
+        live: false,
+    };
+    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    // A line is a record: a byte for its type, and the text, with a stamp or as it is.
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let Some((&kind, text)) = line.split_first() else {
+            continue;
+        };
+        let stamped = [STAMP, text].concat();
+        let text = if kind >= 128 { text } else { &stamped };
+        let kind = 1100 + u16::from(kind % 64);
+        let kind = if kind == 1163 { 1006 } else { kind };
+        let Some(event) = login::decode(kind, text) else {
+            continue;
+        };
+        engine.feed(&event, &mut || 1, &mut |json| {
+            assert!(json.len() <= MAX_EVENT);
+            assert!(!json.contains(&b'\n'), "one event is one line");
+            serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
+        });
+    }
+});

@@ -1,0 +1,192 @@
+//! Logins and accounts beside another source: programs tell them to the audit system only.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::loan::{CONFIG_CHANGE, Loan};
+use super::socket::{READ_LOG, Socket};
+use super::{login, record};
+use crate::capture::{Hook, HookState, Progress, Source};
+use crate::error::Result;
+use crate::event::{Event, Loss};
+use crate::host::clock;
+
+/// The name in reports.
+const HOOK: &str = "audit user records";
+
+/// Bytes of records that may wait in the socket.
+const BUFFER: libc::c_int = 1 << 20;
+
+/// Records that are read before the other source gets its turn.
+const STRIDE: usize = 1024;
+
+/// How often the kernel is asked what it has lost.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// A source, and the records that it does not see.
+pub struct Beside {
+    source: Box<dyn Source>,
+    records: Option<Records>,
+    hook: Hook,
+    notices: Vec<String>,
+}
+
+impl Beside {
+    /// Joins the readers of the audit system. Where that fails, the source stays alone, and its
+    /// coverage says so.
+    pub fn new(source: Box<dyn Source>) -> Self {
+        let (records, state, reason) = match Records::open() {
+            Ok(records) => (Some(records), HookState::Attached, String::new()),
+            Err(error) => {
+                let missing = matches!(
+                    error.raw_os_error(),
+                    Some(libc::EPROTONOSUPPORT | libc::ECONNREFUSED)
+                );
+                let state = if missing {
+                    HookState::Missing
+                } else {
+                    HookState::Failed
+                };
+                (None, state, error.to_string())
+            }
+        };
+        let hook = Hook {
+            name: HOOK.into(),
+            state,
+            reason,
+        };
+        Self {
+            source,
+            records,
+            hook,
+            notices: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, sink: &mut dyn FnMut(Event)) {
+        let Some(records) = &mut self.records else {
+            return;
+        };
+        if let Err(error) = records.read(sink) {
+            self.notices
+                .push(format!("{HOOK} end here: {error}; restart the agent"));
+            self.records = None;
+        }
+    }
+}
+
+impl Source for Beside {
+    fn drain(&mut self, timeout: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress> {
+        let progress = self.source.drain(timeout, sink)?;
+        self.read(sink);
+        Ok(progress)
+    }
+
+    fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
+        let finished = self.source.finish(sink);
+        self.read(sink);
+        if let Some(records) = &mut self.records
+            && let Err(error) = records.loan.give_back()
+        {
+            self.notices.push(format!(
+                "the audit system stays on: {error}; turn it off with `auditctl -e 0`"
+            ));
+        }
+        finished
+    }
+
+    fn losses(&mut self) -> Vec<Loss> {
+        let mut losses = self.source.losses();
+        losses.extend(self.records.as_mut().and_then(Records::loss));
+        losses
+    }
+
+    fn coverage(&self) -> Vec<Hook> {
+        let mut coverage = self.source.coverage();
+        coverage.push(self.hook.clone());
+        coverage
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        let mut notices = self.source.notices();
+        notices.append(&mut self.notices);
+        notices
+    }
+}
+
+/// The stream of records, which anyone may read beside the audit daemon.
+struct Records {
+    socket: Socket,
+    loan: Loan,
+    lost: u64,
+    /// What the kernel had lost at the last look, and when that was.
+    known: u32,
+    asked: Instant,
+    since: u64,
+}
+
+impl Records {
+    fn open() -> io::Result<Self> {
+        let control = Socket::open(0)?;
+        let socket = Socket::open(READ_LOG)?;
+        socket.reserve(BUFFER);
+        let mut loan = Loan::take(control)?;
+        Ok(Self {
+            known: loan.status()?.lost,
+            socket,
+            loan,
+            lost: 0,
+            asked: Instant::now(),
+            since: now(),
+        })
+    }
+
+    fn read(&mut self, sink: &mut dyn FnMut(Event)) -> io::Result<()> {
+        for _ in 0..STRIDE {
+            let message = match self.socket.next() {
+                Ok(Some(Some(message))) => message,
+                Ok(Some(None)) => continue,
+                Ok(None) => break,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.lost += self.socket.newly_dropped();
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if message.kind == CONFIG_CHANGE {
+                if let Some(change) = record::parse(message.kind, message.payload) {
+                    self.loan.notice(&change);
+                }
+            } else if let Some(event) = login::decode(message.kind, message.payload) {
+                sink(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was lost since the last call, of whatever kind.
+    fn loss(&mut self) -> Option<Loss> {
+        if self.asked.elapsed() >= INTERVAL {
+            self.asked = Instant::now();
+            if let Ok(status) = self.loan.status() {
+                let known = std::mem::replace(&mut self.known, status.lost);
+                self.lost += u64::from(status.lost.wrapping_sub(known));
+            }
+        }
+        let (from, to) = (self.since, now());
+        self.since = to;
+        let count = std::mem::take(&mut self.lost);
+        (count > 0).then_some(Loss {
+            what: "record",
+            count,
+            cause: "audit backlog or socket full",
+            place: "kernel audit",
+            from,
+            to,
+        })
+    }
+}
+
+fn now() -> u64 {
+    clock::read().wall(clock::boot_time())
+}
