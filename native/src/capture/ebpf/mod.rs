@@ -6,18 +6,20 @@ mod losses;
 mod probe;
 mod programs;
 mod repeats;
+mod ring;
 mod rings;
 pub mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aya::maps::{HashMap, PerCpuArray, RingBuf};
+use aya::maps::{HashMap, PerCpuArray};
 use zerocopy::FromBytes;
 
 use self::decode::Clock;
 use self::losses::Losses;
 use self::repeats::Repeats;
+use self::ring::Ring;
 use self::rings::Rings;
 use self::wire::{flag, kind};
 use super::recording::Recorder;
@@ -75,12 +77,12 @@ impl Ebpf {
             muted_pid: if settings.mute { std::process::id() } else { 0 },
             repeat_window: window,
         })?;
-        let critical = RingBuf::try_from(loaded.take_map("critical")?).map_err(map_error)?;
-        let bulk = RingBuf::try_from(loaded.take_map("bulk")?).map_err(map_error)?;
+        let mut ring = |name| Ring::new(loaded.take_map(name)?).map_err(map_error);
+        let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;
         let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
         Ok(Self {
-            rings: Rings::new(critical, bulk).map_err(map_error)?,
+            rings,
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
             losses: Losses::new(tallies, loaded.running),

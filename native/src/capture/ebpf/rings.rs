@@ -1,25 +1,24 @@
 //! The two rings as one stream, in the order of time.
 
 use std::io;
-use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use aya::maps::{MapData, RingBuf};
 use zerocopy::FromBytes;
 
+use super::ring::Ring;
 use super::wire::Header;
 
 /// The ring of processes' lives and the ring of everything else.
 pub struct Rings {
-    critical: RingBuf<MapData>,
-    bulk: RingBuf<MapData>,
+    critical: Ring,
+    bulk: Ring,
     waker: Waker,
 }
 
 impl Rings {
     /// Takes over the rings.
-    pub fn new(critical: RingBuf<MapData>, bulk: RingBuf<MapData>) -> io::Result<Self> {
+    pub fn new(critical: Ring, bulk: Ring) -> io::Result<Self> {
         Ok(Self {
             waker: Waker::new(&[critical.as_raw_fd(), bulk.as_raw_fd()])?,
             critical,
@@ -40,28 +39,25 @@ impl Rings {
         for _ in 0..limit {
             // In this order: an exec is in its ring before the first file its program opens is in
             // the other, so a ring found empty after that file was seen held no such exec.
-            let bulk = peek(&mut self.bulk);
-            let critical = peek(&mut self.critical);
+            let bulk = self.bulk.peek().map(time);
+            let critical = self.critical.peek().map(time);
             let ring = match (critical, bulk) {
                 (None, None) => return false,
                 (Some(one), Some(other)) if one > other => &mut self.bulk,
                 (Some(_), _) => &mut self.critical,
                 (None, Some(_)) => &mut self.bulk,
             };
-            if let Some(item) = ring.next() {
-                handle(&item);
+            if let Some(record) = ring.peek() {
+                handle(record);
             }
+            ring.pop();
         }
         true
     }
 }
 
-/// The time of a ring's oldest record, which stays there: only a dropped item is consumed.
-fn peek(ring: &mut RingBuf<MapData>) -> Option<u64> {
-    let item = ring.next()?;
-    let time = Header::read_from_prefix(&item).map_or(0, |(header, _)| header.time);
-    mem::forget(item);
-    Some(time)
+fn time(record: &[u8]) -> u64 {
+    Header::read_from_prefix(record).map_or(0, |(header, _)| header.time)
 }
 
 /// Edge-triggered: a ring that merely holds something does not end the sleep.
