@@ -32,6 +32,14 @@ class Storm:
         """Spawns /bin/true, time after time."""
         return self._run("exec", count)
 
+    def pace(self, count: int, rate: int) -> Ran:
+        """Spawns /bin/true `rate` times a second."""
+        return self._run("pace", count, rate)
+
+    def fork(self, count: int) -> Ran:
+        """Makes processes that end at once."""
+        return self._run("fork", count)
+
     def open(self, count: int, names: int, processes: int, folder: Path | str) -> Ran:
         """Opens files for writing and closes them, `count` times in all."""
         return self._run("open", count, names, processes, folder)

@@ -2,6 +2,8 @@
  * Load generators, one program:
  *
  *   storm exec COUNT                        spawn /bin/true COUNT times, one after the other
+ *   storm pace COUNT RATE                   the same, RATE of them a second
+ *   storm fork COUNT                        processes that do nothing
  *   storm open COUNT NAMES PROCESSES FOLDER open for writing and close, COUNT times in all; each of
  *                                           the PROCESSES goes round its NAMES files in FOLDER
  *   storm getppid COUNT                     a system call that nobody asked about
@@ -33,15 +35,41 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static void spawn_many(long count)
+static void wait_until(double start, double seconds)
+{
+	double left = start + seconds - now();
+	struct timespec time = { (time_t)left, (left - (time_t)left) * 1e9 };
+
+	if (left > 0)
+		nanosleep(&time, NULL);
+}
+
+static void spawn_many(long count, long rate)
 {
 	char *arguments[] = { "true", NULL }, *environment[] = { NULL };
+	double start = now();
 
 	for (long i = 0; i < count; i++) {
 		pid_t child;
 
+		if (rate)
+			wait_until(start, (double)i / rate);
 		if (posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environment))
 			fail("posix_spawn");
+		if (waitpid(child, NULL, 0) < 0)
+			fail("waitpid");
+	}
+}
+
+static void fork_many(long count)
+{
+	for (long i = 0; i < count; i++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			fail("fork");
+		if (child == 0)
+			_exit(0);
 		if (waitpid(child, NULL, 0) < 0)
 			fail("waitpid");
 	}
@@ -95,7 +123,11 @@ int main(int argc, char **argv)
 	double start = now();
 
 	if (argc == 3 && !strcmp(argv[1], "exec"))
-		spawn_many(count);
+		spawn_many(count, 0);
+	else if (argc == 4 && !strcmp(argv[1], "pace"))
+		spawn_many(count, atol(argv[3]));
+	else if (argc == 3 && !strcmp(argv[1], "fork"))
+		fork_many(count);
 	else if (argc == 6 && !strcmp(argv[1], "open"))
 		open_together(count, atol(argv[3]), atol(argv[4]), argv[5]);
 	else if (argc == 3 && !strcmp(argv[1], "getppid"))
