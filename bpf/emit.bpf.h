@@ -12,9 +12,11 @@ struct {
 	__uint(max_entries, 512 * 1024);
 } critical SEC(".maps");
 
+#define BULK_SIZE (2 * 1024 * 1024)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, BULK_SIZE);
 } bulk SEC(".maps");
 
 struct {
@@ -68,14 +70,51 @@ INLINE void count_lost(u32 kind)
 }
 
 /*
- * This CPU's buffer with room for a fixed part of `size` bytes, or NULL when a program that this one has interrupted or preempted holds it:
- * shared scratch memory that is written twice at once is the classic source of garbled events.
+ * Up to which fill of the bulk ring a kind is sent, in sixteenths. When the reader cannot keep up,
+ * what there is most of is given up first, then other file acts; the network has the last of the
+ * room. What travels on the critical ring is never given up.
+ */
+INLINE u64 share_of(u32 kind)
+{
+	switch (kind) {
+	case EVENT_OPEN:
+		return 12;
+	case EVENT_DELETE:
+	case EVENT_RENAME:
+		return 14;
+	default:
+		return 16;
+	}
+}
+
+/* Whether an act has to be given up, before anything is spent on it. Counts it. */
+INLINE int is_shed(u32 kind)
+{
+	u64 share = share_of(kind);
+	struct tally *tally;
+
+	if (share == 16 ||
+	    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) < BULK_SIZE / 16 * share)
+		return 0;
+	tally = tally_of(kind);
+	if (tally)
+		__sync_fetch_and_add(&tally->lost_shed, 1);
+	return 1;
+}
+
+/*
+ * This CPU's buffer with room for a fixed part of `size` bytes. NULL, which is counted, when the
+ * act is to be given up, or when a program that this one has interrupted or preempted holds the
+ * buffer: scratch memory that is written twice at once is the classic source of garbled events.
  */
 INLINE struct scratch *scratch_take(u32 kind, u64 size)
 {
 	u32 cpu = bpf_get_smp_processor_id();
-	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	struct scratch *scratch;
 
+	if (is_shed(kind))
+		return 0;
+	scratch = bpf_map_lookup_elem(&scratches, &cpu);
 	if (scratch && __sync_lock_test_and_set(&scratch->held, 1) == 0) {
 		scratch->size = size;
 		return scratch;

@@ -164,6 +164,7 @@ struct tally {
 	u64 sent;
 	u64 lost_ring;    /* the ring was full */
 	u64 lost_kernel; /* no buffer, or the record of who acted was gone */
+	u64 lost_shed;   /* given up under load, so that rarer acts still find room */
 	u64 coalesced;
 };
 

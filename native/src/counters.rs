@@ -48,6 +48,8 @@ counters! {
     LostRing => "lost_ring",
     /// Of the lost: the kernel side had no memory or buffer for the event.
     LostKernel => "lost_kernel",
+    /// Of the lost: given up in the kernel under overload, so that rarer acts still found room.
+    LostShed => "lost_shed",
     /// Of the lost: the record could not be decoded.
     LostDecode => "lost_decode",
     /// Of the lost: the queue could not take it, as on a full disk.

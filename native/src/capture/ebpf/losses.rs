@@ -23,6 +23,7 @@ const MISSES: usize = 208;
 struct Known {
     ring: u64,
     kernel: u64,
+    shed: u64,
 }
 
 /// The kernel side's counts and the decoder's.
@@ -88,6 +89,8 @@ impl Losses {
                 "no buffer",
                 "kernel program",
             );
+            let shed = now.shed - before.shed;
+            lost(what, shed, "overload", "kernel shedding");
         }
         for (program, known) in &mut self.programs {
             let now = misses(program).unwrap_or(*known).max(*known);
@@ -119,6 +122,7 @@ impl Losses {
         Some(Known {
             ring: self.sum(number, |tally| tally.lost_ring)?,
             kernel: self.sum(number, |tally| tally.lost_kernel)?,
+            shed: self.sum(number, |tally| tally.lost_shed)?,
         })
     }
 

@@ -126,6 +126,7 @@ wire! {
         sent: u64,
         lost_ring: u64,
         lost_kernel: u64,
+        lost_shed: u64,
         coalesced: u64,
     }
 }

@@ -1,0 +1,66 @@
+"""More acts than the rings hold, while nobody reads them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from .capture import Capture, require_root
+
+pytestmark = pytest.mark.live
+
+# Their records take several times the ring's room.
+FILES = 30_000
+
+
+def flood(folder: Path) -> None:
+    """Many files, then a rename, a connection and a program that tries to hide behind them."""
+    for number in range(FILES):
+        os.close(os.open(folder / str(number), os.O_CREAT | os.O_WRONLY))
+    (folder / "0").rename(folder / "renamed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+    subprocess.run(["true", "behind-the-flood"], check=True)
+
+
+def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> None:
+    require_root()
+    capture = Capture(tmp_path)  # attached, and not read yet
+    try:
+        flood(short_path)
+        capture.pipeline.start()
+        assert capture.pipeline.ready(20.0)
+        capture.exec_of("true", "behind-the-flood")
+        capture.of_path(str(short_path / "renamed"), "renamed")
+        capture.wait_for(
+            lambda event: (
+                event["event"]["action"] == "connected-to"
+                and event["process"]["pid"] == os.getpid()
+            )
+        )
+        capture.stop()
+    finally:
+        capture.pipeline.stop()
+        capture.spool.close()
+
+    folders = Counter(event.get("file", {}).get("directory") for event in capture.events)
+    told = [event for event in capture.events if event["event"]["action"] == "events-lost"]
+    reasons = {event["action"]["properties"]["cause"] for event in told}
+    assert reasons == {"overload"}
+    lost = Counter[str]()
+    for event in told:
+        lost[event["action"]["properties"]["what"]] += event["action"]["properties"]["count"]
+    assert set(lost) == {"open"}
+    # All the files are accounted for; those of others on this host are among what was lost.
+    created = folders[str(short_path)] - 1  # less the rename
+    assert created < FILES <= created + lost["open"]
+    assert any("no longer" in message or "lost" in message for message in notices(capture))
+
+
+def notices(capture: Capture) -> list[str]:
+    return [message for _, message in capture.pipeline.notices()]
