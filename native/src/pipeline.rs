@@ -291,6 +291,7 @@ fn guarded(work: impl FnOnce() -> Result<()>) -> std::result::Result<(), String>
 fn count(counters: &Counters, loss: &Loss) {
     let cause = match loss.place {
         "kernel ring" => Counter::LostRing,
+        "kernel program" | "kernel audit" => Counter::LostKernel,
         "kernel shedding" => Counter::LostShed,
         _ => Counter::LostDecode,
     };
