@@ -17,6 +17,7 @@ const volatile union {
 	struct event_delete delete;
 	struct event_rename rename;
 	struct event_connection connection;
+	struct event_disconnection disconnection;
 } wire_format = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -29,6 +29,9 @@ enum event_kind {
 	EVENT_DELETE = 7,
 	EVENT_RENAME = 8,
 	EVENT_CONNECTION = 9,
+	EVENT_CONNECT_FAILURE = 20,
+	EVENT_LISTEN = 21,
+	EVENT_DISCONNECTION = 22,
 	EVENT_KINDS
 };
 
@@ -137,6 +140,7 @@ struct event_rename {
 	struct event_name to;
 };
 
+/* Also of a connect that failed, and of a socket that listens, which has no peer. */
 struct event_connection {
 	struct event_header header;
 	u8 local[16]; /* IPv4 in the first 4 bytes */
@@ -144,7 +148,15 @@ struct event_connection {
 	u16 local_port; /* host byte order */
 	u16 peer_port;
 	u16 family; /* AF_INET or AF_INET6 */
-	u16 reserved;
+	u16 error;  /* why a connect failed; 0: the process gave up, or it is not known */
+};
+
+/* An established connection has ended. */
+struct event_disconnection {
+	struct event_connection connection;
+	u64 duration; /* ns */
+	u64 sent;     /* bytes of data, each counted once */
+	u64 received;
 };
 
 /*

@@ -127,6 +127,8 @@ struct sock_common {
 	u16 skc_dport;
 	u16 skc_num;
 	unsigned short skc_family;
+	unsigned char skc_state;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -134,6 +136,15 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
+	int sk_err;
+};
+
+struct inet_sock {
+	u16 inet_sport;
+};
+
+struct tcp_sock {
+	u64 bytes_sent, bytes_retrans, bytes_received;
 };
 
 struct socket {
@@ -170,5 +181,7 @@ struct syscall_exit {
 #define TCP_SYN_SENT 2
 #define TCP_SYN_RECV 3
 #define TCP_CLOSE 7
+#define TCP_LISTEN 10
+#define SOCK_DONE 1 /* the number of a bit */
 
 #endif

@@ -1,26 +1,47 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* TCP connections, made and accepted. */
+/* TCP: who connects, listens and accepts, and what became of it. */
 #include "task.bpf.h"
 
+/* What is known of a TCP socket. */
+struct owner {
+	struct event_header who; /* who connects, or listens */
+	u64 since;               /* established, CLOCK_BOOTTIME; 0: not yet */
+	u64 listens;             /* of a connection: its listener's, unless who accepted it is known */
+};
+
 /*
- * Who started to connect a socket: the handshake may end in an interrupt, in anyone's name. Kept in
- * the socket itself, so that nobody's connections can push out another's.
+ * Kept in the socket itself, so that nobody's connections can push out another's. The states change
+ * in interrupts, in anyone's name. A connection that comes in starts with a copy of its listener's.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
+	__type(value, struct owner);
+} owners SEC(".maps");
+
+/*
+ * Who accepted a connection, by the address of its socket: a tracepoint of a system call cannot
+ * reach what is kept in the socket. Entries are removed when a socket closes, and before its
+ * address comes to mean another connection.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
 	__type(value, struct event_header);
-} connecting SEC(".maps");
+} acceptors SEC(".maps");
 
 INLINE void read_ends(struct event_connection *event, struct sock *sock)
 {
 	struct sock_common *common = &sock->__sk_common;
-	u16 peer_port = 0;
+	u16 local_port = 0, peer_port = 0;
 
 	READ(event->family, common->skc_family);
-	READ(event->local_port, common->skc_num);
+	/* skc_num is gone already when a socket closes. */
+	READ(local_port, ((struct inet_sock *)sock)->inet_sport);
 	READ(peer_port, common->skc_dport);
+	event->local_port = __builtin_bswap16(local_port);
 	event->peer_port = __builtin_bswap16(peer_port);
 	if (event->family == AF_INET) {
 		bpf_probe_read_kernel(event->local, 4, &common->skc_rcv_saddr);
@@ -31,36 +52,80 @@ INLINE void read_ends(struct event_connection *event, struct sock *sock)
 	}
 }
 
+/* A header for what happens now in the name of who acted before. */
+INLINE void stamp_as(struct event_header *header, const struct event_header *who, u16 kind)
+{
+	*header = *who;
+	header->kind = kind;
+	header->time = bpf_ktime_get_boot_ns();
+	header->cpu = bpf_get_smp_processor_id();
+}
+
 INLINE void send_connected(struct sock *sock, const struct event_header *who)
 {
-	struct event_connection event = { .header = *who };
+	struct event_connection event = {};
 
-	event.header.time = bpf_ktime_get_boot_ns();
-	event.header.cpu = bpf_get_smp_processor_id();
+	stamp_as(&event.header, who, EVENT_CONNECTION);
 	read_ends(&event, sock);
 	submit_bulk(&event.header, sizeof(event));
 }
 
+INLINE void send_failed(struct sock *sock, const struct event_header *who)
+{
+	struct event_connection event = {};
+	int error = 0;
+
+	stamp_as(&event.header, who, EVENT_CONNECT_FAILURE);
+	read_ends(&event, sock);
+	READ(error, sock->sk_err);
+	event.error = error;
+	submit_bulk(&event.header, sizeof(event));
+}
+
+INLINE void send_ended(struct sock *sock, const struct event_header *who, u64 since, u16 accepted)
+{
+	struct event_disconnection event = {};
+	struct tcp_sock *tcp = (void *)sock;
+	u64 again = 0;
+	unsigned long flags = 0;
+
+	stamp_as(&event.connection.header, who, EVENT_DISCONNECTION);
+	event.connection.header.flags = accepted;
+	read_ends(&event.connection, sock);
+	event.duration = event.connection.header.time - since;
+	READ(event.sent, tcp->bytes_sent);
+	READ(again, tcp->bytes_retrans);
+	READ(event.received, tcp->bytes_received);
+	READ(flags, sock->__sk_common.skc_flags);
+	event.sent -= again;
+	/* The peer's FIN is counted like a byte. */
+	event.received -= flags >> SOCK_DONE & 1;
+	submit_bulk(&event.connection.header, sizeof(event));
+}
+
 /*
- * Two programs on one tracepoint: the kernel skips a program that an interrupt would enter a second
- * time on the same CPU, so the one for interrupts must be nearly empty where a process passes.
+ * Three programs on one tracepoint: the kernel skips a program that an interrupt would enter a second
+ * time on the same CPU, so those for interrupts must be nearly empty where a process passes.
  */
 SEC("tp_btf/inet_sock_set_state")
 int on_connect(u64 *context)
 {
 	struct sock *sock = (void *)context[0];
 	int from = (int)context[1], to = (int)context[2];
-	struct event_header *who;
+	struct owner *owner;
 
-	if (from != TCP_CLOSE || to != TCP_SYN_SENT)
+	if (from != TCP_CLOSE || (to != TCP_SYN_SENT && to != TCP_LISTEN))
 		return 0;
 	if (sock->sk_protocol != IPPROTO_TCP || current_is_muted())
 		return 0;
-	who = bpf_sk_storage_get(&connecting, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (who)
-		stamp(who, EVENT_CONNECTION);
-	else
-		count_lost(EVENT_CONNECTION);
+	owner = bpf_sk_storage_get(&owners, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (owner) {
+		stamp(&owner->who, EVENT_CONNECTION);
+		owner->since = 0;
+		owner->listens = to == TCP_LISTEN;
+	} else {
+		count_lost(to == TCP_LISTEN ? EVENT_DISCONNECTION : EVENT_CONNECTION);
+	}
 	return 0;
 }
 
@@ -69,43 +134,99 @@ SEC("tp_btf/inet_sock_set_state")
 int on_established(u64 *context)
 {
 	struct sock *sock = (void *)context[0];
+	u64 address = context[0];
 	int from = (int)context[1], to = (int)context[2];
-	struct event_header *who;
+	struct owner *owner;
 
 	if (to != TCP_ESTABLISHED || (from != TCP_SYN_SENT && from != TCP_SYN_RECV))
 		return 0;
-	who = bpf_sk_storage_get(&connecting, sock, 0, 0);
-	if (!who)
+	if (from == TCP_SYN_RECV)
+		bpf_map_delete_elem(&acceptors, &address);
+	owner = bpf_sk_storage_get(&owners, sock, 0, 0);
+	if (!owner)
 		return 0;
-	send_connected(sock, who);
-	bpf_sk_storage_delete(&connecting, sock);
+	owner->since = bpf_ktime_get_boot_ns();
+	if (!owner->listens)
+		send_connected(sock, &owner->who);
 	return 0;
 }
 
-INLINE int accepted(struct syscall_exit *call)
+INLINE void closed(struct sock *sock, const struct owner *owner, u64 address)
 {
-	struct event_connection event = {};
+	const struct event_header *acceptor;
+
+	if (owner && !owner->listens) {
+		if (owner->since)
+			send_ended(sock, &owner->who, owner->since, 0);
+		else
+			send_failed(sock, &owner->who);
+		return;
+	}
+	acceptor = bpf_map_lookup_elem(&acceptors, &address);
+	if (acceptor)
+		send_ended(sock, acceptor, acceptor->time, EVENT_ACCEPTED);
+	else if (owner && owner->since)
+		send_ended(sock, &owner->who, owner->since, EVENT_ACCEPTED);
+}
+
+/*
+ * Every connection's socket comes to CLOSE, where what is left to wait for goes on without it. One
+ * that nobody is known to have accepted is its listener's: it waited in vain, or was accepted in a
+ * way that is not watched.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int on_close(u64 *context)
+{
+	struct sock *sock = (void *)context[0];
+	u64 address = context[0];
+	int to = (int)context[2];
+
+	if (to != TCP_CLOSE || sock->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if ((int)context[1] != TCP_LISTEN)
+		closed(sock, bpf_sk_storage_get(&owners, sock, 0, 0), address);
+	bpf_sk_storage_delete(&owners, sock);
+	bpf_map_delete_elem(&acceptors, &address);
+	return 0;
+}
+
+/* The TCP socket behind a descriptor that is one of a socket, NULL if it is of another protocol. */
+INLINE struct sock *tcp_socket_of(s64 fd)
+{
+	struct file *file = file_of(fd);
 	struct socket *socket = 0;
 	struct sock *sock = 0;
-	struct file *file;
 	u16 family = 0, protocol = 0;
 
-	if (call->ret < 0 || current_is_muted())
-		return 0;
-	file = file_of(call->ret);
-	/* accept(2) returns nothing but sockets. */
 	READ(socket, file->private_data);
 	READ(sock, socket->sk);
 	READ(family, sock->__sk_common.skc_family);
 	READ(protocol, sock->sk_protocol);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? sock : 0;
+}
+
+INLINE int accepted(struct syscall_exit *call)
+{
+	struct event_connection event = {};
+	struct sock *sock;
+	u8 state = TCP_CLOSE;
+	u64 address;
+
+	if (call->ret < 0 || current_is_muted())
+		return 0;
+	sock = tcp_socket_of(call->ret);
+	if (!sock)
 		return 0;
 	stamp(&event.header, EVENT_CONNECTION);
 	event.header.flags = EVENT_ACCEPTED;
 	read_ends(&event, sock);
 	submit_bulk(&event.header, sizeof(event));
+	address = (u64)sock;
+	READ(state, sock->__sk_common.skc_state);
+	if (state != TCP_CLOSE)
+		bpf_map_update_elem(&acceptors, &address, &event.header, BPF_ANY);
 	return 0;
 }
 
@@ -119,4 +240,23 @@ SEC("tracepoint/syscalls/sys_exit_accept4")
 int on_accept4(struct syscall_exit *call)
 {
 	return accepted(call);
+}
+
+SEC("tracepoint/syscalls/sys_exit_listen")
+int on_listen(struct syscall_exit *call)
+{
+	struct event_connection event = {};
+	struct pt_regs *with;
+	struct sock *sock;
+
+	if (call->ret != 0 || current_is_muted())
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	sock = tcp_socket_of((s32)with->di);
+	if (!sock)
+		return 0;
+	stamp(&event.header, EVENT_LISTEN);
+	read_ends(&event, sock);
+	submit_bulk(&event.header, sizeof(event));
+	return 0;
 }

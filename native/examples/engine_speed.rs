@@ -8,7 +8,7 @@ use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    ProcessKey,
+    ProcessKey, Stage,
 };
 
 const EVENTS: u64 = 1_000_000;
@@ -130,6 +130,7 @@ fn connect(n: u64) -> Connection {
         direction: Direction::Egress,
         local: ([10, 0, 1, 4], 40_000).into(),
         peer: ([93, 184, n as u8, 34], 443).into(),
+        stage: Stage::Established,
     }
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import socket
 
 import pytest
@@ -10,6 +12,12 @@ import pytest
 from .capture import Capture, Event
 
 pytestmark = pytest.mark.live
+
+
+def of_ports(event: Event, source: int, destination: int) -> bool:
+    """Whether an event is about a connection between these ports."""
+    ends = (event.get("source", {}).get("port"), event.get("destination", {}).get("port"))
+    return ends == (source, destination)
 
 
 def both_ends(
@@ -67,7 +75,7 @@ def test_ipv4_through_a_socket_of_both_families(watching: Capture) -> None:
 def test_connection_that_was_not_waited_for(watching: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.setblocking(False)
-        assert client.connect_ex(server.getsockname()) == 115  # EINPROGRESS
+        assert client.connect_ex(server.getsockname()) == errno.EINPROGRESS
         accepted, _ = server.accept()
         accepted.close()
         event = watching.wait_for(
@@ -79,15 +87,120 @@ def test_connection_that_was_not_waited_for(watching: Capture) -> None:
     assert event["process"]["pid"] == os.getpid()
 
 
-def test_refused_connection_is_not_a_connection(capture: Capture) -> None:
+def test_refused_connection_tells_why(watching: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with socket.socket() as client:
-        assert client.connect_ex(("127.0.0.1", port)) != 0
-    capture.stop()
-    assert not [
-        event for event in capture.events if event.get("destination", {}).get("port") == port
-    ]
+        client.bind(("127.0.0.1", 0))
+        own = client.getsockname()[1]
+        assert client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+    event = watching.wait_for(lambda event: of_ports(event, own, port))
+    assert event["event"]["action"] == "connected-to"
+    assert event["event"]["outcome"] == "failure"
+    assert event["action"]["properties"]["exit"] == "ECONNREFUSED"
+    assert event["process"]["pid"] == os.getpid()
+
+
+def test_connection_that_is_given_up(watching: Capture) -> None:
+    """A listener whose queue is full does not answer; the process closes its socket."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        first.connect(server.getsockname())
+        assert select.select([server], [], [], 20.0)[0]
+        second.setblocking(False)
+        assert second.connect_ex(server.getsockname()) == errno.EINPROGRESS
+        own, port = second.getsockname()[1], server.getsockname()[1]
+        second.close()
+        event = watching.wait_for(lambda event: of_ports(event, own, port))
+    assert event["event"]["action"] == "connected-to"
+    assert event["event"]["outcome"] == "failure"
+    assert "exit" not in event.get("action", {}).get("properties", {})
+    assert event["process"]["pid"] == os.getpid()
+
+
+def test_listen(watching: Capture) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        event = watching.wait_for(
+            lambda event: (
+                event["event"]["action"] == "listen-for-connections"
+                and event["destination"]["port"] == port
+            )
+        )
+    assert event["destination"]["ip"] == "127.0.0.1"
+    assert event["network"]["transport"] == "tcp"
+    assert event["process"]["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("who_closes_first", ["client", "server"])
+def test_end_tells_bytes_and_duration(watching: Capture, who_closes_first: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+        own, port = client.getsockname()[1], server.getsockname()[1]
+        client.sendall(b"?" * 1_234)
+        assert accepted.recv(1_234, socket.MSG_WAITALL)
+        accepted.sendall(b"!" * 56_789)
+        assert client.recv(56_789, socket.MSG_WAITALL)
+        ends = [client, accepted] if who_closes_first == "client" else [accepted, client]
+        ends[0].close()
+        assert ends[1].recv(1) == b""
+        ends[1].close()
+
+    def seen(direction: str) -> Event:
+        return watching.wait_for(
+            lambda event: (
+                event["event"]["action"] == "connection-ended"
+                and of_ports(event, own, port)
+                and event["network"]["direction"] == direction
+            )
+        )
+
+    for event in (seen("egress"), seen("ingress")):
+        assert event["source"]["bytes"] == 1_234
+        assert event["destination"]["bytes"] == 56_789
+        assert event["event"]["type"] == ["end"]
+        assert event["event"]["duration"] > 0
+        assert event["process"]["pid"] == os.getpid()
+
+
+def test_end_is_told_of_who_accepted(watching: Capture) -> None:
+    """The parent listens and its child accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child = os.fork()
+        if child == 0:
+            server.accept()[0].close()
+            os._exit(0)
+        with socket.create_connection(server.getsockname()) as client:
+            own, port = client.getsockname()[1], server.getsockname()[1]
+            os.waitpid(child, 0)
+            assert client.recv(1) == b""
+    event = watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "connection-ended"
+            and of_ports(event, own, port)
+            and event["network"]["direction"] == "ingress"
+        )
+    )
+    assert event["process"]["pid"] == child
+
+
+def test_connection_that_nobody_accepted_ends_with_its_listener(watching: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        own, port = client.getsockname()[1], server.getsockname()[1]
+    client.close()
+    event = watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "connection-ended"
+            and of_ports(event, own, port)
+            and event["network"]["direction"] == "ingress"
+        )
+    )
+    assert event["process"]["pid"] == os.getpid()
 
 
 def test_socket_that_connects_to_itself(watching: Capture) -> None:

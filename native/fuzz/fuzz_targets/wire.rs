@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 /// Where the kind of a record is, and how many kinds there are (`bpf/event.h`).
 const KIND: usize = 4;
-const KINDS: u8 = 10;
+const KINDS: u8 = 50;
 
 const MAX_EVENT: usize = 250_000;
 

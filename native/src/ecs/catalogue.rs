@@ -2,7 +2,7 @@
 //!
 //! The words are the original agent's, the codes are Sysmon's where it has one.
 
-use crate::event::{Action, Direction, FileChange, LoginAct};
+use crate::event::{Action, Direction, FileChange, LoginAct, Stage};
 
 /// The source that every event of the agent names.
 pub const PROVIDER: &str = "SEKOIA-IO-Endpoint";
@@ -61,6 +61,8 @@ kinds! {
     FILE_RENAMED = "renamed", None, "file" / "change", Some("success");
     /// A process opened a TCP connection.
     CONNECTED = "connected-to", Some(3), "network" / "start", Some("success");
+    /// A TCP connection that a process tried to open was refused, not answered, or given up.
+    CONNECT_FAILED = "connected-to", Some(3), "network" / "start", Some("failure");
     /// A process accepted a TCP connection.
     ACCEPTED = "accepted-connection-from", Some(3), "network" / "start", Some("success");
     /// A user logged in, or tried to.
@@ -105,6 +107,10 @@ kinds! {
     GROUP_MODIFIED = "modified-group-account", None, "iam" / "group change", Some("success");
     /// A group's password was changed, or not.
     GROUP_PASSWORD_CHANGED = "changed-group-password", None, "iam" / "group change", Some("success");
+    /// A process waits for TCP connections.
+    LISTENING = "listen-for-connections", Some(3), "network" / "info", Some("success");
+    /// A TCP connection has ended.
+    CONNECTION_ENDED = "connection-ended", Some(3), "network" / "end", Some("success");
     /// Acts or records could not be kept. They are counted exactly.
     EVENTS_LOST = "events-lost", None, "host" / "info", None;
 }
@@ -121,10 +127,13 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
             FileChange::Deleted | FileChange::DirectoryDeleted => &FILE_DELETED,
             FileChange::Renamed => &FILE_RENAMED,
         }),
-        Action::Connection(connection) => Some(match connection.direction {
-            Direction::Egress => &CONNECTED,
-            Direction::Ingress => &ACCEPTED,
+        Action::Connection(connection) => Some(match (connection.stage, connection.direction) {
+            (Stage::Established, Direction::Egress) => &CONNECTED,
+            (Stage::Established, Direction::Ingress) => &ACCEPTED,
+            (Stage::Failed(_), _) => &CONNECT_FAILED,
+            (Stage::Ended(_), _) => &CONNECTION_ENDED,
         }),
+        Action::Listen(_) => Some(&LISTENING),
         Action::Login(login) => Some(login_kind(login.act)),
     }
 }

@@ -1,6 +1,7 @@
 //! Events as ECS: one JSON object in UTF-8, at most [`MAX_RECORD`] bytes, without a line feed.
 
 pub mod catalogue;
+mod errno;
 mod escape;
 pub mod fields;
 mod file;
@@ -106,6 +107,7 @@ impl Encoder {
             sequence,
             span,
             outcome: EVENTS_LOST.outcome,
+            duration: None,
             reason: Some(reason),
         };
         self.start(loss.to, &head, UNLIMITED);
@@ -122,6 +124,7 @@ impl Encoder {
             sequence: act.sequence,
             span,
             outcome: record::outcome(act),
+            duration: network::duration(&event.action),
             reason: None,
         };
         self.start(event.time, &head, limit);

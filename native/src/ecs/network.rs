@@ -2,39 +2,73 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::ecs::errno;
 use crate::ecs::json::Json;
-use crate::event::{Connection, Direction};
+use crate::event::{Action, Connection, Direction, Stage};
 
 /// Writes the ends and the network between them.
 pub fn write(json: &mut Json, connection: &Connection) {
     let (source, destination) = ends(connection);
-    write_end(json, "source", source);
-    write_end(json, "destination", destination);
-    let direction = match connection.direction {
-        Direction::Egress => "egress",
-        Direction::Ingress => "ingress",
-    };
+    let (mut from_source, mut from_destination) = (None, None);
+    if let Stage::Ended(traffic) = connection.stage {
+        (from_source, from_destination) = match connection.direction {
+            Direction::Egress => (Some(traffic.sent), Some(traffic.received)),
+            Direction::Ingress => (Some(traffic.received), Some(traffic.sent)),
+        };
+    }
+    write_end(json, "source", source, from_source);
+    write_end(json, "destination", destination, from_destination);
     json.open("network");
-    json.plain("direction", direction);
-    json.plain("transport", "tcp");
     json.plain(
-        "type",
-        if address(connection.peer).is_ipv4() {
-            "ipv4"
-        } else {
-            "ipv6"
+        "direction",
+        match connection.direction {
+            Direction::Egress => "egress",
+            Direction::Ingress => "ingress",
         },
     );
+    write_protocols(json, connection.peer);
     json.close();
 }
 
-/// The addresses of both ends, each once.
-pub fn addresses(connection: &Connection) -> impl Iterator<Item = IpAddr> {
-    let (source, destination) = ends(connection);
-    let (source, destination) = (address(source), address(destination));
-    [source]
-        .into_iter()
-        .chain((destination != source).then_some(destination))
+/// Writes the end that others may connect to.
+pub fn write_listening(json: &mut Json, local: SocketAddr) {
+    write_end(json, "destination", local, None);
+    json.open("network");
+    write_protocols(json, local);
+    json.close();
+}
+
+/// Writes why there is no connection, if it is known.
+pub fn write_error(json: &mut Json, connection: &Connection) {
+    if let Stage::Failed(error @ 1..) = connection.stage {
+        json.plain("exit", errno::name(error));
+    }
+}
+
+/// How long the connection lasted, nanoseconds.
+pub fn duration(action: &Action) -> Option<u64> {
+    match action {
+        Action::Connection(Connection {
+            stage: Stage::Ended(traffic),
+            ..
+        }) => Some(traffic.duration),
+        _ => None,
+    }
+}
+
+/// The addresses that an act is about, each once.
+pub fn addresses(action: &Action) -> impl Iterator<Item = IpAddr> {
+    let (source, destination) = match action {
+        Action::Connection(connection) => {
+            let (source, destination) = ends(connection);
+            (Some(address(source)), Some(address(destination)))
+        }
+        Action::Listen(local) => (None, Some(address(*local))),
+        Action::Login(login) => (login.source, None),
+        _ => (None, None),
+    };
+    let another = destination.filter(|&destination| Some(destination) != source);
+    source.into_iter().chain(another)
 }
 
 /// The source is the end that opened the connection.
@@ -45,12 +79,26 @@ fn ends(connection: &Connection) -> (SocketAddr, SocketAddr) {
     }
 }
 
-fn write_end(json: &mut Json, key: &'static str, end: SocketAddr) {
+fn write_protocols(json: &mut Json, end: SocketAddr) {
+    json.plain("transport", "tcp");
+    let kind = if address(end).is_ipv4() {
+        "ipv4"
+    } else {
+        "ipv6"
+    };
+    json.plain("type", kind);
+}
+
+/// `bytes`: how many it has sent.
+fn write_end(json: &mut Json, key: &'static str, end: SocketAddr, bytes: Option<u64>) {
     let address = address(end);
     json.open(key);
     json.plain("address", address);
     json.plain("ip", address);
     json.number("port", end.port().into());
+    if let Some(bytes) = bytes {
+        json.number("bytes", bytes);
+    }
     json.close();
 }
 

@@ -33,6 +33,8 @@ pub struct Head {
     pub span: Option<(u64, u64)>,
     /// `success` or `failure`.
     pub outcome: Option<&'static str>,
+    /// Nanoseconds that it lasted.
+    pub duration: Option<u64>,
     /// One sentence for a reader.
     pub reason: Option<String>,
 }
@@ -60,6 +62,9 @@ pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
         json.plain("start", clock.show(first));
         json.plain("end", clock.show(last));
     }
+    if let Some(duration) = head.duration {
+        json.number("duration", duration);
+    }
     json.close();
 }
 
@@ -77,6 +82,7 @@ pub fn write_object(json: &mut Json, act: &Act) {
         Action::File(file) => file::write(json, file, act.users),
         Action::Connection(connection) => network::write(json, connection),
         Action::Login(login) => login::write_source(json, login),
+        Action::Listen(local) => network::write_listening(json, *local),
         _ => {}
     }
 }
@@ -91,15 +97,12 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
             if !names.is_empty() {
                 json.texts("user", names);
             }
-            if let Some(address) = login.source {
-                json.plain_texts("ip", [address]);
-            }
-        }
-        Action::Connection(connection) => {
-            json.raw_members(names);
-            json.plain_texts("ip", network::addresses(connection));
         }
         _ => json.raw_members(names),
+    }
+    let mut addresses = network::addresses(&act.event.action).peekable();
+    if addresses.peek().is_some() {
+        json.plain_texts("ip", addresses);
     }
     json.close();
 }
@@ -111,6 +114,7 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     match &act.event.action {
         Action::File(file) => file::write_old_path(json, file),
         Action::Login(login) => login::write_properties(json, login),
+        Action::Connection(connection) => network::write_error(json, connection),
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..

@@ -83,10 +83,12 @@ pub enum Action {
     Exit(Exit),
     /// It changed a file.
     File(File),
-    /// It connected to, or accepted a connection from, a peer.
+    /// It connected to a peer, or accepted a connection from one, or that was tried or has ended.
     Connection(Connection),
     /// It told of a login, a session or an account.
     Login(Login),
+    /// It waits for connections to this address.
+    Listen(std::net::SocketAddr),
     /// It was there already when the agent started. Fills the process table; not reported.
     Snapshot(Exec),
 }

@@ -1,5 +1,7 @@
 //! Who talks to whom.
 
+use std::net::SocketAddr;
+
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -9,13 +11,37 @@ pub enum Direction {
     Ingress,
 }
 
-/// An established TCP connection.
+/// A TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Who opened it.
     pub direction: Direction,
     /// The end on this host.
-    pub local: std::net::SocketAddr,
+    pub local: SocketAddr,
     /// The other end.
-    pub peer: std::net::SocketAddr,
+    pub peer: SocketAddr,
+    /// What became of it.
+    pub stage: Stage,
+}
+
+/// What became of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It was established.
+    Established,
+    /// It was not: the error's number, or 0 where the process gave up before there was one.
+    Failed(u16),
+    /// It has ended.
+    Ended(Traffic),
+}
+
+/// What went over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Nanoseconds from its establishment to its end.
+    pub duration: u64,
+    /// Bytes of data from this host, each counted once.
+    pub sent: u64,
+    /// Bytes of data to this host.
+    pub received: u64,
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::Context;
-use crate::event::{Action, Connection, Credentials, Direction, ProcessKey};
+use crate::event::{Action, Connection, Credentials, Direction, ProcessKey, Stage};
 use crate::spool::{Batch, Limits, Settings};
 
 /// A mock of a source: it gives so many events at every drain and others at its end.
@@ -67,6 +67,7 @@ fn event() -> Event {
             direction: Direction::Egress,
             local: address,
             peer: address,
+            stage: Stage::Established,
         }),
     }
 }

@@ -6,14 +6,15 @@ use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::catalogue;
 use endpoint_agent_native::ecs::fields::FIELDS;
 use endpoint_agent_native::event::{
-    Action, Credentials, Direction, Event, Exec, File, FileChange, Inode, Loss, Repeat,
+    Action, Credentials, Direction, Event, Exec, File, FileChange, Inode, Loss, Repeat, Stage,
+    Traffic,
 };
 use serde_json::Value;
 
 use crate::check::fields_of;
 use crate::logins::logins;
 use crate::scene::{
-    BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root,
+    BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root, staged,
 };
 use crate::{assert_file, repository};
 
@@ -271,7 +272,7 @@ fn repeats() -> Scene {
     scene
 }
 
-/// Both directions and both families.
+/// Both directions and both families, refused ones, and what became of them.
 fn connections() -> Scene {
     let mut scene = Scene::with_shell();
     let mut happens = |direction, local, peer| {
@@ -291,6 +292,29 @@ fn connections() -> Scene {
     );
     happens(Direction::Egress, "127.0.0.1:40002", "127.0.0.1:6379");
     happens(Direction::Egress, "[::1]:40003", "[::1]:0");
+    let mut becomes = |stage, direction, local, peer| {
+        scene.happens(john(SHELL), staged(stage, direction, local, peer));
+    };
+    let ended = Stage::Ended(Traffic {
+        duration: 90_000_000_123,
+        sent: 312,
+        received: 150_000,
+    });
+    let web = "93.184.216.34:443";
+    becomes(ended, Direction::Egress, "10.0.1.4:40000", web);
+    becomes(
+        ended,
+        Direction::Ingress,
+        "10.0.1.4:22",
+        "203.0.113.9:51515",
+    );
+    // Refused, not answered, given up.
+    for error in [111, 110, 0] {
+        let failed = Stage::Failed(error);
+        becomes(failed, Direction::Egress, "10.0.1.4:40004", web);
+    }
+    scene.happens(john(SHELL), Action::Listen("[::]:8080".parse().unwrap()));
+    scene.happens(john(SHELL), Action::Listen("127.0.0.1:0".parse().unwrap()));
     scene
 }
 

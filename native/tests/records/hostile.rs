@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    ProcessKey, Repeat,
+    ProcessKey, Repeat, Stage, Traffic,
 };
 use serde_json::Value;
 
@@ -107,6 +107,16 @@ impl Random {
             SocketAddr::new(address, self.next() as u16)
         };
         let (local, peer) = (end(), end());
+        let traffic = Traffic {
+            duration: self.next(),
+            sent: self.next(),
+            received: self.next(),
+        };
+        let stages = [
+            Stage::Established,
+            Stage::Failed(self.next() as u16),
+            Stage::Ended(traffic),
+        ];
         let direction = if self.coin() {
             Direction::Egress
         } else {
@@ -116,11 +126,12 @@ impl Random {
             direction,
             local,
             peer,
+            stage: stages[self.below(3) as usize],
         }
     }
 
     fn action(&mut self) -> Action {
-        match self.below(7) {
+        match self.below(8) {
             0 => Action::Fork(Fork { child: self.key() }),
             1 => Action::Snapshot(self.exec()),
             2 | 3 => Action::Exec(self.exec()),
@@ -129,6 +140,7 @@ impl Random {
                 signal: self.next() as u8,
             }),
             5 => Action::File(self.file()),
+            6 => Action::Listen(self.connection().local),
             _ => Action::Connection(self.connection()),
         }
     }

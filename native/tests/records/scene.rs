@@ -8,7 +8,7 @@ use endpoint_agent_native::counters::{Counter, Counters};
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    Loss, ProcessKey,
+    Loss, ProcessKey, Stage,
 };
 use serde_json::Value;
 
@@ -237,10 +237,15 @@ pub fn inode() -> Inode {
 }
 
 pub fn connection(direction: Direction, local: &str, peer: &str) -> Action {
+    staged(Stage::Established, direction, local, peer)
+}
+
+pub fn staged(stage: Stage, direction: Direction, local: &str, peer: &str) -> Action {
     let end = |text: &str| text.parse::<SocketAddr>().unwrap();
     Action::Connection(Connection {
         direction,
         local: end(local),
         peer: end(peer),
+        stage,
     })
 }

@@ -37,6 +37,7 @@ class Line(NamedTuple):
 class _Event(msgspec.Struct, frozen=True):
     action: str = ""
     category: list[str] = []
+    outcome: str = ""
     reason: str = ""
     sequence: int = 0
 
@@ -159,13 +160,19 @@ def _object(ecs: _Ecs) -> str:
         old = properties.get("old_path")
         return f"{old} -> {ecs.file.path}" if old else ecs.file.path
     if ecs.destination.ip:
-        return f"{_end(ecs.source)} -> {_end(ecs.destination)}"
+        return _ends(ecs)
     if ecs.process.exit_code is not None:
         return f"exit status {ecs.process.exit_code}"
     if ecs.event.action == STATS:
         counters = _counters(properties)
         return ", ".join(f"{name} {counters.get(name, 0):,}" for name in _STATS_SHOWN)
     return ecs.event.reason or ecs.process.command_line or ecs.process.executable
+
+
+def _ends(ecs: _Ecs) -> str:
+    ends = [_end(end) for end in (ecs.source, ecs.destination) if end.ip]
+    failure = ecs.action.properties.get("exit") or ecs.event.outcome
+    return " -> ".join(ends) + (f" ({failure})" if ecs.event.outcome == "failure" else "")
 
 
 def _end(end: _End) -> str:

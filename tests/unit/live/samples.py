@@ -36,8 +36,13 @@ ANSWER: dict[str, Any] = {
 
 
 def event(action: str = "process-created", category: str = "process", /, **members: Any) -> str:
-    """The JSON of an event; `sequence` is a member of `event`, the others are of the root."""
-    head = {"action": action, "category": [category], "sequence": members.pop("sequence", 1)}
+    """The JSON of an event; `sequence` and `outcome` are of `event`, the others of the root."""
+    head = {
+        "action": action,
+        "category": [category],
+        "sequence": members.pop("sequence", 1),
+        "outcome": members.pop("outcome", "success"),
+    }
     return json.dumps(
         {
             "@timestamp": "2026-01-19T12:50:53.116Z",

@@ -59,6 +59,23 @@ def test_an_event_becomes_a_line() -> None:
         ),
         (
             event(
+                "connected-to",
+                "network",
+                outcome="failure",
+                source=end("192.0.2.7", 5000),
+                destination=end("192.0.2.1", 443),
+                action={"properties": {"exit": "ECONNREFUSED"}},
+            ),
+            "network",
+            "192.0.2.7:5000 -> 192.0.2.1:443 (ECONNREFUSED)",
+        ),
+        (
+            event("listen-for-connections", "network", destination=end("::", 8080)),
+            "network",
+            "[::]:8080",
+        ),
+        (
+            event(
                 "file-modified",
                 "file",
                 file={"path": "/var/log/x"},

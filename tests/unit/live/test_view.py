@@ -47,7 +47,7 @@ def test_the_picture() -> None:
         "12:50:53.116  file-deleted              root         4321  bash             "
         f"…{'x' * 35}/end.txt\n"
         "12:50:53.116  accepted-connection-from  root         4321  bash             "
-        ":0 -> [::1]:80"
+        "[::1]:80"
     )
 
 

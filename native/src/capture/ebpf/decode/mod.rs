@@ -52,6 +52,9 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::DELETE => file::delete(record)?,
         kind::RENAME => file::rename(record)?,
         kind::CONNECTION => network::connection(record)?,
+        kind::CONNECT_FAILURE => network::failure(record)?,
+        kind::LISTEN => network::listen(record)?,
+        kind::DISCONNECTION => network::end(record)?,
         _ => return Err(Malformed::Unknown("kind")),
     };
     Ok(Event {

@@ -35,6 +35,9 @@ kinds! {
     DELETE = 7 "delete",
     RENAME = 8 "rename",
     CONNECTION = 9 "connection",
+    CONNECT_FAILURE = 20 "connect failure",
+    LISTEN = 21 "listen",
+    DISCONNECTION = 22 "disconnection",
 }
 
 /// `enum event_flag`.

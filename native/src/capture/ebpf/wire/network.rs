@@ -3,7 +3,7 @@
 use super::Header;
 
 wire! {
-    /// An established TCP connection.
+    /// A TCP connection that was made or refused, or a socket that listens.
     struct Connection = "event_connection" {
         header: Header,
         local: [u8; 16],
@@ -11,6 +11,14 @@ wire! {
         local_port: u16,
         peer_port: u16,
         family: u16,
-        reserved: u16,
+        error: u16,
+    }
+
+    /// A TCP connection that has ended.
+    struct Disconnection = "event_disconnection" {
+        connection: Connection,
+        duration: u64,
+        sent: u64,
+        received: u64,
     }
 }
