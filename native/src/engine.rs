@@ -10,6 +10,9 @@ use crate::enrich::guid::Identity;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Loss, ProcessKey};
+use crate::filter::Rules;
+use crate::filter::drops::Verdict;
+use crate::filter::facts::Facts;
 
 /// What an engine has to know about the agent and its host.
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ pub struct Engine {
     processes: Processes,
     users: Users,
     encoder: Encoder,
+    rules: Arc<Rules>,
     counters: Arc<Counters>,
 }
 
@@ -52,6 +56,7 @@ impl Engine {
             processes,
             users,
             encoder: Encoder::new(envelope),
+            rules: Arc::default(),
             counters,
         }
     }
@@ -61,10 +66,15 @@ impl Engine {
         self.encoder.set_envelope(envelope);
     }
 
+    /// Changes the rules, of which there are none at first.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.rules = rules;
+    }
+
     /// Takes one event in and hands the records it causes to `emit`, without line feeds.
     ///
-    /// Counts what was captured and what was coalesced into the event before it came here.
-    /// `sequence` gives the number of the next record.
+    /// Counts what was captured, what a rule drops, and what was coalesced into the event before it
+    /// came here. `sequence` gives the number of the next record.
     pub fn feed(
         &mut self,
         event: &Event,
@@ -91,8 +101,7 @@ impl Engine {
             _ => {}
         }
         if let Some(kind) = catalogue::kind(&event.action) {
-            self.count(event);
-            self.report(kind, event, sequence(), emit);
+            self.report(kind, event, sequence, emit);
         }
         if let Action::Exit(_) = event.action {
             self.processes.exit(event.process, event.time);
@@ -109,26 +118,51 @@ impl Engine {
         emit(self.encoder.loss(loss, sequence()));
     }
 
-    fn count(&self, event: &Event) {
-        let occurrences = event.repeat.map_or(1, |repeat| repeat.count.max(1));
-        self.counters.add(Counter::Captured, occurrences);
-        self.counters.add(Counter::Coalesced, occurrences - 1);
-    }
-
     fn report(
         &mut self,
         kind: &'static Kind,
         event: &Event,
-        sequence: u64,
+        sequence: &mut dyn FnMut() -> u64,
         emit: &mut dyn FnMut(&[u8]),
     ) {
         if self.users.refresh(event.time) {
             self.encoder.forget_users();
         }
-        let process = self.processes.get(event.process);
-        emit(
-            self.encoder
-                .act(kind, event, process, &self.users, sequence),
-        );
+        let occurrences = event.repeat.map_or(1, |repeat| repeat.count.max(1));
+        self.counters.add(Counter::Captured, occurrences);
+        let Self {
+            processes,
+            users,
+            encoder,
+            rules,
+            counters,
+        } = self;
+        let process = processes.get(event.process);
+        let facts = Facts {
+            kind,
+            event,
+            process,
+            users,
+        };
+        let verdict = rules.drops.judge(&facts);
+        let tags = match verdict {
+            Verdict::Drop(_) => Vec::new(),
+            Verdict::Keep | Verdict::Ask => rules.watches.tags(&facts),
+        };
+        let dropped_by = match verdict {
+            Verdict::Keep => None,
+            Verdict::Drop(rule) => Some(rule),
+            // Its number is only known once it is kept.
+            Verdict::Ask => rules
+                .drops
+                .ask(encoder.act(kind, event, process, users, &tags, 0)),
+        };
+        if let Some(rule) = dropped_by {
+            rules.drops.count(rule, occurrences);
+            counters.add(Counter::Filtered, occurrences);
+            return;
+        }
+        counters.add(Counter::Coalesced, occurrences - 1);
+        emit(encoder.act(kind, event, process, users, &tags, sequence()));
     }
 }

@@ -1,6 +1,6 @@
 //! The capture core of endpoint-agent: what the kernel saw becomes ECS JSON in a durable queue.
 //!
-//! One event's way: [`capture`] → [`engine`] ([`enrich`], [`ecs`]) → [`spool`], driven by
+//! One event's way: [`capture`] → [`engine`] ([`enrich`], [`filter`], [`ecs`]) → [`spool`], driven by
 //! [`pipeline`]. What it means is in [`event`]; what became of it is in [`counters`].
 
 pub mod capture;
@@ -10,6 +10,7 @@ pub mod engine;
 pub mod enrich;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod host;
 pub mod pipeline;
 #[cfg(feature = "python")]

@@ -13,6 +13,7 @@ use crate::counters::{Counter, Counters};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
+use crate::filter::Rules;
 use crate::host::clock;
 use crate::spool::Spool;
 use audit::Watched;
@@ -49,6 +50,7 @@ struct Shared {
     ready: Mutex<bool>,
     became_ready: Condvar,
     envelope: Mutex<Option<Vec<u8>>>,
+    rules: Mutex<Option<Arc<Rules>>>,
     notices: Mutex<Vec<Notice>>,
 }
 
@@ -106,6 +108,11 @@ impl Pipeline {
     /// Replaces the members common to all events.
     pub fn set_envelope(&self, envelope: Vec<u8>) {
         *lock(&self.shared.envelope) = Some(envelope);
+    }
+
+    /// Replaces the rules, within a second.
+    pub fn set_rules(&self, rules: Arc<Rules>) {
+        *lock(&self.shared.rules) = Some(rules);
     }
 
     /// What the source looks at.
@@ -224,6 +231,9 @@ impl Worker {
     fn housekeep(&mut self, last: bool) {
         if let Some(envelope) = lock(&self.shared.envelope).take() {
             self.engine.set_envelope(envelope);
+        }
+        if let Some(rules) = lock(&self.shared.rules).take() {
+            self.engine.set_rules(rules);
         }
         let warnings = self.source.notices();
         self.notify(false, warnings);

@@ -1,13 +1,52 @@
 """The typed boundary to the Rust core: everything Python may call there."""
 
+from collections.abc import Sequence
 from typing import Self, final
 
-__all__ = ["Batch", "Pipeline", "Replay", "Spool", "__version__", "counter_names", "replay"]
+from endpoint_agent.rules import Rule
+from endpoint_agent.watches import Watch
+
+__all__ = [
+    "Batch",
+    "Pipeline",
+    "Replay",
+    "Rules",
+    "Spool",
+    "__version__",
+    "counter_names",
+    "event_actions",
+    "replay",
+    "rule_fields",
+]
 
 __version__: str
 
 def counter_names() -> list[tuple[str, str]]:
     """Every counter as (name, what it counts), in the order of reports."""
+
+def event_actions() -> list[str]:
+    """Every `event.action` of what a process does."""
+
+def rule_fields() -> list[tuple[str, str]]:
+    """Every field that a rule may name, as (dotted name, ECS type)."""
+
+@final
+class Rules:
+    """Watches and drop rules, compiled. Immutable but for the counts."""
+
+    def __new__(
+        cls,
+        watches: Sequence[Watch] = (),
+        drops: Sequence[Rule] = (),
+        before: Rules | None = None,
+    ) -> Self:
+        """Compiles what `watches` and `rules` have checked.
+
+        Args:
+            before: rules whose counts go on where the uuid is the same.
+        """
+    def counts(self) -> list[tuple[str, int]]:
+        """(uuid, occurrences dropped) of every drop rule, in their order."""
 
 @final
 class Batch:
@@ -113,6 +152,7 @@ class Pipeline:
         agent_id: str,
         envelope: bytes,
         state_directory: str,
+        rules: Rules | None = None,
         record: str | None = None,
         root: str = "/",
         mute: bool = True,
@@ -125,6 +165,7 @@ class Pipeline:
             agent_id: 64 hex digits.
             envelope: JSON members common to all events, without the outer braces:
                 `"agent":{…},"host":{…}`.
+            rules: what is tagged and what is dropped; nothing by default.
             record: path of a new file that receives the raw kernel records.
             root: where /proc and /etc are found.
             mute: leave out what this process and its descendants do.
@@ -145,6 +186,8 @@ class Pipeline:
         """The source has ended (a replay) or the thread has failed (see `notices`)."""
     def set_envelope(self, envelope: bytes) -> None:
         """Changes the members common to all events from now on."""
+    def set_rules(self, rules: Rules) -> None:
+        """Changes what is tagged and what is dropped, within a second."""
     def coverage(self) -> list[tuple[str, str, str]]:
         """(hook, state, reason) of every hook: state is `attached`, `missing` or `failed`."""
     def notices(self) -> list[tuple[str, str]]:
@@ -157,6 +200,7 @@ def replay(
     *,
     agent_id: str,
     envelope: bytes,
+    rules: Rules | None = None,
     root: str = "/",
 ) -> Replay:
     """Opens a recording as an iterator over ECS events, without a queue."""

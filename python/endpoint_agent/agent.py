@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from endpoint_agent import config, deliver, identity, log
-from endpoint_agent._native import Pipeline, Spool
+from endpoint_agent import config, deliver, identity, log, watches
+from endpoint_agent._native import Pipeline, Rules, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
 from endpoint_agent.envelope import VERSION, Envelope, Reporter
@@ -110,6 +110,7 @@ class Agent:
         self._started = time.monotonic()
         self._process = psutil.Process()
         self._pipeline: Pipeline | None = None
+        self._rules = Rules()
 
     def start(self, record: Path | None) -> None:
         """Starts every part.
@@ -161,6 +162,9 @@ class Agent:
             _LOGGER.error("the configuration stays as it was: %s", error)
             return
         self._deliverer.reconfigure(settings)
+        self._compile_rules(settings)
+        if self._pipeline:
+            self._pipeline.set_rules(self._rules)
         self._stats.interval = settings.stats_interval
         self._stats.due = time.monotonic() + settings.stats_interval
         _LOGGER.info("%s is read again", self._config_path)
@@ -186,6 +190,7 @@ class Agent:
             "coverage": self._coverage(),
             "counters": counters,
             "queued": counters["queued"],
+            "rules": self._rule_counts(),
             "delivery": asdict(self._deliverer.state()),
             "agent": {
                 "cpu_seconds": times.user + times.system,
@@ -232,19 +237,36 @@ class Agent:
         self._delivery.join(TICK)
 
     def _start_heartbeat(self) -> None:
-        heartbeat = Heartbeat(self._reporter, self._spool, self._coverage)
+        heartbeat = Heartbeat(self._reporter, self._spool, self._coverage, self._rule_counts)
         self._stats = Task(self._settings.stats_interval, heartbeat.beat)
         # The last record of a run: what follows it, the log's file alone tells.
         self._parts.callback(lambda: self._stats.run(time.monotonic()))
         self._parts.callback(self._events.detach)
 
+    def _compile_rules(self, settings: Settings) -> None:
+        found = watches.load(self._config_path.parent)
+        self._rules = Rules(found.watches, settings.optimization_rules, self._rules)
+        _LOGGER.info(
+            "%d watches of %s and %d drop rules",
+            len(found.watches),
+            found.path,
+            len(settings.optimization_rules),
+        )
+        for complaint in found.complaints:
+            _LOGGER.warning("%s", complaint)
+
+    def _rule_counts(self) -> dict[str, int]:
+        return dict(self._rules.counts())
+
     def _start_capture(self, record: Path | None) -> None:
+        self._compile_rules(self._settings)
         pipeline = Pipeline(
             self._spool,
             source=SOURCE,
             agent_id=self._agent_id,
             envelope=self._envelope.members(),
             state_directory=str(self._settings.state_directory),
+            rules=self._rules,
             record=str(record) if record else None,
         )
         self._pipeline = pipeline

@@ -48,6 +48,11 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from _sum(one, counters)
     yield from _others(counters)
+    if rules := answer["rules"]:
+        yield ""
+        yield "Filtered by the rules"
+        for uuid, count in rules.items():
+            yield f"  {uuid} {count:>12,}"
     yield ""
     yield "Delivery"
     yield from _columns((name, _shown(name, v)) for name, v in answer["delivery"].items())

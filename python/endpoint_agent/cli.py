@@ -206,7 +206,7 @@ def _replay(options: argparse.Namespace) -> int:
     settings = _settings(options.config) if options.config else None
     from endpoint_agent.replay import replay
 
-    return replay(options.file, settings)
+    return replay(options.file, settings, options.config or DEFAULT_PATH)
 
 
 def _status(options: argparse.Namespace) -> int:

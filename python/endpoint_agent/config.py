@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from endpoint_agent.configfile import entries, read_private
+from endpoint_agent import rules
+from endpoint_agent.configfile import Entry, entries, read_private
 from endpoint_agent.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
@@ -26,7 +27,6 @@ INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
 NOT_AVAILABLE = (
     "EnableDNSResolutions",
     "HashesExcludedPaths",
-    "OptimizationRules",
     "RemoteOptimizationRules",
     "logfiles",
     "roles",
@@ -192,6 +192,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     stats_interval: Annotated[
         float, _setting("Time between two heartbeats.", unit="seconds", ge=1, le=3600)
     ] = 60.0
+    optimization_rules: Annotated[
+        tuple[rules.Rule, ...],
+        _setting(
+            "Events that are dropped on the host. A bad rule is logged and ignored.",
+            allowed=rules.ALLOWED,
+        ),
+    ] = ()
 
     warnings: tuple[str, ...] = ()
     """Not a setting: what `load` found that the user should know."""
@@ -276,7 +283,10 @@ def load(path: Path, *, key_required: bool = True) -> Settings:
         setting = _BY_KEY.get(key)
         if setting is None:
             raise ConfigError(f"{path}:{entry.line}: {key}: {_unknown(key)}")
-        if entry.value is not None:
+        if key == "OptimizationRules":
+            values[setting.attribute], complaints = _rules(path, entry)
+            warnings += complaints
+        elif entry.value is not None:
             place = f"{path}:{entry.line}: {key}"
             values[setting.attribute] = _checked(setting, entry.value, place, entry.found)
     if key_text := os.environ.get(INTAKE_KEY_VARIABLE):
@@ -288,6 +298,23 @@ def load(path: Path, *, key_required: bool = True) -> Settings:
             f"or set {INTAKE_KEY_VARIABLE} in the environment"
         )
     return Settings(**values, warnings=warnings)
+
+
+def _rules(path: Path, entry: Entry) -> tuple[tuple[rules.Rule, ...], tuple[str, ...]]:
+    """The good rules, and what is wrong with the others."""
+    if entry.value is None:
+        return (), ()
+    if not isinstance(entry.value, list):
+        found = f"found {entry.found}; allowed: a list of rules"
+        return (), (f"{path}:{entry.line}: OptimizationRules: is ignored: {found}",)
+    good: list[rules.Rule] = []
+    complaints: list[str] = []
+    for line, rule in zip(entry.lines, rules.read(entry.value), strict=False):
+        if isinstance(rule, str):
+            complaints.append(f"{path}:{line}: OptimizationRules: this rule is ignored: {rule}")
+        else:
+            good.append(rule)
+    return tuple(good), tuple(complaints)
 
 
 def _checked(setting: Setting, value: object, place: str, found: str) -> Any:

@@ -32,6 +32,8 @@ class Entry(NamedTuple):
     """Where the key stands, from 1."""
     found: str
     """The value in words for a message, at most about 60 characters."""
+    lines: tuple[int, ...] = ()
+    """Where each member of a list begins."""
 
 
 def read_private(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -139,7 +141,12 @@ def _mapping(path: Path, loader: _Loader, root: yaml.Node) -> dict[str, Entry]:
                 f"{path}:{line}: {key}: is given twice, first on line "
                 f"{result[key].line}; remove one"
             )
-        result[key] = Entry(_plain(loader, value_node), line, _found(value_node))
+        lines = (
+            tuple(node.start_mark.line + 1 for node in value_node.value)
+            if isinstance(value_node, yaml.SequenceNode)
+            else ()
+        )
+        result[key] = Entry(_plain(loader, value_node), line, _found(value_node), lines)
     return result
 
 

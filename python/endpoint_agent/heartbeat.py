@@ -28,11 +28,21 @@ Coverage = list[tuple[str, str, str]]
 class Heartbeat:
     """Reports `stats` events. One thread may use it."""
 
-    def __init__(self, reporter: Reporter, spool: Spool, coverage: Callable[[], Coverage]) -> None:
-        """Takes where to report to, whose counters, and what tells the state of the hooks."""
+    def __init__(
+        self,
+        reporter: Reporter,
+        spool: Spool,
+        coverage: Callable[[], Coverage],
+        rule_counts: Callable[[], dict[str, int]] = dict,
+    ) -> None:
+        """Takes where to report to, whose counters, and what tells the state of the hooks.
+
+        `rule_counts` tells the occurrences that each drop rule has dropped, by its uuid.
+        """
         self._reporter = reporter
         self._spool = spool
         self._coverage = coverage
+        self._rule_counts = rule_counts
         self._process = psutil.Process()
         # A clock that is set back must not reach these figures, so the age is taken once.
         age = max(0.0, time.time() - self._process.create_time())
@@ -57,6 +67,8 @@ class Heartbeat:
             for hook, state, reason in self._coverage()
             if state != "attached"
         ][:MAX_HOOKS]
+        if filtered_by := self._rule_counts():
+            properties["filtered_by"] = filtered_by
         return properties
 
     def _agent(self) -> dict[str, float]:

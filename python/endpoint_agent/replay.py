@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from endpoint_agent import _native, identity, log
+from endpoint_agent import _native, identity, log, watches
 from endpoint_agent.agent import prepare_folder
-from endpoint_agent.config import Settings
+from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.deliver import Deliverer, Pace
 from endpoint_agent.envelope import Envelope
 from endpoint_agent.errors import AgentError
@@ -28,26 +28,33 @@ MAX_FAILURES = 6
 TICK = 0.05
 
 
-def replay(path: Path, settings: Settings | None) -> int:
+def replay(path: Path, settings: Settings | None, config_path: Path = DEFAULT_PATH) -> int:
     """Replays to standard output, or to the intake of the settings; the exit status.
+
+    The watches are those beside the configuration, the drop rules those of the settings.
 
     Raises:
         RecordingError: the file is no recording.
         AgentError: the events cannot be written, or the intake does not take them.
     """
+    found = watches.load(config_path.parent)
+    for complaint in found.complaints:
+        print(f"endpoint-agent: warning: {complaint}", file=sys.stderr)
+    rules = _native.Rules(found.watches, settings.optimization_rules if settings else ())
     if settings is None:
-        return _print(_events(path, UNKNOWN_AGENT))
+        return _print(_events(path, UNKNOWN_AGENT, rules))
     state = settings.state_directory
     prepare_folder(state)
     log.start(msgspec.structs.replace(settings, log_file=Path("-")))
-    events = _events(path, identity.load(state))
+    events = _events(path, identity.load(state), rules)
     # A queue of its own: the agent's may be in use, and the recording stays if this one goes.
     with TemporaryDirectory(prefix="replay-", dir=state) as folder:
         return _deliver(events, folder, settings)
 
 
-def _events(path: Path, agent_id: str) -> Iterable[bytes]:
-    return _native.replay(str(path), agent_id=agent_id, envelope=Envelope(agent_id).members())
+def _events(path: Path, agent_id: str, rules: _native.Rules) -> Iterable[bytes]:
+    envelope = Envelope(agent_id).members()
+    return _native.replay(str(path), agent_id=agent_id, envelope=envelope, rules=rules)
 
 
 def _print(events: Iterable[bytes]) -> int:

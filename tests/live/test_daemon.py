@@ -141,6 +141,31 @@ def test_a_reload_delivers_what_waited(tmp_path: Path, intake: Intake, agent: Ag
     assert "the intake takes events again" in log
 
 
+def test_a_reload_drops_and_tags_by_new_rules(tmp_path: Path, intake: Intake, agent: Agent) -> None:
+    agent.configure(intake.url)
+    agent.start()
+    uuid, dropped, tagged = "6d7d1b3e-0f1c-4a7b-9a64-1f6f7a1f9a01", "rule-drops", "watch-tags"
+    condition = {"field": "file.name", "operator": "==", "value": dropped}
+    rule = {"uuid": uuid, "action": 1, "filters": [condition]}
+    watches = agent.config.with_name("watches.yaml")
+    watches.write_text(f'watches: [{{tag: mine, paths: ["*/{tagged}"]}}]\n')
+    watches.chmod(0o644)
+
+    agent.configure(intake.url, OptimizationRules=json.dumps([rule]))
+    agent.reload()
+    # The capture has the rules within a second: until one drops, it has not.
+    wait(lambda: (tmp_path / dropped).write_text("x") and agent.counters()["filtered"])
+    (tmp_path / tagged).write_text("x")
+    assert wait(agent.status)["rules"][uuid] > 0
+    agent.stop()
+
+    (event,) = intake.events(text=f"{tmp_path}/{tagged}")
+    assert event["tags"] == ["mine"]
+    last = stats(intake.events())[-1]
+    assert last["filtered_by"] == {uuid: last["filtered"]}
+    assert SUMS[0].difference(last) == 0
+
+
 def test_a_reload_of_a_bad_file_changes_nothing(
     tmp_path: Path, intake: Intake, agent: Agent
 ) -> None:

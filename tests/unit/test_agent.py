@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from endpoint_agent import agent, envelope, log
-from endpoint_agent._native import Spool
+from endpoint_agent._native import Rules, Spool
 from endpoint_agent.agent import Task, prepare_folder
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import AgentError, RecordingError, UnsupportedError
@@ -36,6 +36,7 @@ class MockPipeline:
     refuses: ClassVar[bool] = False
     fails: ClassVar[bool] = False
     envelopes: ClassVar[list[bytes]] = []
+    rules: ClassVar[list[Rules]] = []
 
     def __init__(self, spool: Spool, **given: Any) -> None:
         if self.refuses:
@@ -63,6 +64,9 @@ class MockPipeline:
 
     def set_envelope(self, members: bytes) -> None:
         self.envelopes.append(members)
+
+    def set_rules(self, rules: Rules) -> None:
+        self.rules.append(rules)
 
     def notices(self) -> list[tuple[str, str]]:
         told, self._notices = self._notices, []
@@ -242,6 +246,31 @@ def test_a_reload_applies_what_it_can(tmp_path: Path, config_path: Path) -> None
     run(config_path, reload_with(config_path, text, "EventBufferCacheSize takes effect at the ne"))
 
     assert logging.getLogger("endpoint_agent").level == logging.DEBUG
+
+
+def test_a_reload_reads_the_rules_and_the_watches_again(tmp_path: Path, config_path: Path) -> None:
+    uuid = "6d7d1b3e-0f1c-4a7b-9a64-1f6f7a1f9a01"
+    rule = f"{{uuid: {uuid}, action: 1, filters: [{{field: user.id, operator: ==, value: '7'}}]}}"
+    MockPipeline.rules.clear()
+
+    def rewrite(settings: Settings) -> None:
+        with config_path.open("a") as file:
+            file.write(f"OptimizationRules:\n- {rule}\n- {{uuid: bad}}\n")
+        watches = tmp_path / "watches.yaml"
+        watches.write_text("watches:\n- {tag: mine, paths: [/x]}\n- {tag: bad}\n")
+        watches.chmod(0o644)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_for(lambda: bool(MockPipeline.rules))
+        assert ask(settings.state_directory)["rules"] == {uuid: 0}
+
+    assert run(config_path, rewrite) == 0
+
+    (rules,) = MockPipeline.rules
+    assert rules.counts() == [(uuid, 0)]
+    text = (tmp_path / "agent.log").read_text()
+    assert f"1 watches of {tmp_path}/watches.yaml and 1 drop rules" in text
+    assert f"{tmp_path}/watches.yaml:3: this watch is ignored: it says nothing" in text
+    assert "config.yaml:8: OptimizationRules: this rule is ignored: action is missing" in text
 
 
 def test_a_reload_that_fails_changes_nothing(tmp_path: Path, config_path: Path) -> None:

@@ -32,6 +32,7 @@ def answer(**counters: int) -> dict[str, Any]:
         "coverage": [["exec", "attached", ""], ["openat2", "missing", "no such tracepoint"]],
         "counters": COUNTERS | counters,
         "queued": 9,
+        "rules": {},
         "delivery": {
             "last_delivery": 1_768_827_054.1,
             "last_error": None,
@@ -79,6 +80,12 @@ def test_the_answer_is_laid_out() -> None:
         "  retry_in               2.3",
         "  requests               7",
     ]
+
+
+def test_what_each_rule_has_dropped_is_told() -> None:
+    lines = describe(answer() | {"rules": {"6d7d1b3e": 4_000}}).splitlines()
+
+    assert lines[lines.index("Filtered by the rules") + 1] == "  6d7d1b3e        4,000"
 
 
 def test_a_difference_is_told() -> None:

@@ -15,6 +15,7 @@ import pytest
 import endpoint_agent
 from endpoint_agent import support
 from endpoint_agent.cli import main
+from endpoint_agent.config import DEFAULT_PATH
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
 from endpoint_agent.spelling import modern
 
@@ -140,10 +141,11 @@ def test_replay_delivers_only_with_a_configuration(mock_room: MockRoom, config: 
     calls = mock_room("replay", "replay")
     assert main(["replay", "a.rec"]) == 0
     assert main(["replay", "a.rec", "--config", str(config)]) == 0
-    (path, nothing), (_, settings) = calls
-    assert path == Path("a.rec")
+    (path, nothing, usual), (_, settings, path_given) = calls
+    assert (path, usual) == (Path("a.rec"), DEFAULT_PATH)
     assert nothing is None
     assert settings.intake_key == "abc"
+    assert path_given == config
 
 
 def test_live(mock_room: MockRoom) -> None:

@@ -13,10 +13,12 @@ import pytest
 from endpoint_agent.config import NOT_AVAILABLE, SETTINGS, Settings, load
 from endpoint_agent.configfile import MAX_BYTES
 from endpoint_agent.errors import ConfigError
+from endpoint_agent.rules import Filter, Rule
 
 ROOT = Path(__file__).parents[2]
 Write = Callable[..., Path]
 
+UUID = "6d7d1b3e-0f1c-4a7b-9a64-1f6f7a1f9a01"
 SECRET = "s3cret-of-the-intake"
 
 
@@ -69,6 +71,8 @@ def test_every_setting_is_read(config: Write, tmp_path: Path) -> None:
             LogMaxBackups: 0
             LogCompress: false
             StatsInterval: 5
+            OptimizationRules:
+            - {{uuid: {UUID}, action: 1, filters: [{{field: tags, operator: ==, value: cron}}]}}
             """)
     )
     assert settings == Settings(
@@ -87,8 +91,39 @@ def test_every_setting_is_read(config: Write, tmp_path: Path) -> None:
         log_max_backups=0,
         log_compress=False,
         stats_interval=5.0,
+        optimization_rules=(Rule(UUID, (Filter("tags", "==", ("cron",)),)),),
     )
     assert settings.effective_intake_url == "https://intake.example.org/base"
+
+
+def test_a_bad_rule_is_told_with_its_line_and_ignored(config: Write) -> None:
+    path = config(f"""\
+        IntakeKey: abc
+        OptimizationRules:
+          - uuid: {UUID}
+            action: 1
+            filters:
+              - {{field: process.name, operator: in, value: [curl, wget]}}
+          - uuid: {UUID}
+          - {{uuid: {UUID}, action: 2, filters: []}}
+        """)
+    settings = load(path)
+    assert settings.optimization_rules == (
+        Rule(UUID, (Filter("process.name", "in", ("curl", "wget")),)),
+    )
+    prefix = "OptimizationRules: this rule is ignored:"
+    assert settings.warnings == (
+        f"{path}:7: {prefix} action is missing",
+        f"{path}:8: {prefix} action: found 2; allowed: 1, which drops the event",
+    )
+
+
+def test_rules_that_are_no_list_are_ignored(config: Write) -> None:
+    path = config("IntakeKey: abc\nOptimizationRules: 7\n")
+    assert load(path).optimization_rules == ()
+    (warning,) = load(path).warnings
+    assert warning == f"{path}:2: OptimizationRules: is ignored: found 7; allowed: a list of rules"
+    assert load(config("IntakeKey: abc\nOptimizationRules:\n")).warnings == ()
 
 
 def test_the_region_tells_the_address() -> None:

@@ -65,6 +65,16 @@ def test_a_beat_tells_every_counter_as_of_before_it(
     assert properties["reported"] == 1
 
 
+def test_a_beat_tells_what_each_rule_has_dropped(
+    reporter: Reporter, spool: Spool, queued: Any
+) -> None:
+    Heartbeat(reporter, spool, lambda: COVERAGE, lambda: {"some-uuid": 7}).beat()
+
+    (event,) = queued()
+
+    assert event["action"]["properties"]["filtered_by"] == {"some-uuid": 7}
+
+
 def test_missing_hooks_are_bounded(reporter: Reporter, spool: Spool, queued: Any) -> None:
     coverage = [(f"hook{number}", "failed", "\udcff") for number in range(1000)]
     Heartbeat(reporter, spool, lambda: coverage).beat()

@@ -25,6 +25,7 @@ ANSWER: dict[str, Any] = {
     "coverage": [["exec", "attached", ""]],
     "counters": {"captured": 1, "spooled": 1, "queued": 1},
     "queued": 1,
+    "rules": {},
     "delivery": {"last_error": None},
     "agent": {"cpu_seconds": 0.5, "memory_bytes": 30_000_000},
 }

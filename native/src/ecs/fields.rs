@@ -8,7 +8,8 @@ use Type::{Boolean, Date, Float, Ip, Keyword, Long};
 /// A field of a record.
 #[derive(Debug)]
 pub struct Field {
-    /// Dotted name. In `action.properties.COUNTER` the last part stands for each counter's name.
+    /// Dotted name. In `action.properties.COUNTER` the last part stands for each counter's name, in
+    /// `action.properties.filtered_by.UUID` for a rule's uuid.
     pub name: &'static str,
     /// Type of its value, or of each member of its list.
     pub kind: Type,
@@ -191,4 +192,7 @@ fields! {
     "action.properties.not_covered" Keyword Own
         "Hooks that are not in place, and why; in `stats` only."
     "action.properties.COUNTER" Long Own "A counter of the agent; see below; in `stats` only."
+    "action.properties.filtered_by.UUID" Long Own
+        "Occurrences that the rule of this uuid has dropped in this run; in `stats` only."
+    "tags" Keyword Ecs "Tags of the watches that the event matches; see rules.md."
 }

@@ -71,12 +71,14 @@ impl Encoder {
         event: &Event,
         process: &mut Process,
         users: &Users,
+        tags: &[&str],
         sequence: u64,
     ) -> &[u8] {
         let act = Act {
             kind,
             event,
             users,
+            tags,
             sequence,
             inferred: process.inferred,
         };
@@ -138,6 +140,9 @@ impl Encoder {
         record::write_object(&mut self.json, act);
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);
         record::write_properties(&mut self.json, act);
+        if !act.tags.is_empty() {
+            self.json.plain_texts("tags", act.tags);
+        }
         self.json.finish();
     }
 

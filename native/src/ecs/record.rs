@@ -16,6 +16,8 @@ pub struct Act<'a> {
     pub event: &'a Event,
     /// Who has which number.
     pub users: &'a Users,
+    /// The watches that it matches.
+    pub tags: &'a [&'a str],
     /// Number of the record in this run of the agent.
     pub sequence: u64,
     /// What the process runs is known from /proc only.

@@ -5,6 +5,7 @@
 mod errors;
 mod pipeline;
 mod replay;
+mod rules;
 mod spool;
 
 use pyo3::prelude::*;
@@ -19,6 +20,8 @@ mod _native {
     use super::pipeline::PyPipeline;
     #[pymodule_export]
     use super::replay::{PyReplay, replay};
+    #[pymodule_export]
+    use super::rules::{PyRules, event_actions, rule_fields};
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
     #[pymodule_export]

@@ -8,6 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::errors::to_python;
+use super::rules::PyRules;
 use super::spool::PySpool;
 use crate::capture::Source;
 use crate::capture::audit::beside::Beside;
@@ -31,8 +32,8 @@ enum Origin {
 impl PyPipeline {
     #[new]
     #[pyo3(signature = (
-        spool, *, source, agent_id, envelope, state_directory, record=None, root="/", mute=true,
-        logins=true
+        spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
+        mute=true, logins=true
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -42,6 +43,7 @@ impl PyPipeline {
         agent_id: String,
         envelope: Vec<u8>,
         state_directory: PathBuf,
+        rules: Option<PyRef<'_, PyRules>>,
         record: Option<PathBuf>,
         root: &str,
         mute: bool,
@@ -64,6 +66,7 @@ impl PyPipeline {
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
         let spool = spool.shared();
+        let rules = rules.map(|rules| rules.shared()).unwrap_or_default();
         let context = Context {
             agent_id,
             boot_id,
@@ -74,12 +77,9 @@ impl PyPipeline {
         let made = py.detach(move || -> Result<Pipeline> {
             let counters = spool.counters();
             let (source, context, patient) = open(origin, context)?;
-            Ok(Pipeline::new(
-                source,
-                Engine::new(context, counters),
-                spool,
-                patient,
-            ))
+            let mut engine = Engine::new(context, counters);
+            engine.set_rules(rules);
+            Ok(Pipeline::new(source, engine, spool, patient))
         });
         made.map(|pipeline| Self(Mutex::new(pipeline)))
             .map_err(|error| to_python(py, error))
@@ -102,6 +102,11 @@ impl PyPipeline {
 
     fn set_envelope(&self, py: Python<'_>, envelope: Vec<u8>) -> PyResult<()> {
         self.with(py, |pipeline| pipeline.set_envelope(envelope))
+    }
+
+    fn set_rules(&self, py: Python<'_>, rules: &PyRules) -> PyResult<()> {
+        let rules = rules.shared();
+        self.with(py, |pipeline| pipeline.set_rules(rules))
     }
 
     fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {

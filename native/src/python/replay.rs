@@ -10,6 +10,7 @@ use pyo3::types::PyBytes;
 
 use super::errors::to_python;
 use super::pipeline::open_recording;
+use super::rules::PyRules;
 use crate::capture::recording::Replay;
 use crate::capture::{Progress, Source};
 use crate::counters::Counters;
@@ -20,12 +21,13 @@ use crate::error::Result;
 pub struct PyReplay(Mutex<Player>);
 
 #[pyfunction]
-#[pyo3(signature = (path, *, agent_id, envelope, root="/"))]
+#[pyo3(signature = (path, *, agent_id, envelope, rules=None, root="/"))]
 pub fn replay(
     py: Python<'_>,
     path: PathBuf,
     agent_id: String,
     envelope: Vec<u8>,
+    rules: Option<PyRef<'_, PyRules>>,
     root: &str,
 ) -> PyResult<PyReplay> {
     let mut context = Context {
@@ -36,7 +38,10 @@ pub fn replay(
         live: false,
     };
     let replay = open_recording(&path, &mut context).map_err(|error| to_python(py, error))?;
-    let engine = Engine::new(context, Arc::new(Counters::default()));
+    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    if let Some(rules) = rules {
+        engine.set_rules(rules.shared());
+    }
     Ok(PyReplay(Mutex::new(Player {
         replay,
         engine,

@@ -1,6 +1,7 @@
 //! Scenes, and the records they have to give, byte for byte: tests/golden/events/NAME.ndjson.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::catalogue;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::check::fields_of;
 use crate::logins::logins;
+use crate::rules::watching;
 use crate::scene::{
     BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root, staged,
 };
@@ -30,6 +32,7 @@ const SCENES: &[(&str, Play)] = &[
     ("hostile", hostile),
     ("logins", logins),
     ("losses", losses),
+    ("tags", tags),
 ];
 
 #[test]
@@ -69,8 +72,43 @@ fn is_of_the_agent(field: &str) -> bool {
         "action.properties.queued_bytes",
         "action.properties.not_covered",
         "action.properties.COUNTER",
+        "action.properties.filtered_by.UUID",
     ];
     groups.iter().any(|group| field.starts_with(group)) || alone.contains(&field)
+}
+
+/// What the watches of `rules.rs` match, and what they do not.
+fn tags() -> Scene {
+    let mut scene = Scene::with_shell();
+    scene
+        .engine
+        .set_rules(Arc::new(watching(crate::rules::watches())));
+    let pip = ["/usr/bin/python3", "/usr/bin/pip", "install", "x"];
+    for exec in [
+        exec(
+            Some(SHELL),
+            "/usr/bin/curl",
+            &["curl", "http://198.51.100.7/x"],
+        ),
+        exec(Some(SHELL), "/usr/bin/python3.11", &pip),
+        exec(Some(SHELL), "/usr/bin/ls", &["ls", "/usr/bin/curl"]),
+    ] {
+        scene.happens(john(SHELL), Action::Exec(exec));
+    }
+    scene.happens(
+        root(1),
+        Action::File(file(FileChange::Created, b"/etc/ld.so.preload")),
+    );
+    let moved = File {
+        old_path: Some(b"/etc/cron.d/job".into()),
+        ..file(FileChange::Renamed, b"/tmp/job")
+    };
+    scene.happens(root(1), Action::File(moved));
+    scene.happens(
+        root(1),
+        Action::File(file(FileChange::Modified, b"/etc/hosts.allow")),
+    );
+    scene
 }
 
 /// A shell lists a folder, a program gains rights, a server is killed.

@@ -10,6 +10,7 @@ mod golden;
 mod hostile;
 mod logins;
 mod page;
+mod rules;
 mod scene;
 
 use std::path::{Path, PathBuf};

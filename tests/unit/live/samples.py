@@ -30,6 +30,7 @@ ANSWER: dict[str, Any] = {
         "rejected": 0,
         "damaged": 0,
     },
+    "rules": {},
     "delivery": {"requests": 7, "bytes_sent": 123_456, "last_error": None},
     "agent": {"cpu_seconds": 1.25, "memory_bytes": 33_000_000},
 }
