@@ -36,16 +36,25 @@ pub fn named(bytes: &[u8], sizes: wire::Name) -> Result<(Vec<u8>, &[u8]), Malfor
     Ok((join(path(base), name), rest))
 }
 
-/// Appends a relative name to an absolute path and resolves `.` and `..` by their letters: the
-/// links they may cross are gone by now.
+/// Appends a name to the path it counts from and resolves `.` and `..` by their letters: the links
+/// they may cross are gone by now. An absolute name counts from its process's root, and `..` does
+/// not lead out of that.
 pub fn join(mut path: Vec<u8>, name: &[u8]) -> Vec<u8> {
     if path == b"/" {
         path.clear();
     }
+    let floor = if name.starts_with(b"/") {
+        path.len()
+    } else {
+        0
+    };
     for part in name.split(|&byte| byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." => path.truncate(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)),
+            b".." => {
+                let above = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+                path.truncate(above.max(floor));
+            }
             part => {
                 path.push(b'/');
                 path.extend_from_slice(part);
@@ -78,5 +87,9 @@ mod tests {
         assert_eq!(joined(b"/home/ann", b"../bob/x"), b"/home/bob/x");
         assert_eq!(joined(b"/", b"../../x"), b"/x");
         assert_eq!(joined(b"/jail", b"/etc/passwd"), b"/jail/etc/passwd");
+        assert_eq!(
+            joined(b"/jail", b"/x/../../etc/passwd"),
+            b"/jail/etc/passwd"
+        );
     }
 }
