@@ -3,6 +3,7 @@
 #include "process.bpf.c"
 #include "file.bpf.c"
 #include "network.bpf.c"
+#include "uring.bpf.c"
 
 /*
  * Read by nobody: it brings the wire format into the object's BTF, where the test looks that
@@ -18,6 +19,8 @@ const volatile union {
 	struct event_rename rename;
 	struct event_connection connection;
 	struct event_disconnection disconnection;
+	struct event_request request;
+	struct event_answer answer;
 } wire_format = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

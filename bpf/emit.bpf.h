@@ -81,6 +81,7 @@ INLINE u64 share_of(u32 kind)
 		return 12;
 	case EVENT_DELETE:
 	case EVENT_RENAME:
+	case EVENT_REQUEST:
 		return 14;
 	default:
 		return 16;

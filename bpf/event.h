@@ -32,6 +32,8 @@ enum event_kind {
 	EVENT_CONNECT_FAILURE = 20,
 	EVENT_LISTEN = 21,
 	EVENT_DISCONNECTION = 22,
+	EVENT_REQUEST = 45,   /* through io_uring; told once it is answered */
+	EVENT_ANSWER = 46,    /* never told by itself */
 	EVENT_KINDS
 };
 
@@ -157,6 +159,29 @@ struct event_disconnection {
 	u64 duration; /* ns */
 	u64 sent;     /* bytes of data, each counted once */
 	u64 received;
+};
+
+/*
+ * What a process asked for through io_uring. The reader holds it until its answer comes, or does
+ * not. Sections: base, name, second base, second name; the second pair is empty where the act has one
+ * name only.
+ */
+struct event_request {
+	struct event_header header;
+	u64 request; /* its address: who is asked and who answers speak of the same */
+	struct event_name from;
+	struct event_name to;
+	u32 operation; /* IORING_OP_* */
+	u32 details;   /* as the caller gave them: flags of an open, of an unlink, of a rename */
+	u32 unanswered; /* 1 where nobody has told what became of it; set by the reader */
+	u32 reserved;
+};
+
+struct event_answer {
+	struct event_header header;
+	u64 request;
+	s32 result; /* negative: nothing is to be told */
+	u32 reserved;
 };
 
 /*

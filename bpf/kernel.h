@@ -99,6 +99,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	unsigned int flags;
 	int pid, tgid;
 	int exit_code;
 	u64 self_exec_id;
@@ -151,6 +152,49 @@ struct socket {
 	struct sock *sk;
 };
 
+struct filename {
+	const char *name;
+};
+
+struct io_cqe {
+	s32 res;
+};
+
+/* A request of io_uring. What its operation needs to know lies at its begin, in a struct of its own. */
+struct io_kiocb {
+	u8 opcode;
+	struct io_cqe cqe; /* 5.19 */
+};
+
+struct open_how {
+	u64 flags;
+};
+
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_unlink {
+	int dfd;
+	int flags;
+	struct filename *filename;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_accept {
+	u32 file_slot;
+};
+
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8;
 };
@@ -168,8 +212,12 @@ struct syscall_exit {
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* 4.19 */
 #define SIGNAL_GROUP_EXIT 0x4
+#define PF_KTHREAD 0x200000
 #define AT_FDCWD -100
 #define AT_REMOVEDIR 0x200
+#define O_ACCMODE 3
+#define O_CREAT 0100
+#define O_TRUNC 01000
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000

@@ -114,6 +114,7 @@ fn write(n: u64) -> File {
         path_truncated: false,
         old_path_truncated: false,
         deleted: false,
+        unanswered: false,
         inode: Some(Inode {
             device: (8, 1),
             number: 1_048_671 + n,

@@ -91,7 +91,7 @@ fields! {
     // ECS has a keyword here; the original agent sends a number, which its parser turns into text.
     "event.code" Long Ecs "Sysmon's number of the event."
     "event.provider" Keyword Ecs "`SEKOIA-IO-Endpoint`."
-    "event.outcome" Keyword Ecs "`success`, or `failure` of what was tried and refused."
+    "event.outcome" Keyword Ecs "`success`, `failure` of what was tried and refused, or `unknown` where io_uring never answered."
     "event.reason" Keyword Ecs "One sentence: the line of the agent's log, or what was lost."
     "event.sequence" Long Ecs
         "Counts the records of one run of the agent: 1, 2, …; a gap is a record that was lost."

@@ -74,6 +74,9 @@ pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
 pub fn outcome(act: &Act) -> Option<&'static str> {
     match &act.event.action {
         Action::Login(login) if !login.success => Some("failure"),
+        Action::File(File {
+            unanswered: true, ..
+        }) => Some("unknown"),
         _ => act.kind.outcome,
     }
 }

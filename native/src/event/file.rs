@@ -30,6 +30,8 @@ pub struct File {
     pub old_path_truncated: bool,
     /// No name in any folder leads to the opened file: it was unlinked, or never had one.
     pub deleted: bool,
+    /// It was asked for through io_uring, and nobody told whether it was done.
+    pub unanswered: bool,
     /// Attributes of the file, known where the kernel held it open.
     pub inode: Option<Inode>,
 }

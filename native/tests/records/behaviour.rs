@@ -47,6 +47,21 @@ fn a_late_event_still_knows_its_process() {
 }
 
 #[test]
+fn what_a_ring_never_answered_may_have_happened() {
+    let mut scene = Scene::with_shell();
+    let mut asked = file(FileChange::Deleted, b"/tmp/x");
+    asked.unanswered = true;
+    scene.happens(john(SHELL), Action::File(asked));
+    scene.happens(john(SHELL), deletes());
+    let outcomes: Vec<Value> = scene
+        .records()
+        .iter()
+        .map(|record| record["event"]["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["unknown", "success"]);
+}
+
+#[test]
 fn a_process_is_its_childs_parent() {
     let mut scene = Scene::with_shell();
     scene.happens(john(SHELL), fork(1300));

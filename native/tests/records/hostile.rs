@@ -93,6 +93,7 @@ impl Random {
             path_truncated: self.coin(),
             old_path_truncated: self.coin(),
             deleted: self.coin(),
+            unanswered: self.coin(),
             inode: self.coin().then_some(inode),
         }
     }

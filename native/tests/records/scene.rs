@@ -221,6 +221,7 @@ pub fn file(change: FileChange, path: &[u8]) -> File {
         path_truncated: false,
         old_path_truncated: false,
         deleted: false,
+        unanswered: false,
         inode: None,
     }
 }

@@ -42,7 +42,7 @@ impl Losses {
     pub fn new(tallies: PerCpuArray<MapData, Tally>, programs: Vec<Running>) -> Self {
         Self {
             tallies,
-            known: Default::default(),
+            known: [Known::default(); kind::NAMES.len()],
             programs: programs.into_iter().map(|program| (program, 0)).collect(),
             malformed: 0,
             uncounted: 0,

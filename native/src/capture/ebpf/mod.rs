@@ -6,6 +6,7 @@ mod losses;
 mod probe;
 mod programs;
 mod repeats;
+mod requests;
 mod ring;
 mod rings;
 pub mod wire;
@@ -19,6 +20,7 @@ use zerocopy::FromBytes;
 use self::decode::Clock;
 use self::losses::Losses;
 use self::repeats::Repeats;
+use self::requests::Requests;
 use self::ring::Ring;
 use self::rings::Rings;
 use self::wire::{flag, kind};
@@ -53,6 +55,7 @@ pub struct Ebpf {
     links: Vec<load::Link>,
     rings: Rings,
     repeats: Repeats,
+    requests: Requests,
     losses: Losses,
     coverage: Vec<Hook>,
     clock: Clock,
@@ -85,6 +88,7 @@ impl Ebpf {
             rings,
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
+            requests: Requests::new(),
             losses: Losses::new(tallies, loaded.running),
             notices: loaded.hooks.iter().filter_map(complaint).collect(),
             coverage: loaded.hooks,
@@ -109,15 +113,19 @@ impl Ebpf {
         }
     }
 
-    fn read_rings(&mut self, sink: &mut dyn FnMut(Event)) {
+    /// Hands over what the rings have, and the requests that have waited for too long at boot time
+    /// `due`.
+    fn read_rings(&mut self, due: u64, sink: &mut dyn FnMut(Event)) {
         let mut handler = Handler {
             clock: self.clock,
             recorder: &mut self.recorder,
             repeats: &mut self.repeats,
+            requests: &mut self.requests,
             losses: &mut self.losses,
             sink,
         };
-        self.more = self.rings.read(STRIDE, |record| handler.handle(record));
+        self.more = self.rings.read(STRIDE, |record| handler.sort(record));
+        handler.tell_overdue(due);
     }
 }
 
@@ -130,7 +138,7 @@ impl Source for Ebpf {
             self.rings.wait(timeout);
         }
         self.clock = clock::read();
-        self.read_rings(sink);
+        self.read_rings(clock::boot_time(), sink);
         self.repeats.settle(clock::boot_time(), self.clock, sink);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
@@ -143,11 +151,13 @@ impl Source for Ebpf {
         // A program that was running when its hook went away ends within its own microseconds.
         std::thread::sleep(Duration::from_millis(20));
         loop {
-            self.read_rings(sink);
+            self.read_rings(0, sink);
             if !self.more {
                 break;
             }
         }
+        // The last requests cannot wait.
+        self.read_rings(u64::MAX, sink);
         self.repeats.finish(self.clock, sink);
         self.losses.settle_repeats(self.repeats.reported());
         self.notices
@@ -173,11 +183,35 @@ struct Handler<'a> {
     clock: Clock,
     recorder: &'a mut Option<Recorder>,
     repeats: &'a mut Repeats,
+    requests: &'a mut Requests,
     losses: &'a mut Losses,
     sink: &'a mut dyn FnMut(Event),
 }
 
 impl Handler<'_> {
+    /// Handles a record, or the request that waited for it.
+    fn sort(&mut self, record: &[u8]) {
+        match wire::Header::read_from_prefix(record).map(|(header, _)| header.kind) {
+            Ok(kind::REQUEST) => {
+                for request in self.requests.hold(record) {
+                    self.handle(&request);
+                }
+            }
+            Ok(kind::ANSWER) => {
+                if let Some(request) = self.requests.answer(record) {
+                    self.handle(&request);
+                }
+            }
+            _ => self.handle(record),
+        }
+    }
+
+    fn tell_overdue(&mut self, now: u64) {
+        while let Some(request) = self.requests.overdue(now) {
+            self.handle(&request);
+        }
+    }
+
     fn handle(&mut self, record: &[u8]) {
         if let Some(recorder) = self.recorder {
             recorder.write(record, self.clock);

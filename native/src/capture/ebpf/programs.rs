@@ -18,7 +18,7 @@ pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
 /// All, in the order of attachment: a process must be known before its acts.
 pub fn all() -> impl Iterator<Item = &'static Program> {
-    [PROCESS, NETWORK, FILE].into_iter().flatten()
+    [PROCESS, NETWORK, FILE, URING].into_iter().flatten()
 }
 
 const PROCESS: &[Program] = &[
@@ -52,4 +52,9 @@ const FILE: &[Program] = &[
     ("on_rename", Return("sys_exit_rename"), "rename"),
     ("on_renameat", Return("sys_exit_renameat"), "rename"),
     ("on_renameat2", Return("sys_exit_renameat2"), "rename"),
+];
+
+const URING: &[Program] = &[
+    ("on_request", Typed("io_uring_submit_req"), "request"),
+    ("on_answer", Typed("io_uring_complete"), "answer"),
 ];

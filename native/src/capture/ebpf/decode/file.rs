@@ -20,6 +20,7 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
         path_truncated: open.header.flags & flag::PATH_CUT != 0,
         old_path_truncated: false,
         deleted: open.header.flags & flag::NAMELESS != 0,
+        unanswered: false,
         inode: Some(Inode {
             device: (open.key.device >> 20, open.key.device & 0xf_ffff),
             number: open.key.inode,
@@ -46,6 +47,7 @@ pub fn delete(record: &[u8]) -> Result<Action, Malformed> {
         path_truncated: delete.header.flags & flag::PATH_CUT != 0,
         old_path_truncated: false,
         deleted: false,
+        unanswered: false,
         inode: None,
     }))
 }
@@ -61,6 +63,7 @@ pub fn rename(record: &[u8]) -> Result<Action, Malformed> {
         path_truncated: rename.header.flags & flag::PATH_CUT != 0,
         old_path_truncated: rename.header.flags & flag::OLD_PATH_CUT != 0,
         deleted: false,
+        unanswered: false,
         inode: None,
     }))
 }

@@ -4,6 +4,7 @@ mod file;
 mod network;
 mod path;
 mod process;
+mod uring;
 
 use zerocopy::FromBytes;
 
@@ -55,6 +56,7 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::CONNECT_FAILURE => network::failure(record)?,
         kind::LISTEN => network::listen(record)?,
         kind::DISCONNECTION => network::end(record)?,
+        kind::REQUEST => uring::request(record)?,
         _ => return Err(Malformed::Unknown("kind")),
     };
     Ok(Event {

@@ -38,6 +38,8 @@ kinds! {
     CONNECT_FAILURE = 20 "connect failure",
     LISTEN = 21 "listen",
     DISCONNECTION = 22 "disconnection",
+    REQUEST = 45 "request",
+    ANSWER = 46 "answer",
 }
 
 /// `enum event_flag`.
@@ -87,10 +89,12 @@ macro_rules! wire {
 mod file;
 mod network;
 mod process;
+mod uring;
 
 pub use file::*;
 pub use network::*;
 pub use process::*;
+pub use uring::*;
 
 wire! {
     /// What every record begins with.

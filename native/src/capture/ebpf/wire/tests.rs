@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use object::{Object, ObjectSection};
 
-use super::{LAYOUT, file, kind, network, process};
+use super::{LAYOUT, file, kind, network, process, uring};
 use crate::capture::ebpf::load;
 
 /// A struct's size and its fields' offsets, as BTF tells them.
@@ -80,7 +80,13 @@ fn structs() -> Structs {
 #[test]
 fn every_struct_is_laid_out_as_the_kernel_programs_have_it() {
     let structs = structs();
-    let layouts = [LAYOUT, process::LAYOUT, file::LAYOUT, network::LAYOUT];
+    let layouts = [
+        LAYOUT,
+        process::LAYOUT,
+        file::LAYOUT,
+        network::LAYOUT,
+        uring::LAYOUT,
+    ];
     for (name, size, fields) in layouts.concat() {
         let (c_size, c_fields) = structs
             .get(name)
