@@ -1,0 +1,89 @@
+"""One capture for all attacks, and the small programs that carry them out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.live.capture import Capture, require_root
+
+TRICKS = Path(__file__).parent / "tricks"
+
+# A trick's status where the kernel does not let it be played.
+REFUSED = 77
+
+
+@pytest.fixture(scope="package")
+def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
+    """This kernel's events, for all attacks. Losses have to be counted, but there may be some."""
+    require_root()
+    capture = Capture(tmp_path_factory.mktemp("watching"))
+    try:
+        capture.pipeline.start()
+        assert capture.pipeline.ready(10.0)
+        yield capture
+        capture.stop()
+        capture.assert_sums()
+    finally:
+        capture.pipeline.stop()
+        capture.spool.close()
+
+
+@dataclass
+class Played:
+    """What became of a trick."""
+
+    pid: int
+    status: int
+    lines: list[str]
+
+
+class Tricks:
+    """The programs, each compiled when it is first played."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def program(self, name: str) -> Path:
+        """The compiled program."""
+        program = self.folder / name
+        if not program.exists():
+            flags = ["-O1", "-Wall", "-Wextra", "-Werror", "-pthread"]
+            subprocess.run(["gcc", *flags, TRICKS / f"{name}.c", "-o", program], check=True)
+        return program
+
+    def play(self, name: str, *arguments: str | Path, status: int | None = 0) -> Played:
+        """Runs a trick, which must end with `status` if that is given.
+
+        Skips the test if the kernel refuses the trick.
+        """
+        child = subprocess.Popen(
+            [self.program(name), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        output, errors = child.communicate(timeout=60)
+        if child.returncode == REFUSED:
+            pytest.skip(errors.strip())
+        assert status in (None, child.returncode), errors
+        return Played(child.pid, child.returncode, output.splitlines())
+
+
+@pytest.fixture(scope="package")
+def tricks(tmp_path_factory: pytest.TempPathFactory) -> Tricks:
+    """The programs in `tricks/`."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc: the tricks are compiled")
+    return Tricks(tmp_path_factory.mktemp("tricks"))
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> str:
+    """An argument that nobody else gives."""
+    return f"marker-of-{tmp_path}"

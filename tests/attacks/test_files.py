@@ -1,0 +1,131 @@
+"""Files that are written to, renamed and deleted in ways that names and descriptors do not tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.live.capture import Capture, Event
+
+from .conftest import Tricks
+
+pytestmark = pytest.mark.live
+
+
+def acts_on(capture: Capture, path: Path) -> list[str]:
+    """What was told of a path so far."""
+    return [
+        event["event"]["action"]
+        for event in capture.events
+        if event.get("file", {}).get("path") == str(path)
+    ]
+
+
+def assert_unseen(capture: Capture, after: Path, *paths: Path) -> None:
+    """Nothing is told of what was done to `paths`, and by now it would have been."""
+    after.write_text("")
+    capture.of_path(str(after), "file-created")
+    assert [acts_on(capture, path) for path in paths] == [[] for _ in paths]
+
+
+def test_names_below_a_folder_that_moves(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    tricks.play("folder_moved", before, after)
+    watching.of_path(str(after / "made"), "file-created")
+    renamed = watching.of_path(str(after / "named"), "renamed")
+    assert renamed["action"]["properties"]["old_path"] == str(after / "made")
+    watching.of_path(str(after / "named"), "file-deleted")
+
+
+def test_link_that_is_swapped(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.touch()
+    other.touch()
+    arguments = one, other, tmp_path / "link", tmp_path / "another-link"
+    played = tricks.play("link_swapped", *arguments)
+    counts = {str(one): 0, str(other): 0}
+
+    def counted(event: Event) -> bool:
+        path = event.get("file", {}).get("path", "")
+        if path in counts and event["process"]["pid"] == played.pid:
+            counts[path] += event["sekoiaio"].get("repeat", {}).get("count", 1)
+        return sum(counts.values()) == 300
+
+    watching.wait_for(counted)
+    assert counts == {str(one): int(played.lines[0]), str(other): int(played.lines[1])}
+
+
+def test_names_that_change_places(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.touch()
+    other.touch()
+    tricks.play("renamed_with", "exchange", one, other)
+    event = watching.of_path(str(other), "renamed")
+    assert event["action"]["properties"]["old_path"] == str(one)
+
+
+def test_name_that_must_be_free(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    one, taken, free = tmp_path / "one", tmp_path / "taken", tmp_path / "free"
+    one.touch()
+    taken.touch()
+    tricks.play("renamed_with", "noreplace", one, taken, status=17)
+    tricks.play("renamed_with", "noreplace", one, free)
+    event = watching.of_path(str(free), "renamed")
+    assert event["action"]["properties"]["old_path"] == str(one)
+    assert "renamed" not in acts_on(watching, taken)
+
+
+def test_hole_left_behind(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.touch()
+    tricks.play("renamed_with", "whiteout", one, other)
+    event = watching.of_path(str(other), "renamed")
+    assert event["action"]["properties"]["old_path"] == str(one)
+
+
+def test_file_opened_by_its_number(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    played = tricks.play("opened_by_handle", tmp_path, path.name)
+    event = watching.of_path(str(path), "file-modified")
+    assert event["process"]["pid"] == played.pid
+
+
+def test_link_that_is_absolute_below_a_folder(
+    watching: Capture, tricks: Tricks, tmp_path: Path
+) -> None:
+    tricks.play("opened_in_root", tmp_path)
+    watching.of_path(str(tmp_path / "made"), "file-created")
+
+
+def test_write_through_a_mapping(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4096))
+    played = tricks.play("written_by_mapping", path)
+    event = watching.of_path(str(path), "file-modified")
+    assert event["process"]["pid"] == played.pid
+    assert path.read_bytes().startswith(b"written")
+
+
+@pytest.mark.parametrize("call", ["sendfile", "splice", "copy_file_range", "FICLONE"])
+def test_file_filled_without_a_write(
+    watching: Capture, tricks: Tricks, tmp_path: Path, call: str
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_text("content")
+    played = tricks.play("copied_by", call, source, target)
+    event = watching.of_path(str(target), "file-created")
+    assert event["process"]["pid"] == played.pid
+    assert call == "FICLONE" or target.read_text() == "content"
+
+
+def test_calls_of_32_bit_programs(
+    watching: Capture, tricks: Tricks, tmp_path: Path, marker: str
+) -> None:
+    """Their exec is seen; what they do to files is not: tracepoints of calls leave them out."""
+    made, named = tmp_path / "made", tmp_path / "named"
+    played = tricks.play("called_as_32_bit", made, named, marker)
+    assert watching.exec_of("echo", marker)["process"]["pid"] == played.pid
+    assert_unseen(watching, tmp_path / "end", made, named)

@@ -1,0 +1,67 @@
+"""Acts that are asked for through io_uring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.live.capture import Capture
+
+from .conftest import Tricks
+from .test_files import acts_on
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize("how", ["submitted", "polled"])
+def test_files(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> None:
+    played = tricks.play("ring_files", how, tmp_path)
+    made, named = tmp_path / "made", tmp_path / "named"
+    created = watching.of_path(str(made), "file-created")
+    assert created["file"]["mode"] == "0600"
+    renamed = watching.of_path(str(named), "renamed")
+    assert renamed["action"]["properties"]["old_path"] == str(made)
+    deleted = watching.of_path(str(named), "file-deleted")
+    folder = watching.of_path(str(tmp_path / "below"), "file-deleted")
+    assert folder["file"]["type"] == "dir"
+    for event in created, renamed, deleted, folder:
+        assert event["process"]["pid"] == played.pid
+        assert event["process"]["name"] == "ring_files"
+        assert event["event"]["outcome"] == "success"
+    # What failed, and the file that was opened for reading, are behind all this by now.
+    (tmp_path / "end").touch()
+    watching.of_path(str(tmp_path / "end"), "file-created")
+    assert acts_on(watching, tmp_path / "absent") == []
+    assert acts_on(watching, made) == ["file-created"]
+
+
+def test_file_that_no_descriptor_leads_to(
+    watching: Capture, tricks: Tricks, tmp_path: Path
+) -> None:
+    played = tricks.play("ring_slot", tmp_path / "made")
+    event = watching.of_path(str(tmp_path / "made"), "file-created")
+    assert event["process"]["pid"] == played.pid
+    assert event["event"]["outcome"] == "success"
+
+
+def test_deletion_without_an_answer(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    tricks.play("ring_silent", path)
+    event = watching.of_path(str(path), "file-deleted")
+    assert event["event"]["outcome"] == "unknown"
+
+
+def test_sockets(watching: Capture, tricks: Tricks) -> None:
+    played = tricks.play("ring_sockets")
+    listener, client = map(int, played.lines)
+    for action in "connected-to", "accepted-connection-from":
+        event = watching.wait_for(
+            lambda event, action=action: (
+                event["event"]["action"] == action
+                and event["source"]["port"] == client
+                and event["destination"]["port"] == listener
+            )
+        )
+        assert event["process"]["pid"] == played.pid
