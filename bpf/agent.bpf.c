@@ -4,6 +4,8 @@
 #include "file.bpf.c"
 #include "network.bpf.c"
 #include "uring.bpf.c"
+#include "identity.bpf.c"
+#include "system.bpf.c"
 
 /*
  * Read by nobody: it brings the wire format into the object's BTF, where the test looks that
@@ -15,12 +17,21 @@ const volatile union {
 	struct event_exec exec;
 	struct event_exit exit;
 	struct event_open open;
+	struct event_repeatable repeatable;
 	struct event_delete delete;
 	struct event_rename rename;
 	struct event_connection connection;
 	struct event_disconnection disconnection;
 	struct event_request request;
 	struct event_answer answer;
+	struct event_exec_failed exec_failed;
+	struct event_identity identity;
+	struct event_capabilities capabilities;
+	struct event_namespace namespace;
+	struct event_injection injection;
+	struct event_signal signal;
+	struct event_module module;
+	struct event_bpf bpf;
 } wire_format = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -68,4 +68,9 @@ static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void
 	((struct mount *)((void *)(vfsmount) -                                             \
 			  __builtin_preserve_field_info(((struct mount *)0)->mnt, 0)))
 
+/* The same for the inode of a file of /proc. */
+#define PROC_INODE_OF(inode)                                                               \
+	((struct proc_inode *)((void *)(inode) - __builtin_preserve_field_info(            \
+							 ((struct proc_inode *)0)->vfs_inode, 0)))
+
 #endif

@@ -32,6 +32,14 @@ enum event_kind {
 	EVENT_CONNECT_FAILURE = 20,
 	EVENT_LISTEN = 21,
 	EVENT_DISCONNECTION = 22,
+	EVENT_EXEC_FAILED = 30,
+	EVENT_IDENTITY = 31,     /* users or groups of a thread changed */
+	EVENT_CAPABILITIES = 32,
+	EVENT_NAMESPACE = 33,
+	EVENT_INJECTION = 34,    /* a process reached into the memory or registers of another */
+	EVENT_SIGNAL = 35,
+	EVENT_MODULE = 36,
+	EVENT_BPF = 37,
 	EVENT_REQUEST = 45,   /* through io_uring; told once it is answered */
 	EVENT_ANSWER = 46,    /* never told by itself */
 	EVENT_KINDS
@@ -41,7 +49,7 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec: the argument block was longer than ARGUMENTS_MAX */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_TRACKED = 1 << 3,       /* open: repeats will be counted in the map `repeats` */
+	EVENT_TRACKED = 1 << 3,       /* open, injection: repeats will be counted in the map `repeats` */
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
@@ -110,6 +118,12 @@ struct repeat_key {
 	u32 reserved;
 };
 
+/* The begin of a record whose repeats may be counted: open and injection. */
+struct event_repeatable {
+	struct event_header header;
+	struct repeat_key key;
+};
+
 /* Sections: path (components). */
 struct event_open {
 	struct event_header header;
@@ -159,6 +173,109 @@ struct event_disconnection {
 	u64 duration; /* ns */
 	u64 sent;     /* bytes of data, each counted once */
 	u64 received;
+};
+
+/* Sections: base, name. */
+struct event_exec_failed {
+	struct event_header header;
+	struct event_name name;
+	u32 error; /* errno */
+	u32 call;  /* number of the system call */
+	u32 reserved;
+};
+
+#define GROUPS_MAX 32
+
+/* With whose rights a thread acts. */
+struct identity {
+	u32 uid, euid, suid, fsuid;
+	u32 gid, egid, sgid, fsgid;
+	u32 groups_count; /* supplementary groups, also those beyond GROUPS_MAX */
+	u32 reserved;
+	u32 groups[GROUPS_MAX];
+};
+
+struct event_identity {
+	struct event_header header;
+	u32 call;
+	u32 is_before_known; /* or `before` is zero */
+	struct identity before;
+	struct identity after;
+};
+
+/* Sets of bits, CAP_* of include/uapi/linux/capability.h. */
+struct capabilities {
+	u64 permitted;
+	u64 effective;
+	u64 inheritable;
+	u64 ambient;
+};
+
+struct event_capabilities {
+	struct event_header header;
+	u32 call;
+	u32 is_before_known;
+	struct capabilities before;
+	struct capabilities after;
+};
+
+/* The numbers of a thread's namespaces, as /proc/PID/ns shows them. */
+struct event_namespace {
+	struct event_header header;
+	u32 call;
+	u32 changed; /* CLONE_NEW* bits */
+	u32 mount;
+	u32 uts;
+	u32 ipc;
+	u32 network;
+	u32 pid; /* of its children */
+	u32 time;
+	u32 cgroup;
+	u32 user;
+};
+
+/* Another process, which something is done to. */
+struct target {
+	u64 start; /* start_boottime of the thread group, ns */
+	u32 pid;   /* thread group id */
+	u32 uid;
+};
+
+struct event_injection {
+	struct event_header header;
+	struct repeat_key key;
+	struct target target;
+	u32 call;
+	u32 request; /* of ptrace */
+	u64 bytes;   /* written by process_vm_writev */
+};
+
+struct event_signal {
+	struct event_header header;
+	struct target target;
+	u32 call;
+	u32 number;
+};
+
+#define MODULE_NAME_MAX 56
+
+/* Sections: path (components), empty if the module did not come from a file. */
+struct event_module {
+	struct event_header header;
+	u32 call;
+	u16 is_unloaded;
+	u16 path_size;
+	u8 name[MODULE_NAME_MAX];
+};
+
+struct event_bpf {
+	struct event_header header;
+	u32 id;
+	u32 kind;     /* enum bpf_prog_type */
+	u32 attached; /* 0: loaded; 1: attached by BPF_PROG_ATTACH; else 1 + enum bpf_link_type */
+	u32 reserved;
+	u8 tag[8];
+	u8 name[16];
 };
 
 /*

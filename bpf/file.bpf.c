@@ -1,52 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Files: opened for writing, deleted, renamed. */
+#include "injection.bpf.h"
 #include "path.bpf.h"
-
-/*
- * Acts that were repeated inside the window. An entry counts only from when its event was sent, so
- * that nothing is counted on an event that never arrived; the agent takes the counts and removes
- * the entries.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct repeat_key);
-	__type(value, struct repeat);
-} repeats SEC(".maps");
-
-/* Counts the act on an event already sent. 1 if that is all there is to do. */
-INLINE int is_repeat(const struct repeat_key *key)
-{
-	struct repeat *repeat = bpf_map_lookup_elem(&repeats, key);
-	u64 now = bpf_ktime_get_boot_ns();
-	struct tally *tally;
-
-	if (!repeat || now - repeat->since >= repeat_window)
-		return 0;
-	__sync_fetch_and_add(&repeat->count, 1);
-	repeat->last = now;
-	tally = tally_of(EVENT_OPEN);
-	if (tally)
-		__sync_fetch_and_add(&tally->coalesced, 1);
-	return 1;
-}
-
-/*
- * The act's entry, made if there is room for it; NULL means that this act is sent by itself. Another
- * thread's entry is of use only once its event was sent, so that only its maker ever removes it.
- */
-INLINE struct repeat *entry_of(const struct repeat_key *key, int *made)
-{
-	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
-	struct repeat idle = {};
-
-	if (known)
-		return known->since ? known : 0;
-	if (bpf_map_update_elem(&repeats, key, &idle, BPF_NOEXIST))
-		return 0;
-	*made = 1;
-	return bpf_map_lookup_elem(&repeats, key);
-}
 
 /* A number for a name in a folder of a mount; large odd factors keep the parts apart. */
 INLINE u64 number_of(const struct path *path)
@@ -108,12 +63,7 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 		flags |= EVENT_TRACKED;
 	event->header.flags = flags;
 	now = event->header.time;
-	if (submit_scratch(&bulk, RING_BULK, scratch) == 0) {
-		if (repeat)
-			repeat->since = now;
-	} else if (made) {
-		bpf_map_delete_elem(&repeats, key);
-	}
+	settle_entry(key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
 }
 
 INLINE int opened(struct syscall_exit *call)
@@ -137,10 +87,12 @@ INLINE int opened(struct syscall_exit *call)
 	identify(&key, file, inode);
 	/* A file can be made only once, so what was made is another than the one of the entry. */
 	created = file_mode & FMODE_CREATED ? EVENT_CREATED : 0;
-	if (repeat_window && !created && is_repeat(&key))
+	if (repeat_window && !created && is_repeat(EVENT_OPEN, &key))
 		return 0;
-	if (!current_is_muted())
-		send_open(&key, file, inode, created, mode);
+	if (current_is_muted())
+		return 0;
+	send_open(&key, file, inode, created, mode);
+	opened_memory(call->nr, file, inode);
 	return 0;
 }
 

@@ -22,9 +22,88 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct group_info {
+	int ngroups;
+	kgid_t gid[1];
+};
+
+struct ns_common {
+	const struct proc_ns_operations *ops;
+	unsigned int inum;
+	u32 ns_type; /* 6.18 */
+};
+
+struct proc_ns_operations {
+	int type; /* CLONE_NEW* */
+};
+
+struct user_namespace {
+	struct ns_common ns;
+};
+
+struct uts_namespace {
+	struct ns_common ns;
+};
+
+struct ipc_namespace {
+	struct ns_common ns;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct time_namespace {
+	struct ns_common ns;
+};
+
+struct cgroup_namespace {
+	struct ns_common ns;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+	struct idr idr;
+};
+
+struct nsproxy {
+	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
+	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+	struct net *net_ns;
+	struct time_namespace *time_ns;
+	struct cgroup_namespace *cgroup_ns;
+};
+
+/* Eight bytes in every kernel; its name and its members differ. */
+struct capability_set {
+	u64 bits;
+};
+
 struct cred {
-	kuid_t uid, euid;
-	kgid_t gid, egid;
+	kuid_t uid, euid, suid, fsuid;
+	kgid_t gid, egid, sgid, fsgid;
+	struct capability_set cap_permitted, cap_effective, cap_inheritable, cap_ambient;
+	struct group_info *group_info;
+	struct user_namespace *user_ns;
 };
 
 struct qstr {
@@ -34,6 +113,7 @@ struct qstr {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 };
 
 struct inode {
@@ -45,6 +125,7 @@ struct inode {
 	u32 i_generation;
 	unsigned int i_nlink;
 	s64 i_size;
+	void *i_private;
 };
 
 struct dentry {
@@ -92,6 +173,44 @@ struct mm_struct {
 	unsigned long arg_start, arg_end;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+/* A number of a process in one namespace. */
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
+	struct upid numbers[1]; /* one for each level */
+};
+
+/* An inode of /proc, around the common one. */
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+};
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
 struct signal_struct {
 	atomic_t live;
 	unsigned int flags;
@@ -111,6 +230,33 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	struct nsproxy *nsproxy;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
+};
+
+struct module {
+	char name[MODULE_NAME_MAX];
+};
+
+enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
+enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
+
+struct bpf_prog {
+	enum bpf_prog_type type;
+	u8 tag[8];
+	struct bpf_prog_aux *aux;
+};
+
+struct bpf_prog_aux {
+	u32 id;
+	char name[16];
+};
+
+struct bpf_link {
+	enum bpf_link_type type;
+	struct bpf_prog *prog;
 };
 
 struct linux_binprm {
@@ -197,6 +343,7 @@ struct io_accept {
 
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8;
+	unsigned long orig_ax;
 };
 
 #pragma clang attribute pop
@@ -206,6 +353,19 @@ struct syscall_exit {
 	u64 common;
 	s64 nr;
 	s64 ret;
+};
+
+/* The begin of a siginfo, which is ABI as well. */
+struct signal_info {
+	int number;
+	int error;
+	int code;
+};
+
+/* The begin of what bpf(2) is told for BPF_PROG_ATTACH: ABI. */
+struct bpf_attach {
+	s32 target;
+	s32 program;
 };
 
 /* Values of macros, which BTF does not hold; stable since the kernels named. */
@@ -231,5 +391,47 @@ struct syscall_exit {
 #define TCP_CLOSE 7
 #define TCP_LISTEN 10
 #define SOCK_DONE 1 /* the number of a bit */
+#define PROC_SUPER_MAGIC 0x9fa0
+#define CLONE_NEWTIME 0x00000080
+#define CLONE_NEWNS 0x00020000
+#define CLONE_NEWCGROUP 0x02000000
+#define CLONE_NEWUTS 0x04000000
+#define CLONE_NEWIPC 0x08000000
+#define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWPID 0x20000000
+#define CLONE_NEWNET 0x40000000
+#define SIGKILL 9
+#define SIGTERM 15
+#define SIGCHLD 17
+#define SIGCONT 18
+#define SIGSTOP 19
+#define SIGTTOU 22
+#define SIGURG 23
+#define SIGWINCH 28
+#define SIGNALS 64
+#define SI_USER 0
+#define SI_QUEUE -1
+#define SI_TKILL -6
+#define TRACE_SIGNAL_IGNORED 1
+#define PTRACE_POKETEXT 4
+#define PTRACE_POKEDATA 5
+#define PTRACE_POKEUSER 6
+#define PTRACE_SETREGS 13
+#define PTRACE_SETFPREGS 15
+#define PTRACE_ATTACH 16
+#define PTRACE_SETFPXREGS 19
+#define PTRACE_SETREGSET 0x4205
+#define PTRACE_SEIZE 0x4206
+#define BPF_PROG_LOAD 5
+#define BPF_PROG_ATTACH 8
+#define BPF_RAW_TRACEPOINT_OPEN 17
+#define BPF_LINK_CREATE 28
+
+/* Numbers of system calls of x86-64. */
+#define CALL_CLONE 56
+#define CALL_RT_SIGQUEUEINFO 129
+#define CALL_RT_TGSIGQUEUEINFO 297
+#define CALL_FINIT_MODULE 313
+#define CALL_PIDFD_SEND_SIGNAL 424
 
 #endif

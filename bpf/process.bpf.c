@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The life of processes: fork, exec, exit. */
+#include "namespace.bpf.h"
 #include "path.bpf.h"
+#include "standing.bpf.h"
 
 SEC("tp_btf/sched_process_fork")
 int on_fork(u64 *context)
@@ -20,6 +22,8 @@ int on_fork(u64 *context)
 	event.child_pid = pid;
 	event.child_start = child->start_boottime;
 	submit_critical(&event.header, sizeof(event));
+	compare_namespaces((void *)context[0], child);
+	remember_standing(child);
 	return 0;
 }
 
@@ -72,6 +76,7 @@ int on_exec(u64 *context)
 	event->arguments_size = append_arguments(scratch, task, &flags);
 	event->header.flags = flags;
 	submit_scratch(&critical, RING_CRITICAL, scratch);
+	remember_standing(task);
 	return 0;
 }
 
@@ -95,5 +100,6 @@ int on_exit(u64 *context)
 	event.status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code :
 							   task->group_leader->exit_code;
 	submit_critical(&event.header, sizeof(event));
+	forget_standing(task->group_leader);
 	return 0;
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::counters::{Counter, Counters};
-use crate::ecs::Encoder;
 use crate::ecs::catalogue::{self, Kind};
+use crate::ecs::{Act, Encoder};
 use crate::enrich::guid::Identity;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
@@ -100,7 +100,11 @@ impl Engine {
             Action::Exit(_) if self.processes.has_exited(event.process) => return,
             _ => {}
         }
-        if let Some(kind) = catalogue::kind(&event.action) {
+        let kinds = [
+            catalogue::kind(&event.action),
+            catalogue::second_kind(&event.action),
+        ];
+        for kind in kinds.into_iter().flatten() {
             self.report(kind, event, sequence, emit);
         }
         if let Action::Exit(_) = event.action {
@@ -137,6 +141,10 @@ impl Engine {
             rules,
             counters,
         } = self;
+        let target = event.action.target().map(|target| {
+            let process = processes.get(target.process);
+            Encoder::target(target.process, process)
+        });
         let process = processes.get(event.process);
         let facts = Facts {
             kind,
@@ -149,13 +157,20 @@ impl Engine {
             Verdict::Drop(_) => Vec::new(),
             Verdict::Keep | Verdict::Ask => rules.watches.tags(&facts),
         };
+        let mut act = Act {
+            kind,
+            event,
+            target: target.as_ref(),
+            users,
+            tags: &tags,
+            sequence: 0,
+            inferred: process.inferred,
+        };
         let dropped_by = match verdict {
             Verdict::Keep => None,
             Verdict::Drop(rule) => Some(rule),
             // Its number is only known once it is kept.
-            Verdict::Ask => rules
-                .drops
-                .ask(encoder.act(kind, event, process, users, &tags, 0)),
+            Verdict::Ask => rules.drops.ask(encoder.act(&act, process)),
         };
         if let Some(rule) = dropped_by {
             rules.drops.count(rule, occurrences);
@@ -163,6 +178,7 @@ impl Engine {
             return;
         }
         counters.add(Counter::Coalesced, occurrences - 1);
-        emit(encoder.act(kind, event, process, users, &tags, sequence()));
+        act.sequence = sequence();
+        emit(encoder.act(&act, process));
     }
 }

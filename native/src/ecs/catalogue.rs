@@ -14,7 +14,7 @@ pub struct Kind {
     pub action: &'static str,
     /// `event.code`.
     pub code: Option<u8>,
-    /// The one member of `event.category`.
+    /// The members of `event.category`, separated by spaces.
     pub category: &'static str,
     /// The members of `event.type`, separated by spaces.
     pub class: &'static str,
@@ -111,6 +111,30 @@ kinds! {
     LISTENING = "listen-for-connections", Some(3), "network" / "info", Some("success");
     /// A TCP connection has ended.
     CONNECTION_ENDED = "connection-ended", Some(3), "network" / "end", Some("success");
+    /// A program could not be started: the file is not there, may not be executed, is no program.
+    PROCESS_CREATION_FAILED =
+        "process-creation-failed", Some(1), "process" / "start", Some("failure");
+    /// The program just started has no name in any folder: it is only in memory, or was removed.
+    FILELESS_EXECUTION = "fileless-execution", Some(1), "process" / "start", Some("success");
+    /// A process has other users or groups than before.
+    IDENTITY_CHANGED = "changed-identity-of", None, "process iam" / "change", Some("success");
+    /// A process has other capabilities than before.
+    CAPABILITIES_CHANGED =
+        "changed-capabilities-of", None, "process iam" / "change", Some("success");
+    /// A process is in other namespaces than before; a new one, than its parent.
+    NAMESPACE_CHANGED = "changed-namespace-of", None, "process" / "change", Some("success");
+    /// A process took hold of another, or of its memory or registers, so that it can change them.
+    INJECTED = "injected-into", Some(8), "process" / "change", Some("success");
+    /// A process sent another a signal that ends or stops it, or that goes to another user's.
+    KILLED = "killed-pid", None, "process" / "end", Some("success");
+    /// A module came into the kernel.
+    MODULE_LOADED = "loaded-kernel-module", Some(6), "driver" / "start", Some("success");
+    /// A module left the kernel.
+    MODULE_UNLOADED = "unloaded-kernel-module", None, "driver" / "end", Some("success");
+    /// A program of eBPF came into the kernel.
+    BPF_LOADED = "loaded-bpf-program", None, "process" / "change", Some("success");
+    /// A program of eBPF was attached to something, and runs from then on.
+    BPF_ATTACHED = "attached-bpf-program", None, "process" / "change", Some("success");
     /// Acts or records could not be kept. They are counted exactly.
     EVENTS_LOST = "events-lost", None, "host" / "info", None;
 }
@@ -127,6 +151,16 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
             FileChange::Deleted | FileChange::DirectoryDeleted => &FILE_DELETED,
             FileChange::Renamed => &FILE_RENAMED,
         }),
+        Action::ExecFailed(_) => Some(&PROCESS_CREATION_FAILED),
+        Action::Identity(_) => Some(&IDENTITY_CHANGED),
+        Action::Capabilities(_) => Some(&CAPABILITIES_CHANGED),
+        Action::Namespace(_) => Some(&NAMESPACE_CHANGED),
+        Action::Injection(_) => Some(&INJECTED),
+        Action::Signal(_) => Some(&KILLED),
+        Action::Module(module) if module.is_unloaded => Some(&MODULE_UNLOADED),
+        Action::Module(_) => Some(&MODULE_LOADED),
+        Action::Bpf(program) if program.attachment.is_some() => Some(&BPF_ATTACHED),
+        Action::Bpf(_) => Some(&BPF_LOADED),
         Action::Connection(connection) => Some(match (connection.stage, connection.direction) {
             (Stage::Established, Direction::Egress) => &CONNECTED,
             (Stage::Established, Direction::Ingress) => &ACCEPTED,
@@ -161,5 +195,13 @@ fn login_kind(act: LoginAct) -> &'static Kind {
         LoginAct::DeletedGroup => &GROUP_DELETED,
         LoginAct::ModifiedGroup => &GROUP_MODIFIED,
         LoginAct::ChangedGroupPassword => &GROUP_PASSWORD_CHANGED,
+    }
+}
+
+/// A second kind that an act is as well.
+pub fn second_kind(action: &Action) -> Option<&'static Kind> {
+    match action {
+        Action::Exec(exec) if exec.deleted => Some(&FILELESS_EXECUTION),
+        _ => None,
     }
 }

@@ -16,7 +16,7 @@ const MODE_BITS: u32 = 0o7_777;
 /// Writes `file`.
 pub fn write(json: &mut Json, file: &File, users: &Users) {
     json.open("file");
-    write_path(json, file);
+    write_path(json, &file.path, file.path_truncated);
     match (&file.inode, file.change) {
         (Some(inode), _) => write_inode(json, inode, users),
         (None, FileChange::DirectoryDeleted) => json.plain("type", "dir"),
@@ -25,14 +25,15 @@ pub fn write(json: &mut Json, file: &File, users: &Users) {
     json.close();
 }
 
-fn write_path(json: &mut Json, file: &File) {
-    let path = known_part(&file.path, file.path_truncated);
+/// Writes what a path tells: itself and its parts.
+pub fn write_path(json: &mut Json, path: &[u8], truncated: bool) {
+    let path = known_part(path, truncated);
     let name = file_name(&path);
     json.text("path", &path);
     json.text_if_known("name", name);
     json.text_if_known("directory", directory(&path));
     json.text_if_known("extension", extension(name));
-    if file.path_truncated {
+    if truncated {
         json.note_cut("path");
         json.note_cut("directory");
     }

@@ -7,25 +7,30 @@ pub mod fields;
 mod file;
 mod json;
 mod login;
+mod names;
 mod network;
 mod process;
 mod record;
+mod system;
 mod time;
 mod user;
 
 use crate::enrich::processes::{Process, Rendered};
-use crate::enrich::users::Users;
-use crate::event::{Action, Event, Loss};
-use catalogue::{EVENTS_LOST, Kind};
+use crate::event::{Action, Loss, ProcessKey};
+use catalogue::EVENTS_LOST;
 use json::{Json, UNLIMITED};
-use record::{Act, Head};
+use record::Head;
 use time::Clock;
 use user::Identities;
+
+pub use record::Act;
 
 /// Bytes of a record; the intake refuses longer ones.
 pub const MAX_RECORD: usize = 250_000;
 /// Most and fewest bytes of one text in a record that has to be shortened.
 const TEXT_LIMITS: (usize, usize) = (65_536, 64);
+/// Most bytes of one text about the target of an act.
+const TARGET_TEXT_LIMIT: usize = 8_192;
 
 /// Writes records, one after the other into the same memory.
 #[derive(Debug)]
@@ -61,33 +66,23 @@ impl Encoder {
         self.identities.clear();
     }
 
-    /// The record of an act.
+    /// What is told of a process that something is done to; so short that it always fits.
+    pub fn target(key: ProcessKey, process: &Process) -> Rendered {
+        process::render(key, process, TARGET_TEXT_LIMIT)
+    }
+
+    /// The record of an act of a process.
     ///
     /// One that is too long is written again with a limit on every text, which is halved until it
     /// fits. So the longest texts are cut first, and `action.properties.truncated` names them.
-    pub fn act(
-        &mut self,
-        kind: &'static Kind,
-        event: &Event,
-        process: &mut Process,
-        users: &Users,
-        tags: &[&str],
-        sequence: u64,
-    ) -> &[u8] {
-        let act = Act {
-            kind,
-            event,
-            users,
-            tags,
-            sequence,
-            inferred: process.inferred,
-        };
-        let render = |process: &Process, limit| process::render(event.process, process, limit);
+    pub fn act(&mut self, act: &Act, process: &mut Process) -> &[u8] {
+        let key = act.event.process;
+        let render = |process: &Process, limit| process::render(key, process, limit);
         let rendered = process.rendered(|process| render(process, UNLIMITED));
-        self.write(&act, rendered, UNLIMITED);
+        self.write(act, rendered, UNLIMITED);
         let (mut limit, least) = TEXT_LIMITS;
         while self.json.bytes().len() > MAX_RECORD && limit >= least {
-            self.write(&act, &render(process, limit), limit);
+            self.write(act, &render(process, limit), limit);
             limit /= 2;
         }
         self.json.bytes()
@@ -131,11 +126,11 @@ impl Encoder {
         };
         self.start(event.time, &head, limit);
         let identity = self.identities.of(event.credentials, act.users);
-        process::write(&mut self.json, event, rendered);
+        process::write(&mut self.json, act, rendered);
         if let Action::Login(login) = &event.action {
             login::write_user(&mut self.json, event, login, act.users);
         } else {
-            self.json.raw("user", &identity.user);
+            user::write(&mut self.json, identity, event.action.target(), act.users);
         }
         record::write_object(&mut self.json, act);
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);

@@ -1,11 +1,11 @@
 //! `process.*` and `sekoiaio.process.*`: who acted.
 
 use crate::ecs::json::{Json, UNLIMITED};
-use crate::ecs::login;
-use crate::ecs::record::repeat;
+use crate::ecs::record::{Act, repeat};
+use crate::ecs::{login, system};
 use crate::enrich::processes::{Parent, Process, Rendered};
 use crate::enrich::program::{MAX_COMMAND_LINE, Program, arguments};
-use crate::event::{Action, Event, Exec, Exit, ProcessKey};
+use crate::event::{Action, Exec, Exit, ProcessKey};
 
 /// What all events of a process say about it.
 ///
@@ -65,7 +65,8 @@ fn identity(key: ProcessKey, process: &Process) -> Vec<u8> {
 }
 
 /// Writes `process`, with what only this event says about it, and `sekoiaio`.
-pub fn write(json: &mut Json, event: &Event, rendered: &Rendered) {
+pub fn write(json: &mut Json, act: &Act, rendered: &Rendered) {
+    let event = act.event;
     json.open("process");
     json.raw_members(&rendered.process);
     json.note_all_cut(&rendered.cut);
@@ -85,6 +86,7 @@ pub fn write(json: &mut Json, event: &Event, rendered: &Rendered) {
     json.open("process");
     json.raw_members(&rendered.identity);
     json.close();
+    system::write_ends(json, &event.action, rendered, act.target);
     if let Some(repeat) = repeat(event) {
         json.open("repeat");
         json.number("count", repeat.count);

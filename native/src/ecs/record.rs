@@ -3,7 +3,8 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{file, login, network};
+use crate::ecs::{file, login, network, system};
+use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
 
@@ -14,6 +15,8 @@ pub struct Act<'a> {
     pub kind: &'static Kind,
     /// The act.
     pub event: &'a Event,
+    /// The other process it was done to.
+    pub target: Option<&'a Rendered>,
     /// Who has which number.
     pub users: &'a Users,
     /// The watches that it matches.
@@ -46,7 +49,7 @@ pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
     let kind = head.kind;
     json.open("event");
     json.plain("kind", "event");
-    json.plain_texts("category", [kind.category]);
+    json.plain_texts("category", kind.category.split(' '));
     json.plain_texts("type", kind.class.split(' '));
     json.plain("action", kind.action);
     if let Some(code) = kind.code {
@@ -88,7 +91,7 @@ pub fn write_object(json: &mut Json, act: &Act) {
         Action::Connection(connection) => network::write(json, connection),
         Action::Login(login) => login::write_source(json, login),
         Action::Listen(local) => network::write_listening(json, *local),
-        _ => {}
+        action => system::write_file(json, action),
     }
 }
 
@@ -124,7 +127,7 @@ pub fn write_properties(json: &mut Json, act: &Act) {
             signal: signal @ 1..,
             ..
         }) => json.number("signal", signal.into()),
-        _ => {}
+        action => system::write_properties(json, action),
     }
     if is_deleted(&act.event.action) {
         json.yes("deleted");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::enrich::users::Users;
-use crate::event::{Credentials, UNSET_ID};
+use crate::event::{Credentials, Target, UNSET_ID};
 
 /// Sets of credentials whose JSON is kept; a busy host has a few dozen.
 const MAX_KEPT: usize = 256;
@@ -16,7 +16,7 @@ pub struct Identities(HashMap<Credentials, Identity>);
 /// JSON about one set of credentials.
 #[derive(Debug)]
 pub struct Identity {
-    /// The object `user`.
+    /// The members of `user`.
     pub user: Vec<u8>,
     /// The member `user` of `related`, empty if no user has a name.
     pub names: Vec<u8>,
@@ -47,8 +47,7 @@ impl Identity {
             gid,
             egid,
         } = credentials;
-        let mut json = Json::new();
-        json.start(UNLIMITED);
+        let mut json = Json::members_of("user", UNLIMITED);
         write_user(&mut json, uid, users);
         write_group(&mut json, gid, users);
         if (euid, egid) != (uid, gid) {
@@ -57,12 +56,23 @@ impl Identity {
             write_group(&mut json, egid, users);
             json.close();
         }
-        json.finish();
         Self {
             user: json.into_parts().0,
             names: names([uid, euid], users),
         }
     }
+}
+
+/// Writes `user`, with the user of another process that something was done to.
+pub fn write(json: &mut Json, identity: &Identity, target: Option<Target>, users: &Users) {
+    json.open("user");
+    json.raw_members(&identity.user);
+    if let Some(target) = target {
+        json.open("target");
+        write_user(json, target.uid, users);
+        json.close();
+    }
+    json.close();
 }
 
 /// Writes a numeric id as ECS has it, as text; `unset` if there is none.

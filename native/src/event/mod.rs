@@ -7,11 +7,13 @@ mod file;
 mod login;
 mod network;
 mod process;
+mod system;
 
 pub use file::*;
 pub use login::*;
 pub use network::*;
 pub use process::*;
+pub use system::*;
 
 /// The user or group id that means none.
 pub const UNSET_ID: u32 = u32::MAX;
@@ -89,8 +91,35 @@ pub enum Action {
     Login(Login),
     /// It waits for connections to this address.
     Listen(std::net::SocketAddr),
+    /// It could not become another program.
+    ExecFailed(ExecFailed),
+    /// It acts with other ids.
+    Identity(Box<Change<Identity>>),
+    /// It has other capabilities.
+    Capabilities(Change<Capabilities>),
+    /// It is in other namespaces.
+    Namespace(NamespaceChange),
+    /// It reached into another process.
+    Injection(Injection),
+    /// It sent a signal to another process.
+    Signal(Signal),
+    /// It changed the kernel's modules.
+    Module(Module),
+    /// It loaded or attached a program of eBPF.
+    Bpf(BpfProgram),
     /// It was there already when the agent started. Fills the process table; not reported.
     Snapshot(Exec),
+}
+
+impl Action {
+    /// The other process that it is done to.
+    pub fn target(&self) -> Option<Target> {
+        match self {
+            Action::Injection(injection) => Some(injection.target),
+            Action::Signal(signal) => Some(signal.target),
+            _ => None,
+        }
+    }
 }
 
 /// Occurrences or records that are gone, told as an event of its own.

@@ -7,8 +7,9 @@ use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::catalogue;
 use endpoint_agent_native::ecs::fields::FIELDS;
 use endpoint_agent_native::event::{
-    Action, Credentials, Direction, Event, Exec, File, FileChange, Inode, Loss, Repeat, Stage,
-    Traffic,
+    Action, Attachment, BpfProgram, Call, Capabilities, Change, Credentials, Direction, Event,
+    Exec, ExecFailed, File, FileChange, Identity, Injection, Inode, Loss, Module, NamespaceChange,
+    Repeat, Signal, Stage, Target, Traffic,
 };
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ const SCENES: &[(&str, Play)] = &[
     ("files", files),
     ("repeats", repeats),
     ("connections", connections),
+    ("system", system),
+    ("system-of-others", system_of_others),
     ("hostile", hostile),
     ("logins", logins),
     ("losses", losses),
@@ -353,6 +356,158 @@ fn connections() -> Scene {
     }
     scene.happens(john(SHELL), Action::Listen("[::]:8080".parse().unwrap()));
     scene.happens(john(SHELL), Action::Listen("127.0.0.1:0".parse().unwrap()));
+    scene
+}
+
+/// What processes may do changes, and what the kernel is made of.
+fn system() -> Scene {
+    let mut scene = Scene::with_shell();
+    let refused = |path: &[u8], error| ExecFailed {
+        call: Call(59),
+        path: path.into(),
+        path_truncated: false,
+        error,
+    };
+    let mut happens = |action| scene.happens(john(SHELL), action);
+    happens(Action::ExecFailed(refused(b"/usr/local/bin/ls", 2)));
+    happens(Action::ExecFailed(ExecFailed {
+        call: Call(u32::MAX),
+        path_truncated: true,
+        ..refused(b"/tool", 4095)
+    }));
+    let before = Identity {
+        users: [0; 4],
+        groups: [0; 4],
+        supplementary: vec![0, 42],
+        supplementary_count: 2,
+    };
+    let after = Identity {
+        users: [1000, 1000, 0, 1000],
+        groups: [1000, u32::MAX, 4711, 0],
+        supplementary: vec![7; 32],
+        supplementary_count: 33,
+    };
+    let changed = |before| {
+        Action::Identity(Box::new(Change {
+            call: Call(117),
+            before,
+            after: after.clone(),
+        }))
+    };
+    happens(changed(Some(before)));
+    happens(changed(None));
+    let all = Capabilities {
+        permitted: 0x1ff_ffff_ffff,
+        effective: 0x1ff_ffff_ffff,
+        inheritable: 0,
+        ambient: u64::MAX,
+    };
+    let dropped = |before| {
+        Action::Capabilities(Change {
+            call: Call(126),
+            before,
+            after: Capabilities {
+                effective: 0x3000,
+                ..all
+            },
+        })
+    };
+    happens(dropped(Some(all)));
+    happens(dropped(None));
+    happens(Action::Namespace(NamespaceChange {
+        call: Call(272),
+        changed: vec![("mnt", 4_026_532_177), ("user", 4_026_532_178)],
+    }));
+    let module = Module {
+        call: Call(313),
+        is_unloaded: false,
+        name: b"dummy".into(),
+        path: Some(b"/lib/modules/6.12/dummy.ko".into()),
+        path_truncated: false,
+    };
+    happens(Action::Module(module.clone()));
+    happens(Action::Module(Module {
+        call: Call(175),
+        path: None,
+        name: b"\xff\"".into(),
+        ..module.clone()
+    }));
+    happens(Action::Module(Module {
+        call: Call(176),
+        is_unloaded: true,
+        path: None,
+        ..module
+    }));
+    let program = BpfProgram {
+        id: 71,
+        kind: 26,
+        tag: *b"\x00\x01\x02\x03\x04\x05\x06\xff",
+        name: b"on_exec".into(),
+        attachment: None,
+    };
+    happens(Action::Bpf(program.clone()));
+    for attachment in [
+        Attachment::Direct,
+        Attachment::Link(2),
+        Attachment::Link(900),
+    ] {
+        happens(Action::Bpf(BpfProgram {
+            attachment: Some(attachment),
+            kind: 900,
+            name: Vec::new(),
+            ..program.clone()
+        }));
+    }
+    scene
+}
+
+/// What a process does to another.
+fn system_of_others() -> Scene {
+    let mut scene = Scene::with_shell();
+    let server = Target {
+        process: key(800),
+        uid: 0,
+    };
+    let injection = Injection {
+        call: Call(101),
+        request: 16,
+        target: server,
+        bytes: 0,
+    };
+    let mut happens = |action| scene.happens(john(SHELL), action);
+    happens(Action::Injection(injection));
+    happens(Action::Injection(Injection {
+        request: 0x9999,
+        ..injection
+    }));
+    happens(Action::Injection(Injection {
+        call: Call(311),
+        request: 0,
+        bytes: 4096,
+        ..injection
+    }));
+    let signal = |number, target| {
+        Action::Signal(Signal {
+            call: Call(62),
+            number,
+            target,
+        })
+    };
+    happens(signal(9, server));
+    // Nothing is known of this one, whose user has no name.
+    let stranger = Target {
+        process: key(4000),
+        uid: 4711,
+    };
+    happens(signal(15, stranger));
+    // The command line of the target is cut in both events of its own and in this one.
+    let long = exec(Some(SHELL), "/usr/bin/printf", &[&*"x".repeat(5000)]);
+    scene.happens(john(1300), Action::Exec(long));
+    let cut = Target {
+        process: key(1300),
+        uid: 1000,
+    };
+    scene.happens(root(1), signal(19, cut));
     scene
 }
 

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
-    Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    ProcessKey, Repeat, Stage, Traffic,
+    Action, Attachment, BpfProgram, Call, Connection, Credentials, Direction, Event, Exec,
+    ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, Module, ProcessKey, Repeat, Stage,
+    Target, Traffic,
 };
 use serde_json::Value;
 
@@ -132,7 +133,7 @@ impl Random {
     }
 
     fn action(&mut self) -> Action {
-        match self.below(8) {
+        match self.below(12) {
             0 => Action::Fork(Fork { child: self.key() }),
             1 => Action::Snapshot(self.exec()),
             2 | 3 => Action::Exec(self.exec()),
@@ -142,7 +143,40 @@ impl Random {
             }),
             5 => Action::File(self.file()),
             6 => Action::Listen(self.connection().local),
+            7 => Action::ExecFailed(ExecFailed {
+                call: Call(self.next() as u32),
+                path: self.bytes(8192),
+                path_truncated: self.coin(),
+                error: self.next() as u16,
+            }),
+            8 => Action::Module(Module {
+                call: Call(self.next() as u32),
+                is_unloaded: self.coin(),
+                name: self.bytes(56),
+                path: self.coin().then(|| self.bytes(4096)),
+                path_truncated: self.coin(),
+            }),
+            9 => Action::Injection(Injection {
+                call: Call(self.next() as u32),
+                request: self.next() as u32,
+                target: self.target(),
+                bytes: self.next(),
+            }),
+            10 => Action::Bpf(BpfProgram {
+                id: self.next() as u32,
+                kind: self.next() as u32,
+                tag: self.next().to_ne_bytes(),
+                name: self.bytes(16),
+                attachment: self.coin().then(|| Attachment::Link(self.next() as u32)),
+            }),
             _ => Action::Connection(self.connection()),
+        }
+    }
+
+    fn target(&mut self) -> Target {
+        Target {
+            process: self.key(),
+            uid: self.id(),
         }
     }
 

@@ -57,8 +57,11 @@ impl Losses {
 
     /// Compares the repeats the kernel has counted with those that were reported, at the end.
     pub fn settle_repeats(&mut self, reported: u64) {
-        let counted = self.sum(kind::OPEN.into(), |tally| tally.coalesced);
-        self.uncounted = counted.unwrap_or(0).saturating_sub(reported);
+        let kinds = 0..kind::NAMES.len() as u32;
+        let counted: u64 = kinds
+            .filter_map(|number| self.sum(number, |tally| tally.coalesced))
+            .sum();
+        self.uncounted = counted.saturating_sub(reported);
     }
 
     /// What was lost since the last call.
@@ -110,7 +113,7 @@ impl Losses {
             "decoder",
         );
         lost(
-            "open",
+            "record",
             mem::take(&mut self.uncounted),
             "repeat without event",
             "kernel program",

@@ -225,26 +225,27 @@ impl Handler<'_> {
         }
     }
 
-    /// Settles what belongs to the program a process leaves, and remembers an opened file whose
-    /// repeats the kernel counts from now on.
+    /// Settles what belongs to the program a process leaves, and remembers an act whose repeats the
+    /// kernel counts from now on.
     fn before(&mut self, record: &[u8], event: &Event) {
         match event.action {
             Action::Exec(_) | Action::Exit(_) => {
                 self.repeats.leave(event.process.pid, self.clock, self.sink);
             }
-            Action::File(_) => self.track(record, event),
+            Action::File(_) | Action::Injection(_) => self.track(record, event),
             _ => {}
         }
     }
 
     fn track(&mut self, record: &[u8], event: &Event) {
-        let Ok((open, _)) = wire::Open::read_from_prefix(record) else {
+        let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) else {
             return;
         };
-        let header = open.header;
-        if header.kind == kind::OPEN && header.flags & flag::TRACKED != 0 {
+        let header = begin.header;
+        let is_repeatable = matches!(header.kind, kind::OPEN | kind::INJECTION);
+        if is_repeatable && header.flags & flag::TRACKED != 0 {
             self.repeats
-                .track(open.key, event, header.time, self.clock, self.sink);
+                .track(begin.key, event, header.time, self.clock, self.sink);
         }
     }
 }

@@ -18,13 +18,42 @@ pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
 /// All, in the order of attachment: a process must be known before its acts.
 pub fn all() -> impl Iterator<Item = &'static Program> {
-    [PROCESS, NETWORK, FILE, URING].into_iter().flatten()
+    [PROCESS, SYSTEM, NETWORK, FILE, URING]
+        .into_iter()
+        .flatten()
 }
 
 const PROCESS: &[Program] = &[
     ("on_fork", Typed("sched_process_fork"), "fork"),
     ("on_exec", Typed("sched_process_exec"), "exec"),
     ("on_exit", Typed("sched_process_exit"), "exit"),
+];
+
+const SYSTEM: &[Program] = &[
+    ("on_execve", Return("sys_exit_execve"), "exec failed"),
+    ("on_execveat", Return("sys_exit_execveat"), "exec failed"),
+    ("on_setuid", Return("sys_exit_setuid"), "identity"),
+    ("on_setgid", Return("sys_exit_setgid"), "identity"),
+    ("on_setreuid", Return("sys_exit_setreuid"), "identity"),
+    ("on_setregid", Return("sys_exit_setregid"), "identity"),
+    ("on_setresuid", Return("sys_exit_setresuid"), "identity"),
+    ("on_setresgid", Return("sys_exit_setresgid"), "identity"),
+    ("on_setfsuid", Return("sys_exit_setfsuid"), "identity"),
+    ("on_setfsgid", Return("sys_exit_setfsgid"), "identity"),
+    ("on_setgroups", Return("sys_exit_setgroups"), "identity"),
+    ("on_capset", Return("sys_exit_capset"), "capabilities"),
+    ("on_unshare", Return("sys_exit_unshare"), "namespace"),
+    ("on_setns", Return("sys_exit_setns"), "namespace"),
+    ("on_ptrace", Return("sys_exit_ptrace"), "injection"),
+    (
+        "on_process_vm_writev",
+        Return("sys_exit_process_vm_writev"),
+        "injection",
+    ),
+    ("on_signal", Typed("signal_generate"), "signal"),
+    ("on_module_load", Typed("module_load"), "module"),
+    ("on_module_free", Typed("module_free"), "module"),
+    ("on_bpf", Return("sys_exit_bpf"), "bpf"),
 ];
 
 const NETWORK: &[Program] = &[

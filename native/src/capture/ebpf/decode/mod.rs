@@ -4,6 +4,7 @@ mod file;
 mod network;
 mod path;
 mod process;
+mod system;
 mod uring;
 
 use zerocopy::FromBytes;
@@ -56,6 +57,14 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::CONNECT_FAILURE => network::failure(record)?,
         kind::LISTEN => network::listen(record)?,
         kind::DISCONNECTION => network::end(record)?,
+        kind::EXEC_FAILED => system::exec_failed(record)?,
+        kind::IDENTITY => system::identity(record)?,
+        kind::CAPABILITIES => system::capabilities(record)?,
+        kind::NAMESPACE => system::namespace(record)?,
+        kind::INJECTION => system::injection(record)?,
+        kind::SIGNAL => system::signal(record)?,
+        kind::MODULE => system::module(record)?,
+        kind::BPF => system::bpf(record)?,
         kind::REQUEST => uring::request(record)?,
         _ => return Err(Malformed::Unknown("kind")),
     };

@@ -35,6 +35,12 @@ wire! {
         to: Name,
     }
 
+    /// What a record begins with whose repeats may be counted.
+    struct Repeatable = "event_repeatable" {
+        header: Header,
+        key: RepeatKey,
+    }
+
     /// Which act a repeat repeats: the key of the map `repeats`.
     struct RepeatKey = "repeat_key" {
         inode: u64,

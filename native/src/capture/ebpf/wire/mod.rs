@@ -38,6 +38,14 @@ kinds! {
     CONNECT_FAILURE = 20 "connect failure",
     LISTEN = 21 "listen",
     DISCONNECTION = 22 "disconnection",
+    EXEC_FAILED = 30 "exec failed",
+    IDENTITY = 31 "identity",
+    CAPABILITIES = 32 "capabilities",
+    NAMESPACE = 33 "namespace",
+    INJECTION = 34 "injection",
+    SIGNAL = 35 "signal",
+    MODULE = 36 "module",
+    BPF = 37 "bpf",
     REQUEST = 45 "request",
     ANSWER = 46 "answer",
 }
@@ -89,11 +97,13 @@ macro_rules! wire {
 mod file;
 mod network;
 mod process;
+mod system;
 mod uring;
 
 pub use file::*;
 pub use network::*;
 pub use process::*;
+pub use system::*;
 pub use uring::*;
 
 wire! {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use object::{Object, ObjectSection};
 
-use super::{LAYOUT, file, kind, network, process, uring};
+use super::{LAYOUT, file, kind, network, process, system, uring};
 use crate::capture::ebpf::load;
 
 /// A struct's size and its fields' offsets, as BTF tells them.
@@ -85,6 +85,7 @@ fn every_struct_is_laid_out_as_the_kernel_programs_have_it() {
         process::LAYOUT,
         file::LAYOUT,
         network::LAYOUT,
+        system::LAYOUT,
         uring::LAYOUT,
     ];
     for (name, size, fields) in layouts.concat() {

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* A process reaches into another. */
+#ifndef INJECTION_H
+#define INJECTION_H
+
+#include "limited.bpf.h"
+#include "repeat.bpf.h"
+#include "target.bpf.h"
+
+/* Stands where files have a number made of a name. */
+#define INJECTION_PATH 0x696e6a656374ull
+
+/* `request`: of ptrace, 0 for other calls. A debugger writes word by word, so that repeats count. */
+INLINE void send_injection(const struct target *target, u32 call, u32 request, u64 bytes)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct event_injection event = {};
+	struct repeat_key *key = &event.key;
+	struct repeat *repeat = 0;
+	int made = 0;
+
+	key->inode = target->start;
+	key->device = target->pid;
+	key->path = INJECTION_PATH;
+	key->generation = call << 16 | request;
+	key->start = task->group_leader->start_boottime;
+	key->pid = task->tgid;
+	key->euid = task->cred->euid.val;
+	key->program = task->self_exec_id;
+	if (repeat_window && is_repeat(EVENT_INJECTION, key))
+		return;
+	stamp(&event.header, EVENT_INJECTION);
+	event.target = *target;
+	event.call = call;
+	event.request = request;
+	event.bytes = bytes;
+	if (repeat_window)
+		repeat = entry_of(key, &made);
+	event.header.flags = repeat ? EVENT_TRACKED : 0;
+	settle_entry(key, repeat, made, submit_limited(&event.header, sizeof(event)),
+		     event.header.time);
+}
+
+/* Of a file opened for writing: whether it is the memory of another process, /proc/PID/mem. */
+INLINE void opened_memory(u32 call, struct file *file, struct inode *inode)
+{
+	struct super_block *device = 0;
+	struct dentry *dentry = 0;
+	const unsigned char *name = 0;
+	struct task_struct *task;
+	struct target target = {};
+	struct pid *pid = 0;
+	unsigned long magic = 0;
+	char first[4] = {};
+
+	READ(device, inode->i_sb);
+	READ(magic, device->s_magic);
+	if (magic != PROC_SUPER_MAGIC)
+		return;
+	READ(dentry, file->f_path.dentry);
+	READ(name, dentry->d_name.name);
+	bpf_probe_read_kernel(first, sizeof(first), name);
+	if (first[0] != 'm' || first[1] != 'e' || first[2] != 'm' || first[3])
+		return;
+	READ(pid, PROC_INODE_OF(inode)->pid);
+	task = task_of(pid);
+	if (!task)
+		return;
+	read_target(&target, task);
+	if (target.pid != (u32)(bpf_get_current_pid_tgid() >> 32))
+		send_injection(&target, call, 0, 0);
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The same act again: counted on the event already sent instead of being sent. */
+#ifndef REPEAT_H
+#define REPEAT_H
+
+#include "emit.bpf.h"
+
+/*
+ * Acts that were repeated inside the window. An entry counts only from when its event was sent, so
+ * that nothing is counted on an event that never arrived; the agent takes the counts and removes
+ * the entries.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct repeat_key);
+	__type(value, struct repeat);
+} repeats SEC(".maps");
+
+/* Counts the act on an event already sent. 1 if that is all there is to do. */
+INLINE int is_repeat(u32 kind, const struct repeat_key *key)
+{
+	struct repeat *repeat = bpf_map_lookup_elem(&repeats, key);
+	u64 now = bpf_ktime_get_boot_ns();
+	struct tally *tally;
+
+	if (!repeat || now - repeat->since >= repeat_window)
+		return 0;
+	__sync_fetch_and_add(&repeat->count, 1);
+	repeat->last = now;
+	tally = tally_of(kind);
+	if (tally)
+		__sync_fetch_and_add(&tally->coalesced, 1);
+	return 1;
+}
+
+/*
+ * The act's entry, made if there is room for it; NULL means that this act is sent by itself. Another
+ * thread's entry is of use only once its event was sent, so that only its maker ever removes it.
+ */
+INLINE struct repeat *entry_of(const struct repeat_key *key, int *made)
+{
+	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
+	struct repeat idle = {};
+
+	if (known)
+		return known->since ? known : 0;
+	if (bpf_map_update_elem(&repeats, key, &idle, BPF_NOEXIST))
+		return 0;
+	*made = 1;
+	return bpf_map_lookup_elem(&repeats, key);
+}
+
+/* After an act was sent at `now`, or could not be. */
+INLINE void settle_entry(const struct repeat_key *key, struct repeat *repeat, int made, long failed,
+			 u64 now)
+{
+	if (!failed && repeat)
+		repeat->since = now;
+	if (failed && made)
+		bpf_map_delete_elem(&repeats, key);
+}
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What processes do to others and to the kernel, and the programs that they may not start. */
+#include "injection.bpf.h"
+#include "limited.bpf.h"
+#include "path.bpf.h"
+
+/* A failed call changes nothing and costs nothing, so that it must not push out what does. */
+NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *string)
+{
+	struct event_exec_failed *event;
+	struct scratch *scratch = scratch_take(EVENT_EXEC_FAILED, sizeof(*event));
+	u16 flags = 0;
+
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_EXEC_FAILED);
+	event->error = error;
+	event->call = call;
+	event->reserved = 0;
+	append_name_at(scratch, folder, string, &event->name, &flags);
+	event->header.flags = flags;
+	submit_scratch(&bulk, RING_BULK, scratch);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_execve")
+int on_execve(struct syscall_exit *call)
+{
+	struct pt_regs *with;
+
+	if (call->ret >= 0 || current_is_muted())
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)with->di);
+}
+
+SEC("tracepoint/syscalls/sys_exit_execveat")
+int on_execveat(struct syscall_exit *call)
+{
+	struct pt_regs *with;
+
+	if (call->ret >= 0 || current_is_muted())
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	return send_exec_failed(call->nr, -call->ret, with->di, (void *)with->si);
+}
+
+/* What changes another process; reading and stepping do not. */
+INLINE int is_injection(u64 request)
+{
+	switch (request) {
+	case PTRACE_POKETEXT:
+	case PTRACE_POKEDATA:
+	case PTRACE_POKEUSER:
+	case PTRACE_SETREGS:
+	case PTRACE_SETFPREGS:
+	case PTRACE_ATTACH:
+	case PTRACE_SETFPXREGS:
+	case PTRACE_SETREGSET:
+	case PTRACE_SEIZE:
+		return 1;
+	}
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_ptrace")
+int on_ptrace(struct syscall_exit *call)
+{
+	struct target target = {};
+	struct pt_regs *with;
+
+	if (call->ret != 0)
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (!is_injection(with->di) || current_is_muted())
+		return 0;
+	if (find_target(&target, with->si))
+		send_injection(&target, call->nr, with->di, 0);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_process_vm_writev")
+int on_process_vm_writev(struct syscall_exit *call)
+{
+	struct target target = {};
+	struct pt_regs *with;
+
+	if (call->ret <= 0 || current_is_muted())
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	if (find_target(&target, with->di))
+		send_injection(&target, call->nr, 0, call->ret);
+	return 0;
+}
+
+/* Whether a signal ends a process that has no handler for it; no others do, of 1 to 64. */
+INLINE int ends_by_default(u32 signal)
+{
+	return signal != SIGCHLD && signal != SIGURG && signal != SIGWINCH &&
+	       (signal < SIGCONT || signal > SIGTTOU);
+}
+
+INLINE int is_handled(struct task_struct *task, u32 signal)
+{
+	struct sighand_struct *handlers = 0;
+	struct k_sigaction *action;
+	void *handler = 0;
+
+	READ(handlers, task->sighand);
+	action = (void *)handlers + OFFSET_IN(handlers, action) +
+		 (signal - 1) % SIGNALS * (SIZE_IN(handlers, action) / SIGNALS);
+	READ(handler, action->sa.sa_handler);
+	return handler != 0;
+}
+
+INLINE int ends_or_stops(struct task_struct *task, u32 signal)
+{
+	if (signal == SIGKILL || signal == SIGTERM || signal == SIGSTOP)
+		return 1;
+	return ends_by_default(signal) && !is_handled(task, signal);
+}
+
+/*
+ * Signals that the kernel itself sends have a code above 0, or one of a timer or of the like; but a
+ * sender may put the latter into the calls that take a whole siginfo.
+ */
+INLINE int is_sent_by_process(const struct signal_info *info)
+{
+	u64 call;
+	int code = 0;
+
+	bpf_probe_read_kernel(&code, sizeof(code), &info->code);
+	if (code >= 0 || code == SI_QUEUE || code == SI_TKILL)
+		return code <= 0;
+	call = bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax;
+	return call == CALL_RT_SIGQUEUEINFO || call == CALL_RT_TGSIGQUEUEINFO ||
+	       call == CALL_PIDFD_SEND_SIGNAL;
+}
+
+SEC("tp_btf/signal_generate")
+int on_signal(u64 *context)
+{
+	struct task_struct *task = (void *)context[2];
+	struct event_signal event = {};
+	u32 signal = context[0];
+	u64 info = context[1];
+
+	/* The end of a child, what the kernel sends, and threads among themselves. */
+	if (signal == SIGCHLD || info <= 1)
+		return 0;
+	if ((u32)task->tgid == (u32)(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if ((u32)context[4] == TRACE_SIGNAL_IGNORED || !is_sent_by_process((void *)info))
+		return 0;
+	if (current_is_muted())
+		return 0;
+	stamp(&event.header, EVENT_SIGNAL);
+	read_target(&event.target, task);
+	if (event.target.uid == event.header.euid && !ends_or_stops(task, signal))
+		return 0;
+	event.call = bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax;
+	event.number = signal;
+	submit_limited(&event.header, sizeof(event));
+	return 0;
+}
+
+/*
+ * Told before the module's first function runs: one that fails by itself has run all the same. A
+ * file that is no module, or one that is refused, does not come here.
+ */
+INLINE int module_changed(struct module *module, int is_unloaded)
+{
+	struct event_module *event;
+	struct scratch *scratch;
+	struct pt_regs *with;
+	u16 flags = 0;
+
+	if (current_is_muted())
+		return 0;
+	scratch = scratch_take(EVENT_MODULE, sizeof(*event));
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	stamp(&event->header, EVENT_MODULE);
+	event->call = with->orig_ax;
+	event->is_unloaded = is_unloaded;
+	event->path_size = 0;
+	__builtin_memset(event->name, 0, sizeof(event->name));
+	bpf_probe_read_kernel_str(event->name, sizeof(event->name), module->name);
+	if (!is_unloaded && event->call == CALL_FINIT_MODULE)
+		event->path_size = append_path(scratch, &file_of((s32)with->di)->f_path, &flags);
+	event->header.flags = flags;
+	submit_limited_scratch(scratch);
+	return 0;
+}
+
+SEC("tp_btf/module_load")
+int on_module_load(u64 *context)
+{
+	return module_changed((void *)context[0], 0);
+}
+
+SEC("tp_btf/module_free")
+int on_module_free(u64 *context)
+{
+	return module_changed((void *)context[0], 1);
+}
+
+/* Behind a descriptor that bpf(2) returned or was given; `attached` as in struct event_bpf. */
+INLINE void send_bpf(struct bpf_prog *program, u32 attached)
+{
+	struct event_bpf event = {};
+	struct bpf_prog_aux *more = 0;
+
+	stamp(&event.header, EVENT_BPF);
+	READ(event.kind, program->type);
+	READ(more, program->aux);
+	READ(event.id, more->id);
+	bpf_probe_read_kernel(event.tag, sizeof(event.tag), &program->tag);
+	bpf_probe_read_kernel_str(event.name, sizeof(event.name), &more->name);
+	event.attached = attached;
+	submit_limited(&event.header, sizeof(event));
+}
+
+INLINE void *behind(s64 fd)
+{
+	struct file *file = file_of(fd);
+	void *object = 0;
+
+	READ(object, file->private_data);
+	return object;
+}
+
+INLINE void program_loaded(s64 fd)
+{
+	if (!current_is_muted())
+		send_bpf(behind(fd), 0);
+}
+
+INLINE void link_made(s64 fd)
+{
+	struct bpf_link *link = behind(fd);
+	struct bpf_prog *program = 0;
+	u32 type = 0;
+
+	if (current_is_muted())
+		return;
+	READ(type, link->type);
+	READ(program, link->prog);
+	send_bpf(program, 1 + type);
+}
+
+/* The program's descriptor is in the caller's memory, where it may have been changed meanwhile. */
+INLINE void program_attached(const struct bpf_attach *with)
+{
+	s32 fd = -1;
+
+	if (current_is_muted())
+		return;
+	bpf_probe_read_user(&fd, sizeof(fd), &with->program);
+	send_bpf(behind(fd), 1);
+}
+
+SEC("tracepoint/syscalls/sys_exit_bpf")
+int on_bpf(struct syscall_exit *call)
+{
+	struct pt_regs *with;
+
+	if (call->ret < 0)
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	switch ((u32)with->di) {
+	case BPF_PROG_LOAD:
+		program_loaded(call->ret);
+		break;
+	case BPF_RAW_TRACEPOINT_OPEN:
+	case BPF_LINK_CREATE:
+		link_made(call->ret);
+		break;
+	case BPF_PROG_ATTACH:
+		program_attached((void *)with->si);
+		break;
+	}
+	return 0;
+}
