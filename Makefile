@@ -10,6 +10,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
+PEER_PACKAGES := auditd laurel bpftrace
 
 RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
 PYTHON_SOURCES := python tests benches tools
@@ -55,12 +56,17 @@ check: $(VENV)/.built ## Format, lint, types, and the stub against the module
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)
 	tools/debian-packages $(BENCH_PACKAGES)
-	$(BIN)/pytest benches -c benches/pytest.ini --ignore benches/churn
+	$(BIN)/pytest benches -c benches/pytest.ini --ignore benches/churn --ignore benches/peers
 
 .PHONY: bench-churn
 bench-churn: $(VENV)/.built ## Measure memory over a million processes and a million files (root)
 	tools/debian-packages $(BENCH_PACKAGES)
 	$(BIN)/pytest benches/churn -c benches/pytest.ini
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.built ## Measure other sensors of the field in the same run (root)
+	tools/debian-packages $(BENCH_PACKAGES) $(PEER_PACKAGES)
+	$(BIN)/pytest benches/peers -c benches/pytest.ini
 
 .PHONY: wheel
 wheel: $(VENV)/.installed ## Build the wheel into dist/
