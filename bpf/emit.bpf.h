@@ -4,6 +4,7 @@
 #define EMIT_H
 
 #include "compat.bpf.h"
+#include "rules.bpf.h"
 #include "settings.bpf.h"
 
 /* What must not be pushed out by a flood of files: the life of processes. */
@@ -145,12 +146,28 @@ INLINE u64 wakeup_flag(void *ring, u64 size)
 	return BPF_RB_NO_WAKEUP;
 }
 
+/*
+ * Whether a rule drops a record of files or the network. Here nothing gets by; hooks that have much
+ * to do before ask earlier, with current_is_dropped().
+ */
+INLINE int is_dropped(u32 ring_number, const struct event_header *header)
+{
+	struct rule_state *rules;
+
+	if (ring_number != RING_BULK)
+		return 0;
+	rules = rules_in_force();
+	return rules && drops(rules, header->pid, header->start, header->uid);
+}
+
 /* Sends a stamped record and counts what became of it. 0 if it was sent. */
 INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size)
 {
 	struct tally *tally = tally_of(header->kind);
 	long failed;
 
+	if (is_dropped(ring_number, header))
+		return 1;
 	header->size = size;
 	header->sequence = next_sequence(ring_number);
 	failed = bpf_ringbuf_output(ring, header, size, wakeup_flag(ring, size));

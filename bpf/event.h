@@ -322,4 +322,28 @@ struct tally {
 	u64 coalesced;
 };
 
+/* Map `rule_states`: the drop rules that are decided here. Each is a bit. */
+struct rule_state {
+	u64 generation;  /* differs each time that others are put into force; 0: there are none */
+	u64 any_program; /* rules of no program */
+	u64 any_user;    /* rules of no user */
+};
+
+/* Map `rule_programs`: an executable as components, filled up with NUL. */
+#define RULE_PROGRAM_MAX 256
+struct rule_program {
+	char components[RULE_PROGRAM_MAX];
+};
+
+/* Map `verdicts`, by thread group: the rules of the program that it runs. */
+struct verdict {
+	u64 generation;
+	u64 start; /* of the thread group, in clock ticks */
+	u64 rules;
+};
+
+#define RULES_MAX 64
+#define RULE_ENTRIES_MAX 256 /* programs, and users */
+#define RULE_TICK 10000000 /* ns */
+
 #endif

@@ -82,7 +82,7 @@ INLINE int opened(struct syscall_exit *call)
 		return 0;
 	READ(inode, file->f_inode);
 	READ(mode, inode->i_mode);
-	if ((mode & S_IFMT) != S_IFREG)
+	if ((mode & S_IFMT) != S_IFREG || current_is_dropped())
 		return 0;
 	identify(&key, file, inode);
 	/* A file can be made only once, so what was made is another than the one of the entry. */
@@ -167,7 +167,7 @@ NOINLINE int send_delete(s32 folder, const char *string, u16 flags)
 /* The arguments of a call that has returned are still in the registers it was made with. */
 INLINE struct pt_regs *succeeded(struct syscall_exit *call)
 {
-	if (call->ret != 0 || current_is_muted())
+	if (call->ret != 0 || current_is_muted() || current_is_dropped())
 		return 0;
 	return bpf_task_pt_regs(bpf_get_current_task_btf());
 }

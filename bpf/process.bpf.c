@@ -9,6 +9,7 @@ int on_fork(u64 *context)
 {
 	struct task_struct *child = (void *)context[1];
 	struct event_fork event = {};
+	struct rule_state *rules = rules_in_force();
 	u32 pid = child->tgid;
 	u8 one = 1;
 
@@ -21,6 +22,8 @@ int on_fork(u64 *context)
 	stamp(&event.header, EVENT_FORK);
 	event.child_pid = pid;
 	event.child_start = child->start_boottime;
+	if (rules)
+		inherit_verdict(event.header.pid, pid, event.child_start);
 	submit_critical(&event.header, sizeof(event));
 	compare_namespaces((void *)context[0], child);
 	remember_standing(child);
@@ -57,6 +60,8 @@ int on_exec(u64 *context)
 	struct linux_binprm *program = (void *)context[2];
 	struct event_exec *event;
 	struct scratch *scratch;
+	struct rule_state *rules;
+	u64 size;
 	u16 flags = nameless(program->file->f_inode), directory_flags = 0;
 
 	if (current_is_muted())
@@ -70,6 +75,13 @@ int on_exec(u64 *context)
 	event->parent_pid = task->real_parent->tgid;
 	event->arguments_count = program->argc;
 	event->executable_size = append_path(scratch, &program->file->f_path, &flags);
+	rules = rules_in_force();
+	if (rules) {
+		size = flags & EVENT_PATH_CUT ? 0 : event->executable_size;
+		/* The arguments have yet to come. */
+		judge_program(rules, event->header.pid, event->header.start, event + 1, size,
+			      (void *)scratch->record + RECORD_MAX - sizeof(struct rule_program));
+	}
 	event->directory_size = append_path(scratch, &task->fs->pwd, &directory_flags);
 	if (directory_flags)
 		flags |= EVENT_OLD_PATH_CUT;

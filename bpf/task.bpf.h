@@ -25,6 +25,18 @@ INLINE int current_is_muted(void)
 	return is_muted(bpf_get_current_pid_tgid() >> 32);
 }
 
+/* Whether a rule drops what the current task does to files or over the network. */
+INLINE int current_is_dropped(void)
+{
+	struct rule_state *rules = rules_in_force();
+	struct task_struct *task;
+
+	if (!rules || current_is_muted())
+		return 0;
+	task = bpf_get_current_task_btf();
+	return drops(rules, task->tgid, task->group_leader->start_boottime, task->cred->uid.val);
+}
+
 /* Fills a header for what the current task does now. */
 INLINE void stamp(struct event_header *header, u16 kind)
 {

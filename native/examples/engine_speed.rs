@@ -10,6 +10,7 @@ use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
     ProcessKey, Stage,
 };
+use endpoint_agent_native::filter::{Rules, Watch, Watches};
 
 const EVENTS: u64 = 1_000_000;
 const BLOCK: u64 = 100;
@@ -21,14 +22,46 @@ const SHELL: ProcessKey = ProcessKey {
 fn main() {
     let file = |n: u64| vec![event(n, busy(n), Action::File(write(n)))];
     let connection = |n: u64| vec![event(n, busy(n), Action::Connection(connect(n)))];
-    measure("file", &file);
-    measure("connection", &connection);
-    measure("fork, exec and exit of a process", &life);
+    measure("file", Rules::default(), &file);
+    measure("file, with watches", watching(), &file);
+    measure("connection", Rules::default(), &connection);
+    measure("connection, with watches", watching(), &connection);
+    measure("fork, exec and exit of a process", Rules::default(), &life);
+    measure("the same with watches", watching(), &life);
+}
+
+/// About as many watches as are shipped, none of which matches.
+fn watching() -> Rules {
+    let watch = |n: usize| Watch {
+        tag: format!("tag{n}"),
+        paths: (0..3)
+            .map(|m| format!("/etc/{n}/conf.{m}/"))
+            .chain((n < 8).then(|| format!("*/.file{n}")))
+            .collect(),
+        ..Watch::default()
+    };
+    let program = |n: usize| Watch {
+        tag: format!("tag{n}"),
+        executables: (0..8).map(|m| format!("tool{m}{n}*")).collect(),
+        ..Watch::default()
+    };
+    let connected = Watch {
+        tag: "connected".into(),
+        actions: vec!["connected-to".into()],
+        executables: vec!["bash".into(), "sh".into()],
+        ..Watch::default()
+    };
+    let all = (0..50).map(watch).chain((0..30).map(program));
+    Rules {
+        watches: Watches::new(all.chain([connected]).collect()),
+        ..Rules::default()
+    }
 }
 
 /// Prints what one number's events cost. The median of blocks leaves out what the machine did else.
-fn measure(what: &str, make: &dyn Fn(u64) -> Vec<Event>) {
+fn measure(what: &str, rules: Rules, make: &dyn Fn(u64) -> Vec<Event>) {
     let mut engine = engine();
+    engine.set_rules(Arc::new(rules));
     let (mut sequence, mut bytes, mut records) = (0, 0, 0);
     let mut blocks: Vec<Duration> = (0..EVENTS / BLOCK)
         .map(|block| {

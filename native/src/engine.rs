@@ -71,6 +71,11 @@ impl Engine {
         self.rules = rules;
     }
 
+    /// The rules now.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
     /// Takes one event in and hands the records it causes to `emit`, without line feeds.
     ///
     /// Counts what was captured, what a rule drops, and what was coalesced into the event before it

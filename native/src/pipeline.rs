@@ -174,6 +174,7 @@ impl Worker {
     }
 
     fn work(&mut self) -> Result<()> {
+        self.set_rules(self.engine.rules().clone());
         let mut audited = Instant::now();
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.patient && self.spool.is_half_full() {
@@ -232,8 +233,11 @@ impl Worker {
         if let Some(envelope) = lock(&self.shared.envelope).take() {
             self.engine.set_envelope(envelope);
         }
-        if let Some(rules) = lock(&self.shared.rules).take() {
-            self.engine.set_rules(rules);
+        let dropped = self.source.dropped();
+        self.filtered(dropped);
+        let rules = lock(&self.shared.rules).take();
+        if let Some(rules) = rules {
+            self.set_rules(rules);
         }
         let warnings = self.source.notices();
         self.notify(false, warnings);
@@ -244,6 +248,19 @@ impl Worker {
         }
         self.audit(last);
         self.log_losses(last);
+    }
+
+    fn set_rules(&mut self, rules: Arc<Rules>) {
+        let dropped = self.source.set_rules(&rules);
+        self.filtered(dropped);
+        self.engine.set_rules(rules);
+    }
+
+    /// What the source has dropped was captured, and filtered.
+    fn filtered(&self, occurrences: u64) {
+        for counter in [Counter::Captured, Counter::Filtered] {
+            self.counters.add(counter, occurrences);
+        }
     }
 
     /// Tells what the queue has lost.

@@ -63,3 +63,51 @@ def test_events_are_tagged_dropped_and_counted(tmp_path: Path) -> None:
     assert [event for event in capture.events if of(event)] == []
     numbers = [event["event"]["sequence"] for event in capture.events]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_rules_of_programs_and_users_are_decided_in_the_kernel(
+    tmp_path: Path, short_path: Path
+) -> None:
+    require_root()
+    short_path.chmod(0o777)
+    noisy, record, after = tmp_path / "noisy-shell", tmp_path / "record", tmp_path / "after"
+    shutil.copy(Path("/bin/sh").resolve(), noisy)
+    rules = Rules(
+        (),
+        [
+            Rule("program", (Filter("process.executable", "==", (str(noisy),)),)),
+            Rule("user", (Filter("user.id", "in", ("64122", "64123")),)),
+            Rule(
+                "both",
+                (
+                    Filter("user.name", "==", ("root",)),
+                    Filter("process.executable", "==", ("/no",)),
+                ),
+            ),
+        ],
+    )
+    # No argument has the name of a file: it is recorded only where the event of the file is.
+    write = "z=zz; for i in {numbers}; do : > {folder}/{name}$z$i; done"
+    before = write.format(numbers=" ".join(map(str, range(100))), folder=tmp_path, name="a")
+    later = write.format(numbers="1 2 3 4 5", folder=short_path, name="b")
+    with (
+        # One that runs when the capture starts, and one that starts later.
+        subprocess.Popen([noisy], stdin=subprocess.PIPE, text=True) as running,
+        capturing(tmp_path, rules=rules, record=str(record)) as capture,
+    ):
+        # A child runs the same program, and what the process becomes is another.
+        running.communicate(
+            f"{before}; (: > {tmp_path}/a$z-child)\nexec /bin/sh -c ': > {after}'\n"
+        )
+        subprocess.run([noisy, "-c", later], check=True)
+        subprocess.run(["/bin/sh", "-c", later.replace("/b$z", "/c$z")], check=True, user=64123)
+        capture.of_path(str(after), "file-created")
+        capture.stop()
+
+        # With the ends of the child and of the second shell, and the second's exec.
+        assert dict(rules.counts()) == {"program": 101 + 1 + 5 + 2, "user": 5 + 2, "both": 0}
+        assert capture.spool.counters()["filtered"] == 116
+    recorded = record.read_bytes()
+    assert b"after" in recorded
+    for name in (b"azz7", b"azz-child", b"bzz3", b"czz3"):
+        assert name not in recorded

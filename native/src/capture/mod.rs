@@ -4,10 +4,12 @@ pub mod audit;
 pub mod ebpf;
 pub mod recording;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::event::{Event, Loss};
+use crate::filter::Rules;
 
 /// A stream of events in the order they happened.
 pub trait Source: Send {
@@ -19,6 +21,18 @@ pub trait Source: Send {
 
     /// What was lost since the last call. Every lost occurrence is in exactly one of them.
     fn losses(&mut self) -> Vec<Loss>;
+
+    /// Lets the source drop by itself what rules drop, if it can; the others are for the engine.
+    ///
+    /// Returns how many occurrences the rules before have dropped, as [`Source::dropped`].
+    fn set_rules(&mut self, _rules: &Arc<Rules>) -> u64 {
+        0
+    }
+
+    /// How many occurrences it has dropped since the last call. It has counted them for their rules.
+    fn dropped(&mut self) -> u64 {
+        0
+    }
 
     /// What the source looks at, and what it cannot.
     fn coverage(&self) -> Vec<Hook>;

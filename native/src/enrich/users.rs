@@ -53,6 +53,16 @@ impl Users {
         self.users.of(uid)
     }
 
+    /// The numbers of a user's name.
+    pub fn ids<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
+        let named = self
+            .users
+            .names
+            .iter()
+            .filter(move |(_, it)| ***it == *name);
+        named.map(|(&id, _)| id)
+    }
+
     /// The name of a group.
     pub fn group(&self, gid: u32) -> Option<&[u8]> {
         self.groups.of(gid)

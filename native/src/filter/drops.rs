@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::facts::Facts;
+pub use super::operator::{Operand, Operator};
+pub use super::plain::Plain;
 use super::record::{self, Value};
 use crate::ecs::fields::{FIELDS, Field};
 use crate::enrich::program::{Program, file_name};
@@ -30,31 +32,6 @@ pub struct Filter {
     pub operator: Operator,
     /// With what; several are alternatives.
     pub operands: Vec<Operand>,
-}
-
-/// A value of a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Operand {
-    /// A text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// True or false.
-    Boolean(bool),
-}
-
-/// How values compare. Texts do so by their bytes, and with numbers as what they spell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the words say it
-pub enum Operator {
-    Equal,
-    NotEqual,
-    Contains,
-    NotContains,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
 }
 
 /// The field that the original agent also knows under another name.
@@ -111,20 +88,22 @@ pub fn fields() -> impl Iterator<Item = (&'static str, &'static Field)> {
 #[derive(Debug, Default)]
 pub struct Drops(Vec<Rule>);
 
+/// A rule of [`Drops`].
 #[derive(Debug)]
-struct Rule {
+pub(super) struct Rule {
     uuid: String,
-    tests: Vec<Test>,
+    pub(super) tests: Vec<Test>,
     dropped: Arc<AtomicU64>,
 }
 
+/// A filter of a rule.
 #[derive(Debug)]
-struct Test {
+pub(super) struct Test {
     field: String,
-    early: Option<Early>,
+    pub(super) early: Option<Early>,
     family: Family,
-    operator: Operator,
-    operands: Vec<Operand>,
+    pub(super) operator: Operator,
+    pub(super) operands: Vec<Operand>,
 }
 
 /// What a field is about, so that most events need not be asked for it.
@@ -135,7 +114,7 @@ enum Family {
     Any,
 }
 
-/// A rule of [`Drops`].
+/// Which rule of [`Drops`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleNumber(usize);
 
@@ -170,6 +149,12 @@ impl Drops {
     /// There are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The rules of programs and users alone.
+    pub fn plain(&self) -> impl Iterator<Item = Plain<'_>> {
+        let numbered = self.0.iter().enumerate();
+        numbered.filter_map(|(number, rule)| rule.plain(RuleNumber(number)))
     }
 
     /// Asks all rules, as far as they can tell without a record.
@@ -292,56 +277,9 @@ impl Family {
     }
 }
 
-impl Operator {
-    /// It holds for what is not there.
-    fn is_negative(self) -> bool {
-        matches!(self, Operator::NotEqual | Operator::NotContains)
-    }
-
-    fn compare(self, value: &Value, operand: &Operand) -> bool {
-        match (self, value, operand) {
-            (
-                Operator::Contains | Operator::NotContains,
-                Value::Text(text),
-                Operand::Text(part),
-            ) => contains(text, part.as_bytes()),
-            (Operator::Equal | Operator::NotEqual, Value::Text(text), Operand::Text(other)) => {
-                **text == *other.as_bytes()
-            }
-            (Operator::Equal | Operator::NotEqual, Value::Boolean(it), Operand::Boolean(other)) => {
-                it == other
-            }
-            (_, Value::Number(number), Operand::Number(other)) => {
-                self.compare_numbers(*number, *other)
-            }
-            (_, Value::Text(text), Operand::Number(other)) => {
-                let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-                number.is_some_and(|number| self.compare_numbers(number, *other))
-            }
-            _ => false,
-        }
-    }
-
-    fn compare_numbers(self, number: f64, other: f64) -> bool {
-        match self {
-            Operator::Equal | Operator::NotEqual => number == other,
-            Operator::Less => number < other,
-            Operator::AtMost => number <= other,
-            Operator::Greater => number > other,
-            Operator::AtLeast => number >= other,
-            Operator::Contains | Operator::NotContains => false,
-        }
-    }
-}
-
-/// Whether a part is in a text. Parts are never empty.
-pub fn contains(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
-}
-
 /// A field that needs no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Early {
+pub(super) enum Early {
     Action,
     Pid,
     Name,

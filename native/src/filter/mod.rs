@@ -5,7 +5,9 @@
 
 pub mod drops;
 pub mod facts;
+mod operator;
 mod pattern;
+mod plain;
 mod record;
 pub mod watch;
 

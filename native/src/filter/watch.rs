@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::drops::contains;
 use super::facts::Facts;
+use super::operator::contains;
 use super::pattern::{Id, Pattern, Patterns};
 use crate::ecs::catalogue;
 use crate::enrich::users::Users;

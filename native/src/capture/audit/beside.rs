@@ -1,6 +1,7 @@
 //! Logins and accounts beside another source: programs tell them to the audit system only.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::loan::{CONFIG_CHANGE, Loan};
@@ -9,6 +10,7 @@ use super::{login, record};
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::Result;
 use crate::event::{Event, Loss};
+use crate::filter::Rules;
 use crate::host::clock;
 
 /// The name in reports.
@@ -101,6 +103,14 @@ impl Source for Beside {
         losses
     }
 
+    fn set_rules(&mut self, rules: &Arc<Rules>) -> u64 {
+        self.source.set_rules(rules)
+    }
+
+    fn dropped(&mut self) -> u64 {
+        self.source.dropped()
+    }
+
     fn coverage(&self) -> Vec<Hook> {
         let mut coverage = self.source.coverage();
         coverage.push(self.hook.clone());
@@ -189,4 +199,58 @@ impl Records {
 
 fn now() -> u64 {
     clock::read().wall(clock::boot_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mock of a source that drops by itself.
+    struct MockSource;
+
+    impl Source for MockSource {
+        fn drain(&mut self, _: Duration, _: &mut dyn FnMut(Event)) -> Result<Progress> {
+            Ok(Progress::Ended)
+        }
+
+        fn finish(&mut self, _: &mut dyn FnMut(Event)) -> Result<()> {
+            Ok(())
+        }
+
+        fn losses(&mut self) -> Vec<Loss> {
+            Vec::new()
+        }
+
+        fn set_rules(&mut self, _: &Arc<Rules>) -> u64 {
+            3
+        }
+
+        fn dropped(&mut self) -> u64 {
+            4
+        }
+
+        fn coverage(&self) -> Vec<Hook> {
+            Vec::new()
+        }
+
+        fn notices(&mut self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn rules_reach_the_other_source() {
+        let mut beside = Beside {
+            source: Box::new(MockSource),
+            records: None,
+            hook: Hook {
+                name: HOOK.into(),
+                state: HookState::Missing,
+                reason: String::new(),
+            },
+            notices: Vec::new(),
+        };
+        assert_eq!(beside.set_rules(&Arc::default()), 3);
+        assert_eq!(beside.dropped(), 4);
+    }
 }

@@ -79,7 +79,17 @@ pub fn load(settings: Settings) -> Result<Loaded> {
 }
 
 /// The names of the maps the agent reads.
-const MAPS: [&str; 4] = ["critical", "bulk", "tallies", "repeats"];
+const MAPS: [&str; 9] = [
+    "critical",
+    "bulk",
+    "tallies",
+    "repeats",
+    "rule_states",
+    "rule_programs",
+    "rule_users",
+    "rule_counts",
+    "verdicts",
+];
 
 fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;

@@ -9,9 +9,11 @@ mod repeats;
 mod requests;
 mod ring;
 mod rings;
+mod rules;
 pub mod wire;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aya::maps::{HashMap, PerCpuArray};
@@ -23,11 +25,13 @@ use self::repeats::Repeats;
 use self::requests::Requests;
 use self::ring::Ring;
 use self::rings::Rings;
+use self::rules::KernelRules;
 use self::wire::{flag, kind};
 use super::recording::Recorder;
 use super::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
 use crate::event::{Action, Event, Loss};
+use crate::filter::Rules;
 use crate::host::{clock, procfs};
 
 /// How long repeats of a write-open are folded into one event.
@@ -57,6 +61,7 @@ pub struct Ebpf {
     repeats: Repeats,
     requests: Requests,
     losses: Losses,
+    rules: KernelRules,
     coverage: Vec<Hook>,
     clock: Clock,
     recorder: Option<Recorder>,
@@ -84,8 +89,10 @@ impl Ebpf {
         let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;
         let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
+        let rules = KernelRules::new(&mut loaded, &settings.root)?;
         Ok(Self {
             rings,
+            rules,
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
             requests: Requests::new(),
@@ -167,6 +174,14 @@ impl Source for Ebpf {
 
     fn losses(&mut self) -> Vec<Loss> {
         self.losses.take(self.clock)
+    }
+
+    fn set_rules(&mut self, rules: &Arc<Rules>) -> u64 {
+        self.rules.set(rules)
+    }
+
+    fn dropped(&mut self) -> u64 {
+        self.rules.take()
     }
 
     fn coverage(&self) -> Vec<Hook> {

@@ -146,6 +146,20 @@ wire! {
         lost_shed: u64,
         coalesced: u64,
     }
+
+    /// The value of the map `rule_states`.
+    struct RuleState = "rule_state" {
+        generation: u64,
+        any_program: u64,
+        any_user: u64,
+    }
+
+    /// A value of the map `verdicts`.
+    struct Verdict = "verdict" {
+        generation: u64,
+        start: u64,
+        rules: u64,
+    }
 }
 
 // SAFETY: integers only, without padding (IntoBytes proves it), so any bytes are valid.
@@ -154,6 +168,10 @@ unsafe impl aya::Pod for RepeatKey {}
 unsafe impl aya::Pod for RepeatValue {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Tally {}
+// SAFETY: as above.
+unsafe impl aya::Pod for RuleState {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Verdict {}
 
 #[cfg(test)]
 mod tests;
