@@ -8,11 +8,18 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 FAMILIES = ("process", "file", "network", "agent")
-"""By the event's category; what has another one the agent says about itself."""
+"""By the event's category, or by what acted; what is neither the agent says about itself."""
 
 STATS = "stats"
 MAX_TEXT = 1_000
 """Characters of one column."""
+_BY_PROCESSES = ("driver", "authentication", "session", "iam")
+"""Categories of what processes do."""
+_SHOWN = (
+    *("request", "signal", "uid", "euid", "pe", "namespaces"),
+    *("name", "prog-type", "prog-name"),
+)
+"""Properties that say what was done where nothing else does."""
 _STATS_SHOWN = ("captured", "spooled", "delivered", "queued", "lost")
 
 
@@ -77,6 +84,7 @@ class _Repeat(msgspec.Struct, frozen=True):
 
 
 class _Own(msgspec.Struct, frozen=True):
+    target_process: _Process | None = None
     repeat: _Repeat | None = None
 
 
@@ -151,14 +159,18 @@ def plain(line: Line) -> str:
 
 
 def _family(category: list[str]) -> str:
-    return category[0] if category and category[0] in FAMILIES else "agent"
+    first = category[0] if category else ""
+    if first in _BY_PROCESSES:
+        return "process"
+    return first if first in FAMILIES else "agent"
 
 
 def _object(ecs: _Ecs) -> str:
     properties = ecs.action.properties
     if ecs.file is not None:
         old = properties.get("old_path")
-        return f"{old} -> {ecs.file.path}" if old else ecs.file.path
+        failure = f" ({properties.get('exit')})" if ecs.event.outcome == "failure" else ""
+        return (f"{old} -> {ecs.file.path}" if old else ecs.file.path) + failure
     if ecs.destination.ip:
         return _ends(ecs)
     if ecs.process.exit_code is not None:
@@ -166,7 +178,20 @@ def _object(ecs: _Ecs) -> str:
     if ecs.event.action == STATS:
         counters = _counters(properties)
         return ", ".join(f"{name} {counters.get(name, 0):,}" for name in _STATS_SHOWN)
-    return ecs.event.reason or ecs.process.command_line or ecs.process.executable
+    return ecs.event.reason or _details(ecs) or ecs.process.command_line or ecs.process.executable
+
+
+def _details(ecs: _Ecs) -> str:
+    properties, target = ecs.action.properties, ecs.sekoiaio.target_process
+    known = ((name, properties.get(name)) for name in _SHOWN)
+    shown = [
+        f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in known
+        if value is not None
+    ]
+    if target is not None:
+        shown.append(f"-> {target.pid} {target.command_line or target.name}".rstrip())
+    return " ".join(shown)
 
 
 def _ends(ecs: _Ecs) -> str:

@@ -85,6 +85,38 @@ def test_an_event_becomes_a_line() -> None:
             "/var/log/x (1,200 times)",
         ),
         (event("process-created", process={"executable": "/bin/true"}), "process", "/bin/true"),
+        (
+            event(
+                "process-creation-failed",
+                outcome="failure",
+                file={"path": "/bin/absent"},
+                action={"properties": {"exit": "ENOENT"}},
+            ),
+            "process",
+            "/bin/absent (ENOENT)",
+        ),
+        (
+            event(
+                "killed-pid",
+                sekoiaio={"target_process": {"pid": 12, "command_line": "sleep 9"}},
+                action={"properties": {"syscall": "kill", "signal": 15}},
+            ),
+            "process",
+            "signal 15 -> 12 sleep 9",
+        ),
+        (
+            event(
+                "changed-namespace-of",
+                action={"properties": {"namespaces": ["uts:[1]", "net:[2]"]}},
+            ),
+            "process",
+            "namespaces uts:[1] net:[2]",
+        ),
+        (
+            event("loaded-kernel-module", "driver", action={"properties": {"name": "dummy"}}),
+            "process",
+            "name dummy",
+        ),
     ],
 )
 def test_what_was_done_is_the_object(raw: str, family: str, shown: str) -> None:
