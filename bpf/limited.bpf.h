@@ -30,10 +30,13 @@ INLINE int is_within_limit(const struct event_header *header)
 	struct spent *known = bpf_map_lookup_elem(&spent, &pid);
 	struct spent first = { .since = header->time, .count = 1 };
 
-	if (known && header->time - known->since < LIMIT_WINDOW)
-		return __sync_fetch_and_add(&known->count, 1) < LIMIT;
-	bpf_map_update_elem(&spent, &pid, &first, BPF_ANY);
-	return 1;
+	if (!known || header->time - known->since >= LIMIT_WINDOW) {
+		bpf_map_update_elem(&spent, &pid, &first, BPF_ANY);
+		return 1;
+	}
+	/* Asking what it was before would need 5.12. */
+	__sync_fetch_and_add(&known->count, 1);
+	return known->count <= LIMIT;
 }
 
 INLINE long submit_limited(struct event_header *header, u64 size)
