@@ -312,15 +312,10 @@ const EARLY: [(&str, Early); 13] = [
 ];
 
 impl Early {
-    /// As [`record::any`]; none where only the record can tell, as of acts that are told of somebody
-    /// else than the process.
+    /// As [`record::any`]; none where only the record can tell.
     fn any(self, facts: &Facts, each: &mut dyn FnMut(Value) -> bool) -> Option<bool> {
-        let action = &facts.event.action;
-        let is_own = matches!(
-            action,
-            Action::Exec(_) | Action::Exit(_) | Action::File(_) | Action::Connection(_)
-        );
-        if !is_own && self != Early::Action {
+        // What is told of an account says whose program told it by itself.
+        if matches!(facts.event.action, Action::Login(_)) && self != Early::Action {
             return None;
         }
         let of = |program: Option<&Program>,
