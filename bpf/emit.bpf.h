@@ -72,8 +72,8 @@ INLINE void count_lost(u32 kind)
 
 /*
  * Up to which fill of the bulk ring a kind is sent, in sixteenths. When the reader cannot keep up,
- * what there is most of is given up first, then other file acts; the network has the last of the
- * room. What travels on the critical ring is never given up.
+ * what there is most of is given up first, then other file acts and failed execs; the network has
+ * the last of the room. What travels on the critical ring is never given up.
  */
 INLINE u64 share_of(u32 kind)
 {
@@ -83,6 +83,7 @@ INLINE u64 share_of(u32 kind)
 	case EVENT_DELETE:
 	case EVENT_RENAME:
 	case EVENT_REQUEST:
+	case EVENT_EXEC_FAILED:
 		return 14;
 	default:
 		return 16;
