@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* The helpers that are called, and what differs between kernels: one change per entry. */
+/*
+ * The helpers that are called, and what differs between kernels: one change per entry.
+ *
+ * The sources are compiled twice. OLD_KERNELS is defined for the object that kernels before 5.17
+ * run, back to 5.8; in it, what later kernels do themselves is done here.
+ */
 #ifndef COMPAT_H
 #define COMPAT_H
 
@@ -40,9 +45,6 @@ static long (*bpf_map_update_elem)(void *map, const void *key, const void *value
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
-static void *(*bpf_sk_storage_get)(void *map, struct sock *sock, void *value,
-				   u64 flags) = (void *)107;
-static long (*bpf_sk_storage_delete)(void *map, struct sock *sock) = (void *)108;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
@@ -50,12 +52,123 @@ static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) =
 static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
-static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
-static struct pt_regs *(*bpf_task_pt_regs)(struct task_struct *task) = (void *)175; /* 5.15 */
-static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void *)181; /* 5.17 */
 
 /* Copies a field through a pointer that the verifier knows nothing about; zero if it faults. */
 #define READ(to, field) bpf_probe_read_kernel(&(to), sizeof(to), &(field))
+
+/*
+ * 5.11: the verifier knows the current task's type. LOAD is a field's value by way of the current
+ * task, of whatever bpf_get_current_task_btf and bpf_task_pt_regs lead to; zero if it faults.
+ */
+#ifdef OLD_KERNELS
+static u64 (*bpf_get_current_task)(void) = (void *)35;
+
+INLINE struct task_struct *bpf_get_current_task_btf(void)
+{
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+#define LOAD(field)                                                                        \
+	({                                                                                 \
+		__typeof_unqual__(field) value_ = 0;                                       \
+		READ(value_, field);                                                       \
+		value_;                                                                    \
+	})
+#else
+static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
+
+#define LOAD(field) (field)
+#endif
+
+/*
+ * 5.11: tracing programs may keep something in a socket. Before, by the socket's address, and a
+ * connection that comes in starts with nothing.
+ */
+#ifdef OLD_KERNELS
+#define SOCKET_STORAGE                                                                     \
+	__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+	__uint(max_entries, 16384);                                                        \
+	__type(key, u64)
+
+#define bpf_sk_storage_get(map, socket, initial, flags)                                    \
+	({                                                                                 \
+		u64 key_ = (u64)(socket);                                                  \
+		typeof((map)->value) found_ = bpf_map_lookup_elem(map, &key_);             \
+                                                                                           \
+		if (!found_ && (flags) & BPF_SK_STORAGE_GET_F_CREATE) {                    \
+			typeof(*(map)->value) zero_ = {};                                  \
+                                                                                           \
+			bpf_map_update_elem(map, &key_, &zero_, BPF_ANY);                  \
+			found_ = bpf_map_lookup_elem(map, &key_);                          \
+		}                                                                          \
+		found_;                                                                    \
+	})
+
+INLINE long bpf_sk_storage_delete(void *map, struct sock *socket)
+{
+	u64 key = (u64)socket;
+
+	return bpf_map_delete_elem(map, &key);
+}
+#else
+#define SOCKET_STORAGE                                                                     \
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);                                \
+	__type(key, int)
+
+static void *(*bpf_sk_storage_get)(void *map, struct sock *sock, void *value,
+				   u64 flags) = (void *)107;
+static long (*bpf_sk_storage_delete)(void *map, struct sock *sock) = (void *)108;
+#endif
+
+/*
+ * 5.12: an addition tells what was there before. Only one of this order compiles into the earlier
+ * instruction; the compiler then takes what was added for what was there, so that nobody may ask.
+ */
+#define __sync_fetch_and_add(number, value)                                                \
+	((void)__atomic_fetch_add(number, value, __ATOMIC_RELAXED))
+
+/* On old kernels, what interrupts between may be told the same. */
+INLINE u64 fetch_and_increment(u64 *number)
+{
+#ifdef OLD_KERNELS
+	u64 before = *(volatile u64 *)number;
+
+	__sync_fetch_and_add(number, 1);
+	return before;
+#else
+	return __atomic_fetch_add(number, 1, __ATOMIC_SEQ_CST);
+#endif
+}
+
+/* 5.15: the registers a system call was made with. Before, from the place where its entry saves them. */
+#ifdef OLD_KERNELS
+#define KERNEL_STACK 16384 /* x86-64, if not built with KASAN */
+#define SAVED_REGISTERS 168
+
+INLINE struct pt_regs *bpf_task_pt_regs(struct task_struct *task)
+{
+	return LOAD(task->stack) + KERNEL_STACK - SAVED_REGISTERS;
+}
+#else
+static struct pt_regs *(*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
+#endif
+
+/* 5.17: loops that the verifier need not walk step by step. Before, as many as it takes. */
+#ifdef OLD_KERNELS
+#define STEPS_MAX 128
+
+INLINE long bpf_loop(u32 count, long (*step)(u32, void *), void *context, u64 flags)
+{
+	(void)flags;
+	for (u32 index = 0; index < count && index < STEPS_MAX; index++)
+		if (step(index, context))
+			return index + 1;
+	return count;
+}
+#else
+static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void *)181;
+#endif
 
 /* Whether the running kernel's struct has the field. */
 #define EXISTS(field) __builtin_preserve_field_info(field, 2)

@@ -70,6 +70,11 @@ INLINE void count_lost(u32 kind)
 		__sync_fetch_and_add(&tally->lost_kernel, 1);
 }
 
+INLINE void scratch_give_back(struct scratch *scratch)
+{
+	__sync_fetch_and_add(&scratch->held, -1);
+}
+
 /*
  * Up to which fill of the bulk ring a kind is sent, in sixteenths. When the reader cannot keep up,
  * what there is most of is given up first, then other file acts and failed execs; the network has
@@ -118,9 +123,14 @@ INLINE struct scratch *scratch_take(u32 kind, u64 size)
 	if (is_shed(kind))
 		return 0;
 	scratch = bpf_map_lookup_elem(&scratches, &cpu);
-	if (scratch && __sync_lock_test_and_set(&scratch->held, 1) == 0) {
-		scratch->size = size;
-		return scratch;
+	if (scratch) {
+		/* Who counts itself alone has it; an exchange would need 5.12. */
+		__sync_fetch_and_add(&scratch->held, 1);
+		if (*(volatile u64 *)&scratch->held == 1) {
+			scratch->size = size;
+			return scratch;
+		}
+		scratch_give_back(scratch);
 	}
 	count_lost(kind);
 	return 0;
@@ -131,7 +141,7 @@ INLINE u64 next_sequence(u32 ring)
 	u64 *sequence = bpf_map_lookup_elem(&sequences, &ring);
 
 	/* An array map's elements always exist; the verifier does not know. */
-	return sequence ? __sync_fetch_and_add(sequence, 1) : 0;
+	return sequence ? fetch_and_increment(sequence) : 0;
 }
 
 /*
@@ -200,7 +210,7 @@ INLINE long submit_scratch(void *ring, u32 ring_number, struct scratch *scratch)
 	BOUND(size);
 	if (size <= RECORD_MAX)
 		failed = submit(ring, ring_number, (void *)scratch->record, size);
-	scratch->held = 0;
+	scratch_give_back(scratch);
 	return failed;
 }
 

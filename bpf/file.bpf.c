@@ -30,10 +30,10 @@ INLINE void identify(struct repeat_key *key, struct file *file, struct inode *in
 	READ(key->generation, inode->i_generation);
 	key->inode = number;
 	key->path = number_of(&file->f_path);
-	key->start = task->group_leader->start_boottime;
-	key->pid = task->tgid;
-	key->euid = task->cred->euid.val;
-	key->program = task->self_exec_id;
+	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
+	key->pid = LOAD(task->tgid);
+	key->euid = LOAD(LOAD(task->cred)->euid.val);
+	key->program = LOAD(task->self_exec_id);
 }
 
 INLINE void send_open(const struct repeat_key *key, struct file *file, struct inode *inode,
@@ -42,6 +42,7 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	struct event_open *event;
 	struct scratch *scratch = scratch_take(EVENT_OPEN, sizeof(*event));
 	struct repeat *repeat = 0;
+	u16 path_flags = 0;
 	int made = 0;
 	u64 now;
 
@@ -55,13 +56,12 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	READ(event->gid, inode->i_gid);
 	READ(event->size, inode->i_size);
 	event->reserved = 0;
-	flags |= nameless(inode);
-	event->path_size = append_path(scratch, &file->f_path, &flags);
+	/* Kept there: the verifier would walk the path once for each combination that it knows. */
+	event->header.flags = flags | nameless(inode);
+	event->path_size = append_path(scratch, &file->f_path, &path_flags);
 	if (repeat_window)
 		repeat = entry_of(key, &made);
-	if (repeat)
-		flags |= EVENT_TRACKED;
-	event->header.flags = flags;
+	event->header.flags |= path_flags | (repeat ? EVENT_TRACKED : 0);
 	now = event->header.time;
 	settle_entry(key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
 }
@@ -125,9 +125,9 @@ INLINE void append_name_at(struct scratch *scratch, s32 folder, const char *stri
 
 	bpf_probe_read_user(&first, 1, string);
 	if (first == '/') {
-		name->base_size = append_path(scratch, &task->fs->root, flags);
+		name->base_size = append_path(scratch, &LOAD(task->fs)->root, flags);
 	} else if (folder == AT_FDCWD) {
-		name->base_size = append_path(scratch, &task->fs->pwd, flags);
+		name->base_size = append_path(scratch, &LOAD(task->fs)->pwd, flags);
 	} else {
 		file = file_of(folder);
 		if (!file)
@@ -177,7 +177,7 @@ int on_unlink(struct syscall_exit *call)
 {
 	struct pt_regs *with = succeeded(call);
 
-	return with ? send_delete(AT_FDCWD, (void *)with->di, 0) : 0;
+	return with ? send_delete(AT_FDCWD, (void *)LOAD(with->di), 0) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_rmdir")
@@ -185,7 +185,7 @@ int on_rmdir(struct syscall_exit *call)
 {
 	struct pt_regs *with = succeeded(call);
 
-	return with ? send_delete(AT_FDCWD, (void *)with->di, EVENT_DIRECTORY) : 0;
+	return with ? send_delete(AT_FDCWD, (void *)LOAD(with->di), EVENT_DIRECTORY) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_unlinkat")
@@ -195,8 +195,8 @@ int on_unlinkat(struct syscall_exit *call)
 
 	if (!with)
 		return 0;
-	return send_delete(with->di, (void *)with->si,
-			   with->dx & AT_REMOVEDIR ? EVENT_DIRECTORY : 0);
+	return send_delete(LOAD(with->di), (void *)LOAD(with->si),
+			   LOAD(with->dx) & AT_REMOVEDIR ? EVENT_DIRECTORY : 0);
 }
 
 NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const char *to)
@@ -221,14 +221,14 @@ int on_rename(struct syscall_exit *call)
 {
 	struct pt_regs *with = succeeded(call);
 
-	return with ? send_rename(AT_FDCWD, (void *)with->di, AT_FDCWD, (void *)with->si) : 0;
+	return with ? send_rename(AT_FDCWD, (void *)LOAD(with->di), AT_FDCWD, (void *)LOAD(with->si)) : 0;
 }
 
 INLINE int renamed_at(struct syscall_exit *call)
 {
 	struct pt_regs *with = succeeded(call);
 
-	return with ? send_rename(with->di, (void *)with->si, with->dx, (void *)with->r10) : 0;
+	return with ? send_rename(LOAD(with->di), (void *)LOAD(with->si), LOAD(with->dx), (void *)LOAD(with->r10)) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_renameat")

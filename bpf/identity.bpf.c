@@ -105,8 +105,8 @@ int on_unshare(struct syscall_exit *call)
 		return 0;
 	with = bpf_task_pt_regs(task);
 	/* The flags that are no namespaces' share or part other things. */
-	if (with->di & CLONE_NEW)
-		moved(task, call->nr, with->di & CLONE_NEW);
+	if (LOAD(with->di) & CLONE_NEW)
+		moved(task, call->nr, LOAD(with->di) & CLONE_NEW);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ int on_setns(struct syscall_exit *call)
 	if (call->ret != 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(task);
-	type = (u32)with->si ?: namespace_behind((s32)with->di);
+	type = (u32)LOAD(with->si) ?: namespace_behind((s32)LOAD(with->di));
 	moved(task, call->nr, type & CLONE_NEW);
 	return 0;
 }

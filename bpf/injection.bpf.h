@@ -23,10 +23,10 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 	key->device = target->pid;
 	key->path = INJECTION_PATH;
 	key->generation = call << 16 | request;
-	key->start = task->group_leader->start_boottime;
-	key->pid = task->tgid;
-	key->euid = task->cred->euid.val;
-	key->program = task->self_exec_id;
+	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
+	key->pid = LOAD(task->tgid);
+	key->euid = LOAD(LOAD(task->cred)->euid.val);
+	key->program = LOAD(task->self_exec_id);
 	if (repeat_window && is_repeat(EVENT_INJECTION, key))
 		return;
 	stamp(&event.header, EVENT_INJECTION);

@@ -218,6 +218,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	void *stack;
 	unsigned int flags;
 	int pid, tgid;
 	int exit_code;

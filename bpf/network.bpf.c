@@ -14,9 +14,7 @@ struct owner {
  * in interrupts, in anyone's name. A connection that comes in starts with a copy of its listener's.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
+	SOCKET_STORAGE;
 	__type(value, struct owner);
 } owners SEC(".maps");
 
@@ -252,7 +250,7 @@ int on_listen(struct syscall_exit *call)
 	if (call->ret != 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	sock = tcp_socket_of((s32)with->di);
+	sock = tcp_socket_of((s32)LOAD(with->di));
 	if (!sock)
 		return 0;
 	stamp(&event.header, EVENT_LISTEN);

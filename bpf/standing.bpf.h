@@ -29,7 +29,7 @@ struct {
 
 INLINE struct standing_key standing_key_of(struct task_struct *task)
 {
-	struct standing_key key = { .start = task->start_boottime, .pid = task->pid };
+	struct standing_key key = { .start = LOAD(task->start_boottime), .pid = LOAD(task->pid) };
 
 	return key;
 }
@@ -52,17 +52,17 @@ INLINE void read_standing(struct standing *standing, struct task_struct *task)
 {
 	struct identity *identity = &standing->identity;
 	struct capabilities *capabilities = &standing->capabilities;
-	const struct cred *cred = task->cred;
+	const struct cred *cred = LOAD(task->cred);
 
-	identity->uid = cred->uid.val;
-	identity->euid = cred->euid.val;
-	identity->suid = cred->suid.val;
-	identity->fsuid = cred->fsuid.val;
-	identity->gid = cred->gid.val;
-	identity->egid = cred->egid.val;
-	identity->sgid = cred->sgid.val;
-	identity->fsgid = cred->fsgid.val;
-	read_groups(identity, cred->group_info);
+	identity->uid = LOAD(cred->uid.val);
+	identity->euid = LOAD(cred->euid.val);
+	identity->suid = LOAD(cred->suid.val);
+	identity->fsuid = LOAD(cred->fsuid.val);
+	identity->gid = LOAD(cred->gid.val);
+	identity->egid = LOAD(cred->egid.val);
+	identity->sgid = LOAD(cred->sgid.val);
+	identity->fsgid = LOAD(cred->fsgid.val);
+	read_groups(identity, LOAD(cred->group_info));
 	bpf_probe_read_kernel(&capabilities->permitted, 8, &cred->cap_permitted);
 	bpf_probe_read_kernel(&capabilities->effective, 8, &cred->cap_effective);
 	bpf_probe_read_kernel(&capabilities->inheritable, 8, &cred->cap_inheritable);
@@ -97,9 +97,9 @@ INLINE struct standing *standing_of(struct task_struct *task)
 	struct standing_key key = standing_key_of(task);
 	struct standing *known = bpf_map_lookup_elem(&standings, &key);
 
-	if (known || task->pid == task->tgid)
+	if (known || LOAD(task->pid) == LOAD(task->tgid))
 		return known;
-	key = standing_key_of(task->group_leader);
+	key = standing_key_of(LOAD(task->group_leader));
 	return bpf_map_lookup_elem(&standings, &key);
 }
 

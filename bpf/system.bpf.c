@@ -32,7 +32,7 @@ int on_execve(struct syscall_exit *call)
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)with->di);
+	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)LOAD(with->di));
 }
 
 SEC("tracepoint/syscalls/sys_exit_execveat")
@@ -43,7 +43,7 @@ int on_execveat(struct syscall_exit *call)
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, with->di, (void *)with->si);
+	return send_exec_failed(call->nr, -call->ret, LOAD(with->di), (void *)LOAD(with->si));
 }
 
 /* What changes another process; reading and stepping do not. */
@@ -73,10 +73,10 @@ int on_ptrace(struct syscall_exit *call)
 	if (call->ret != 0)
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (!is_injection(with->di) || current_is_muted())
+	if (!is_injection(LOAD(with->di)) || current_is_muted())
 		return 0;
-	if (find_target(&target, with->si))
-		send_injection(&target, call->nr, with->di, 0);
+	if (find_target(&target, LOAD(with->si)))
+		send_injection(&target, call->nr, LOAD(with->di), 0);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ int on_process_vm_writev(struct syscall_exit *call)
 	if (call->ret <= 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (find_target(&target, with->di))
+	if (find_target(&target, LOAD(with->di)))
 		send_injection(&target, call->nr, 0, call->ret);
 	return 0;
 }
@@ -133,7 +133,7 @@ INLINE int is_sent_by_process(const struct signal_info *info)
 	bpf_probe_read_kernel(&code, sizeof(code), &info->code);
 	if (code >= 0 || code == SI_QUEUE || code == SI_TKILL)
 		return code <= 0;
-	call = bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax;
+	call = LOAD(bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax);
 	return call == CALL_RT_SIGQUEUEINFO || call == CALL_RT_TGSIGQUEUEINFO ||
 	       call == CALL_PIDFD_SEND_SIGNAL;
 }
@@ -159,7 +159,7 @@ int on_signal(u64 *context)
 	read_target(&event.target, task);
 	if (event.target.uid == event.header.euid && !ends_or_stops(task, signal))
 		return 0;
-	event.call = bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax;
+	event.call = LOAD(bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax);
 	event.number = signal;
 	submit_limited(&event.header, sizeof(event));
 	return 0;
@@ -184,13 +184,13 @@ INLINE int module_changed(struct module *module, int is_unloaded)
 	event = (void *)scratch->record;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
 	stamp(&event->header, EVENT_MODULE);
-	event->call = with->orig_ax;
+	event->call = LOAD(with->orig_ax);
 	event->is_unloaded = is_unloaded;
 	event->path_size = 0;
 	__builtin_memset(event->name, 0, sizeof(event->name));
 	bpf_probe_read_kernel_str(event->name, sizeof(event->name), module->name);
 	if (!is_unloaded && event->call == CALL_FINIT_MODULE)
-		event->path_size = append_path(scratch, &file_of((s32)with->di)->f_path, &flags);
+		event->path_size = append_path(scratch, &file_of((s32)LOAD(with->di))->f_path, &flags);
 	event->header.flags = flags;
 	submit_limited_scratch(scratch);
 	return 0;
@@ -271,7 +271,7 @@ int on_bpf(struct syscall_exit *call)
 	if (call->ret < 0)
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	switch ((u32)with->di) {
+	switch ((u32)LOAD(with->di)) {
 	case BPF_PROG_LOAD:
 		program_loaded(call->ret);
 		break;
@@ -280,7 +280,7 @@ int on_bpf(struct syscall_exit *call)
 		link_made(call->ret);
 		break;
 	case BPF_PROG_ATTACH:
-		program_attached((void *)with->si);
+		program_attached((void *)LOAD(with->si));
 		break;
 	}
 	return 0;

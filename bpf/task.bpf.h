@@ -34,14 +34,15 @@ INLINE int current_is_dropped(void)
 	if (!rules || current_is_muted())
 		return 0;
 	task = bpf_get_current_task_btf();
-	return drops(rules, task->tgid, task->group_leader->start_boottime, task->cred->uid.val);
+	return drops(rules, LOAD(task->tgid),
+		     LOAD(LOAD(task->group_leader)->start_boottime), LOAD(LOAD(task->cred)->uid.val));
 }
 
 /* Fills a header for what the current task does now. */
 INLINE void stamp(struct event_header *header, u16 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	const struct cred *cred = task->cred;
+	const struct cred *cred = LOAD(task->cred);
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	header->size = 0;
@@ -49,14 +50,14 @@ INLINE void stamp(struct event_header *header, u16 kind)
 	header->flags = 0;
 	header->time = bpf_ktime_get_boot_ns();
 	header->sequence = 0;
-	header->start = task->group_leader->start_boottime;
+	header->start = LOAD(LOAD(task->group_leader)->start_boottime);
 	header->cpu = bpf_get_smp_processor_id();
 	header->pid = pid_tgid >> 32;
 	header->tid = (u32)pid_tgid;
-	header->uid = cred->uid.val;
-	header->euid = cred->euid.val;
-	header->gid = cred->gid.val;
-	header->egid = cred->egid.val;
+	header->uid = LOAD(cred->uid.val);
+	header->euid = LOAD(cred->euid.val);
+	header->gid = LOAD(cred->gid.val);
+	header->egid = LOAD(cred->egid.val);
 	header->reserved = 0;
 }
 
@@ -64,12 +65,12 @@ INLINE void stamp(struct event_header *header, u16 kind)
 INLINE struct file *file_of(s64 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = task->files->fdt;
+	struct fdtable *table = LOAD(LOAD(task->files)->fdt);
 	struct file *file = 0;
 
-	if (fd < 0 || fd >= table->max_fds)
+	if (fd < 0 || fd >= LOAD(table->max_fds))
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), LOAD(table->fd) + fd);
 	return file;
 }
 

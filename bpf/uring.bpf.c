@@ -74,9 +74,9 @@ INLINE void append_copied_name(struct scratch *scratch, s32 folder, struct filen
 	READ(string, copy->name);
 	bpf_probe_read_kernel(&first, 1, string);
 	if (first == '/') {
-		name->base_size = append_path(scratch, &task->fs->root, flags);
+		name->base_size = append_path(scratch, &LOAD(task->fs)->root, flags);
 	} else if (folder == AT_FDCWD) {
-		name->base_size = append_path(scratch, &task->fs->pwd, flags);
+		name->base_size = append_path(scratch, &LOAD(task->fs)->pwd, flags);
 	} else {
 		file = file_of(folder);
 		if (!file)
@@ -157,7 +157,7 @@ INLINE int is_in_table(s32 fd, u32 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return fd >= 0 && !slot && !(task->flags & PF_KTHREAD) && file_of(fd);
+	return fd >= 0 && !slot && !(LOAD(task->flags) & PF_KTHREAD) && file_of(fd);
 }
 
 /* Tells the file itself where it can be found. Otherwise what was asked for has to be told. */

@@ -8,15 +8,18 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-changed=../bpf");
     println!("cargo::rerun-if-env-changed=PYO3_PYTHON");
-    let source = Path::new("../bpf/agent.bpf.c");
-    let object =
-        PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("agent.bpf.o");
-    compile(source, &object);
-    let stripped = strip(&fs::read(&object).expect("the compiler wrote the object"));
-    fs::write(&object, stripped).expect("the output folder is writable");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    build(&folder.join("agent.bpf.o"), &[]);
+    build(&folder.join("agent-old.bpf.o"), &["-DOLD_KERNELS"]);
 }
 
-fn compile(source: &Path, object: &Path) {
+fn build(object: &Path, definitions: &[&str]) {
+    compile(Path::new("../bpf/agent.bpf.c"), object, definitions);
+    let stripped = strip(&fs::read(object).expect("the compiler wrote the object"));
+    fs::write(object, stripped).expect("the output folder is writable");
+}
+
+fn compile(source: &Path, object: &Path, definitions: &[&str]) {
     let status = Command::new(python())
         .args([
             "-m",
@@ -33,6 +36,7 @@ fn compile(source: &Path, object: &Path) {
             "-fno-asynchronous-unwind-tables",
         ])
         .args(["-Wall", "-Wextra", "-Werror", "-c"])
+        .args(definitions)
         .arg(source)
         .arg("-o")
         .arg(object)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from endpoint_agent.errors import NotPermittedError, UnsupportedError
 
-# The first with bpf_loop, which the programs call.
-MINIMUM_KERNEL = "5.17"
+# The first with ring buffers, by which the programs send.
+MINIMUM_KERNEL = "5.8"
 
 MAX_BTF = 67_108_864
 
@@ -99,8 +99,8 @@ def _kernel_fact(btf: bytes) -> Fact:
     """Decided by what the kernel says of itself: a distribution's version number may mislead."""
     if not btf:
         return Fact(KERNEL, None, "not known without BTF")
-    loop = b"\0BPF_FUNC_loop\0" in btf
-    return Fact(KERNEL, loop, "it has bpf_loop" if loop else "it lacks bpf_loop")
+    rings = b"\0BPF_MAP_TYPE_RINGBUF\0" in btf
+    return Fact(KERNEL, rings, "it has ring buffers" if rings else "it lacks ring buffers")
 
 
 def _pid_namespace(root: Path) -> Fact:

@@ -18,3 +18,14 @@ pub fn give_back() {
         libc::malloc_trim(0)
     };
 }
+
+/// Lifts the limit on locked memory, against which kernels before 5.11 count the maps of eBPF
+/// programs. Without the right to do so the limit stays.
+pub fn lift_lock_limit() {
+    let none = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: `none` lives through the call, which copies it.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const none) };
+}

@@ -3,7 +3,8 @@
 use std::any::Any;
 
 use aya::maps::Map;
-use aya::programs::{Program, ProgramError, ProgramFd};
+use aya::programs::{Program, ProgramError, ProgramFd, ProgramType};
+use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::host::memory;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.bpf.o"));
+
+/// The same programs without what kernels before 5.17 have not.
+static OLD_OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent-old.bpf.o"));
 
 /// The object, for the test of the wire format.
 #[cfg(test)]
@@ -93,14 +97,7 @@ const MAPS: [&str; 9] = [
 
 fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;
-    let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
-    let mut object = EbpfLoader::new()
-        .btf(Some(&btf))
-        .override_global("muted_pid", &settings.muted_pid, true)
-        .override_global("repeat_window", &settings.repeat_window, true)
-        .map_max_entries("scratches", cpus as u32)
-        .load(OBJECT)
-        .map_err(refused)?;
+    let mut object = prepare(settings, &btf, fitting_object())?;
     let (mut links, mut running, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
     for (name, place, what) in programs::all() {
         let (attached, hook) = attach(&mut object, name, place, &btf);
@@ -128,10 +125,33 @@ fn load_here(settings: Settings) -> Result<Loaded> {
     })
 }
 
+/// `bpf_loop` is the newest of the helpers that the programs call, except for [`OLD_OBJECT`]'s.
+fn fitting_object() -> &'static [u8] {
+    match is_helper_supported(ProgramType::TracePoint, BpfHelper::BPF_FUNC_loop) {
+        Ok(false) => {
+            memory::lift_lock_limit();
+            OLD_OBJECT
+        }
+        _ => OBJECT,
+    }
+}
+
+/// Makes the maps and relocates the programs.
+fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
+    EbpfLoader::new()
+        .btf(Some(btf))
+        .override_global("muted_pid", &settings.muted_pid, true)
+        .override_global("repeat_window", &settings.repeat_window, true)
+        .map_max_entries("scratches", cpus as u32)
+        .load(object)
+        .map_err(refused)
+}
+
 fn refused(why: impl std::fmt::Display) -> Error {
     Error::Unsupported {
         missing: format!("the kernel refuses the agent's eBPF programs: {why}"),
-        remedy: "use a kernel of 5.17 or later, and allow bpf(2) in its lockdown and seccomp \
+        remedy: "use a kernel of 5.8 or later, and allow bpf(2) in its lockdown and seccomp \
                  policy"
             .into(),
     }
@@ -182,12 +202,24 @@ fn try_attach(
 fn state_of(error: &ProgramError) -> HookState {
     match error {
         ProgramError::Btf(_) => HookState::Missing,
+        ProgramError::LoadError { verifier_log, .. } if lacks_field(verifier_log) => {
+            HookState::Missing
+        }
         ProgramError::IOError(error) if error.kind() == std::io::ErrorKind::NotFound => {
             HookState::Missing
         }
         _ => HookState::Failed,
     }
 }
+
+/// Whether a program would read a field that the running kernel's types have not: such an
+/// instruction is replaced by the call of a function that no kernel has, and the verifier meets it.
+fn lacks_field(log: &impl std::fmt::Display) -> bool {
+    log.to_string().contains("unknown#195896080")
+}
+
+/// How lines of a verifier's log begin that tell of its work, not of the program.
+const FIGURES: [&str; 3] = ["processed ", "stack depth ", "verification time "];
 
 /// The chain of causes in one line; of a verifier's log only its last words.
 fn explain(error: &ProgramError) -> String {
@@ -196,11 +228,14 @@ fn explain(error: &ProgramError) -> String {
         verifier_log,
     } = error
     {
+        if lacks_field(verifier_log) {
+            return "this kernel's types have not what it reads".into();
+        }
         let log = verifier_log.to_string();
         let last = log
             .lines()
             .rev()
-            .find(|line| !line.starts_with("processed "))
+            .find(|line| !FIGURES.iter().any(|figure| line.starts_with(figure)))
             .unwrap_or("");
         return format!("{io_error} {last}").trim().to_owned();
     }
@@ -211,4 +246,47 @@ fn explain(error: &ProgramError) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusals(object: &[u8]) -> Vec<String> {
+        let settings = Settings {
+            muted_pid: 1,
+            repeat_window: 1,
+        };
+        let btf = Btf::from_sys_fs().unwrap();
+        let mut object = prepare(settings, &btf, object).unwrap();
+        let mut refused = Vec::new();
+        for (name, place, _) in programs::all() {
+            let loaded = match (object.program_mut(name), place) {
+                (Some(Program::BtfTracePoint(program)), Place::Typed(target)) => {
+                    program.load(target, &btf)
+                }
+                (Some(Program::TracePoint(program)), Place::Return(_)) => program.load(),
+                _ => panic!("the object has no {name} of its place's type"),
+            };
+            if let Err(error) = loaded
+                && state_of(&error) == HookState::Failed
+            {
+                refused.push(format!("{name}: {}", explain(&error)));
+            }
+        }
+        refused
+    }
+
+    /// A program of the old object that this kernel refuses, it refuses everywhere: most often one
+    /// that follows a pointer of the current task without `LOAD`.
+    #[test]
+    fn this_kernel_takes_every_program_of_both_objects() {
+        if let Err(why) = probe::check() {
+            eprintln!("skipped: {why}");
+            return;
+        }
+        memory::lift_lock_limit();
+        assert_eq!(refusals(OLD_OBJECT), Vec::<String>::new(), "old kernels");
+        assert_eq!(refusals(OBJECT), Vec::<String>::new());
+    }
 }

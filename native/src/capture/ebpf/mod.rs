@@ -273,6 +273,6 @@ fn complaint(hook: &Hook) -> Option<String> {
 fn map_error(why: impl std::fmt::Display) -> Error {
     Error::Unsupported {
         missing: format!("the maps of the eBPF programs cannot be used: {why}"),
-        remedy: "use a kernel of 5.17 or later".into(),
+        remedy: "use a kernel of 5.8 or later".into(),
     }
 }

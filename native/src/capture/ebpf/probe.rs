@@ -37,7 +37,7 @@ pub fn check() -> Result<()> {
     if !Path::new(BTF).exists() {
         return Err(Error::Unsupported {
             missing: format!("this kernel does not describe its types ({BTF} is missing)"),
-            remedy: "use a kernel of 5.17 or later built with CONFIG_DEBUG_INFO_BTF=y".into(),
+            remedy: "use a kernel of 5.8 or later built with CONFIG_DEBUG_INFO_BTF=y".into(),
         });
     }
     let namespace = fs::metadata(PID_NAMESPACE).map_or(FIRST_PID_NAMESPACE, |found| found.ino());
