@@ -9,12 +9,17 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static
+KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
 PEER_PACKAGES := auditd laurel bpftrace
 
 RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
 PYTHON_SOURCES := python tests benches tools
 FUZZ_SECONDS ?= 10
+
+# Of Debian, oldest first; and the live tests that run in each.
+KERNELS ?= 5.10 6.1 6.12 newest
+TESTS ?= tests/live tests/attacks
 
 .PHONY: help
 help: ## List the targets
@@ -30,6 +35,15 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 .PHONY: test
 test: $(VENV)/.built $(VENV)/.test-packages test-rust fuzz ## The whole suite
 	$(BIN)/pytest tests
+
+.PHONY: test-kernels
+test-kernels: $(VENV)/.built $(VENV)/.test-packages ## Run the live tests on KERNELS in QEMU, or what TESTS names
+	tools/debian-packages $(KERNEL_PACKAGES)
+	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $(KERNELS)
+
+.PHONY: coverage
+coverage: $(VENV)/.installed ## Make docs/coverage.md of what test-kernels has left
+	$(BIN)/python tools/kernels.py coverage
 
 .PHONY: test-rust
 test-rust: $(VENV)/.installed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.capture import Capture, require_root
+from tests.live.capture import PATIENCE, Capture, require_root
 
 TRICKS = Path(__file__).parent / "tricks"
 
@@ -25,7 +25,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
     capture = Capture(tmp_path_factory.mktemp("watching"))
     try:
         capture.pipeline.start()
-        assert capture.pipeline.ready(10.0)
+        assert capture.pipeline.ready(10.0 * PATIENCE)
         yield capture
         capture.stop()
         capture.assert_sums()

@@ -17,6 +17,9 @@ from endpoint_agent._native import Pipeline, Spool
 
 Event = dict[str, Any]
 
+# How many times as long as usual an emulated machine may take.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
 ENVELOPE = b'"agent":{"id":"live","version":"test"},"host":{"hostname":"live"}'
 
 
@@ -51,7 +54,7 @@ class Capture:
 
     def wait_for(self, matches: Callable[[Event], bool], timeout: float = 20.0) -> Event:
         """The first event that matches, seen already or within `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         looked = 0
         while True:
             self.collect()
@@ -99,16 +102,25 @@ class Capture:
         assert count["recovered"] + count["spooled"] == taken + count["damaged"]
 
 
+def note(events: list[Event]) -> None:
+    """Adds to the file $SEEN which actions were seen, for the page of what kernels cover."""
+    if place := os.environ.get("SEEN"):
+        actions = {event["event"]["action"] for event in events if "action" in event["event"]}
+        with Path(place).open("a") as file:
+            file.writelines(f"ebpf {action}\n" for action in sorted(actions))
+
+
 @contextmanager
 def capturing(folder: Path, **options: Any) -> Iterator[Capture]:
     """A running capture that is stopped and balanced at the end."""
     capture = Capture(folder, **options)
     try:
         capture.pipeline.start()
-        assert capture.pipeline.ready(10.0)
+        assert capture.pipeline.ready(10.0 * PATIENCE)
         yield capture
         capture.stop()
         capture.assert_balance()
     finally:
+        note(capture.events)
         capture.pipeline.stop()
         capture.spool.close()

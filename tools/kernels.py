@@ -1,0 +1,258 @@
+"""Boots kernels of Debian in QEMU, and in each runs `endpoint-agent check` and tests.
+
+    kernels.py run NAME...      the kernels to boot; $TESTS names the tests, none if it is empty
+    kernels.py coverage         makes docs/coverage.md of what the last runs left
+
+A kernel's folder in target/kernels holds its console, what was printed, and the results. No kernel
+has more than $LIMIT seconds.
+Exit status: 0 all passed; 1 a test failed or a kernel did not come through; 77 there is no emulator
+or no kernel to be had, and why is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "target/kernels"
+PAGE = ROOT / "docs/coverage.md"
+SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "sid"}
+SKIPPED = 77
+
+# Emulated, a kernel takes half a minute to boot on a busy machine, and its tests minutes.
+LIMIT_S = int(os.environ.get("LIMIT", "2400"))
+
+TESTS = os.environ.get("TESTS", "tests/live tests/attacks")
+
+
+class NotAvailableError(Exception):
+    """Something that is needed cannot be had on this machine."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of a kernel's last run."""
+
+    name: str
+    release: str
+    tests: dict[str, int]
+    failures: list[str]
+    hooks: list[tuple[str, str, str]]
+    seen: set[tuple[str, str]]
+    """Sources and the actions that the tests have seen from them."""
+
+    @property
+    def passed(self) -> bool:
+        """All that was asked for was done, and nothing failed."""
+        return not self.failures
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("names", nargs="+", choices=list(SUITES))
+    commands.add_parser("coverage")
+    arguments = parser.parse_args()
+    if arguments.command == "coverage":
+        PAGE.write_text(page([read(name) for name in SUITES]))
+        return 0
+    try:
+        runs = [boot(name) for name in arguments.names]
+    except NotAvailableError as why:
+        print(f"no kernel was booted: {why}")
+        return SKIPPED
+    print(table(runs))
+    return 0 if all(run.passed for run in runs) else 1
+
+
+def boot(name: str) -> Run:
+    """Boots a kernel and waits until it is off, or its time is over."""
+    folder = RUNS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    started = time.monotonic()
+    with (folder / "console.log").open("wb") as console:
+        machine = subprocess.Popen(
+            command(name, folder),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+        )
+        try:
+            machine.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            (folder / "late").touch()
+        finally:
+            end(machine)
+    print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+    return read(name)
+
+
+def command(name: str, folder: Path) -> list[str]:
+    """How virtme-ng boots a kernel that runs the tests.
+
+    Raises:
+        NotAvailableError: there is no emulator, or the kernel cannot be fetched.
+    """
+    if not shutil.which("qemu-system-x86_64"):
+        raise NotAvailableError("qemu-system-x86_64 is not installed")
+    try:
+        fetched = subprocess.run(
+            [ROOT / "tools/fetch-kernel", SUITES[name]],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+    except (OSError, subprocess.SubprocessError) as why:
+        raise NotAvailableError(f"the kernel of Debian's {SUITES[name]}: {why}") from why
+    inside = f"RESULTS={shlex.quote(str(folder))} tools/in-kernel {TESTS}"
+    share = "local,path=/,mount_tag=cached,security_model=none,readonly=on,multidevs=remap"
+    return [
+        *(str(ROOT / ".venv/bin/virtme-run"), "--kimg", fetched.stdout.strip(), "--mods", "auto"),
+        *("--disable-kvm", "--force-9p", "--cpus", "2", "--memory", "3G"),
+        *("--show-boot-console", "--verbose", "--cwd", str(ROOT), "--rwdir", str(folder)),
+        *("--script-sh", inside, "--qemu-opts", "-virtfs", share),
+    ]
+
+
+def end(machine: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a machine: all that it was started with is in its session."""
+    try:
+        os.killpg(machine.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    machine.wait()
+
+
+def read(name: str) -> Run:
+    """What a kernel's last run left."""
+    folder = RUNS / name
+    tests, failures = results(folder / "tests.xml")
+    status = text(folder / "status").strip()
+    if (folder / "late").exists():
+        failures.append(f"it was not done in time: see {folder.relative_to(ROOT)}/output.log")
+    elif not status:
+        failures.append(f"it did not come through: see {folder.relative_to(ROOT)}/console.log")
+    elif status != "0" and not failures:
+        failures.append(f"pytest ended with status {status}")
+    try:
+        check = json.loads((folder / "check.json").read_bytes())
+    except (OSError, ValueError):
+        check = {"passed": False, "coverage": []}
+    if not check["passed"]:
+        failures.append("`endpoint-agent check` has not seen what it did")
+    return Run(
+        name,
+        text(folder / "release").strip() or "not booted",
+        tests,
+        failures,
+        [(hook, state, reason) for hook, state, reason in check["coverage"]],
+        {(source, action) for source, action in map(str.split, text(folder / "seen").splitlines())},
+    )
+
+
+def results(path: Path) -> tuple[dict[str, int], list[str]]:
+    """How many tests passed, failed and were skipped, and which failed."""
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    failures: list[str] = []
+    try:
+        cases = ElementTree.parse(path).iter("testcase")  # noqa: S314 # pytest wrote it
+    except (OSError, ElementTree.ParseError):
+        return counts, failures
+    for case in cases:
+        outcome = {child.tag for child in case} & {"failure", "error", "skipped"}
+        kind = "passed" if not outcome else "skipped" if outcome == {"skipped"} else "failed"
+        counts[kind] += 1
+        if kind == "failed":
+            failures.append(f"{case.get('classname')}::{case.get('name')}")
+    return counts, failures
+
+
+def text(path: Path) -> str:
+    """A file's text; none if there is no file."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def table(runs: list[Run]) -> str:
+    """What came of the runs, for a terminal."""
+    lines = [f"{'kernel':<28} {'hooks':>9} {'passed':>7} {'failed':>7} {'skipped':>8}"]
+    for run in runs:
+        attached = sum(state == "attached" for _, state, _ in run.hooks)
+        lines.append(
+            f"{run.release:<28} {attached:>4}/{len(run.hooks):<4} {run.tests['passed']:>7} "
+            f"{run.tests['failed']:>7} {run.tests['skipped']:>8}"
+        )
+        lines += [f"    {hook}: {reason}" for hook, state, reason in run.hooks if state == "failed"]
+        lines += [f"    FAILED {failure}" for failure in run.failures]
+    return "\n".join(lines)
+
+
+def page(runs: list[Run]) -> str:
+    """docs/coverage.md."""
+    runs = [run for run in runs if run.hooks]
+    head = [
+        "# What is covered on which kernel",
+        "",
+        "Made by `make coverage` from the last `make test-kernels`: the live tests on kernels of",
+        "Debian, booted in QEMU. An event is covered where these tests have seen it.",
+        "",
+    ]
+    kernels = [
+        "| kernel | hooks attached | hooks the kernel has not | hooks it refused | tests passed "
+        "| failed | skipped |",
+        "|---|---|---|---|---|---|---|",
+        *(kernel_row(run) for run in runs),
+        "",
+    ]
+    actions = sorted({seen for run in runs for seen in run.seen})
+    events = [
+        "| source | `event.action` | " + " | ".join(short(run) for run in runs) + " |",
+        "|---|---|" + "---|" * len(runs),
+        *(
+            f"| {source} | `{action}` | "
+            + " | ".join("yes" if (source, action) in run.seen else "no" for run in runs)
+            + " |"
+            for source, action in actions
+        ),
+        "",
+    ]
+    return "\n".join(head + kernels + events)
+
+
+def kernel_row(run: Run) -> str:
+    """A kernel's line in the page."""
+    states: dict[str, list[str]] = {"attached": [], "missing": [], "failed": []}
+    for hook, state, _ in run.hooks:
+        states[state].append(f"`{hook}`")
+    named = (", ".join(sorted(set(states[state]))) or "none" for state in ("missing", "failed"))
+    counts = (run.tests[kind] for kind in ("passed", "failed", "skipped"))
+    cells = [run.release, len(states["attached"]), *named, *counts]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def short(run: Run) -> str:
+    """A kernel's major and minor number."""
+    return ".".join(run.release.split(".")[:2])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
