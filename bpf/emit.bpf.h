@@ -175,13 +175,18 @@ INLINE int is_dropped(u32 ring_number, const struct event_header *header)
 INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size)
 {
 	struct tally *tally = tally_of(header->kind);
-	long failed;
+	u64 wakeup;
+	long failed = 1;
 
 	if (is_dropped(ring_number, header))
 		return 1;
 	header->size = size;
 	header->sequence = next_sequence(ring_number);
-	failed = bpf_ringbuf_output(ring, header, size, wakeup_flag(ring, size));
+	wakeup = wakeup_flag(ring, size);
+	/* Before 5.11 the verifier forgets the bounds of what it sees put aside. */
+	BOUND(size);
+	if (size <= RECORD_MAX)
+		failed = bpf_ringbuf_output(ring, header, size, wakeup);
 	if (tally) {
 		if (failed)
 			__sync_fetch_and_add(&tally->lost_ring, 1);
@@ -204,12 +209,8 @@ INLINE long submit_bulk(struct event_header *header, u64 size)
 /* The same for a record in a scratch buffer, which is given back. */
 INLINE long submit_scratch(void *ring, u32 ring_number, struct scratch *scratch)
 {
-	u64 size = scratch->size;
-	long failed = 1;
+	long failed = submit(ring, ring_number, (void *)scratch->record, scratch->size);
 
-	BOUND(size);
-	if (size <= RECORD_MAX)
-		failed = submit(ring, ring_number, (void *)scratch->record, size);
 	scratch_give_back(scratch);
 	return failed;
 }

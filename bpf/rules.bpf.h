@@ -107,7 +107,7 @@ INLINE void judge_program(const struct rule_state *state, u32 pid, u64 start, co
 	u64 *rules = 0;
 
 	BOUND(size);
-	if (size > 0 && size <= sizeof(*key)) {
+	if (size <= sizeof(*key)) {
 		__builtin_memset(key, 0, sizeof(*key));
 		bpf_probe_read_kernel(key, size, path);
 		rules = bpf_map_lookup_elem(&rule_programs, key);
