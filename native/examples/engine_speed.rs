@@ -115,6 +115,7 @@ fn event(n: u64, process: ProcessKey, action: Action) -> Event {
             egid: 0,
         },
         repeat: None,
+        call: None,
         action,
     }
 }
@@ -154,7 +155,7 @@ fn write(n: u64) -> File {
             mode: 0o100_644,
             uid: 1_000,
             gid: 1_000,
-            size: n,
+            size: Some(n),
         }),
     }
 }
@@ -162,7 +163,7 @@ fn write(n: u64) -> File {
 fn connect(n: u64) -> Connection {
     Connection {
         direction: Direction::Egress,
-        local: ([10, 0, 1, 4], 40_000).into(),
+        local: Some(([10, 0, 1, 4], 40_000).into()),
         peer: ([93, 184, n as u8, 34], 443).into(),
         stage: Stage::Established,
     }

@@ -161,12 +161,12 @@ class Pipeline:
         """Prepares a source; nothing runs yet.
 
         Args:
-            source: `ebpf`, or `replay:PATH` for a recording.
+            source: `ebpf`, `audit`, or `replay:PATH` for a recording.
             agent_id: 64 hex digits.
             envelope: JSON members common to all events, without the outer braces:
                 `"agent":{…},"host":{…}`.
             rules: what is tagged and what is dropped; nothing by default.
-            record: path of a new file that receives the raw kernel records.
+            record: path of a new file that receives the raw kernel records, with `ebpf`.
             root: where /proc and /etc are found.
             mute: leave out what this process and its descendants do.
             logins: with `ebpf`, read logins and changes of accounts from the audit system as

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from endpoint_agent import config, deliver, identity, log, watches
+from endpoint_agent import config, deliver, identity, log, source, watches
 from endpoint_agent._native import Pipeline, Rules, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
@@ -26,7 +26,6 @@ from endpoint_agent.log_events import EventHandler
 from endpoint_agent.signals import RELOAD, STOP, Signals
 from endpoint_agent.status import StatusServer
 
-SOURCE = "ebpf"
 QUEUE = "queue"
 
 # Seconds.
@@ -40,7 +39,12 @@ QUIET = 60.0
 STACK = 262_144
 
 # What a running agent cannot change.
-FIXED = ("state_directory", "event_buffer_cache_size", "event_buffer_sync_interval")
+FIXED = (
+    "state_directory",
+    "capture_source",
+    "event_buffer_cache_size",
+    "event_buffer_sync_interval",
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -111,6 +115,8 @@ class Agent:
         self._process = psutil.Process()
         self._pipeline: Pipeline | None = None
         self._rules = Rules()
+        self._source = ""
+        self._fallback = ""
 
     def start(self, record: Path | None) -> None:
         """Starts every part.
@@ -186,7 +192,8 @@ class Agent:
             "version": VERSION,
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 3),
-            "source": SOURCE,
+            "source": self._source,
+            "fallback": self._fallback,
             "coverage": self._coverage(),
             "counters": counters,
             "queued": counters["queued"],
@@ -260,23 +267,31 @@ class Agent:
 
     def _start_capture(self, record: Path | None) -> None:
         self._compile_rules(self._settings)
-        pipeline = Pipeline(
-            self._spool,
-            source=SOURCE,
-            agent_id=self._agent_id,
-            envelope=self._envelope.members(),
-            state_directory=str(self._settings.state_directory),
-            rules=self._rules,
-            record=str(record) if record else None,
-        )
-        self._pipeline = pipeline
+
+        def make(name: str) -> Pipeline:
+            return Pipeline(
+                self._spool,
+                source=name,
+                agent_id=self._agent_id,
+                envelope=self._envelope.members(),
+                state_directory=str(self._settings.state_directory),
+                rules=self._rules,
+                record=str(record) if record else None,
+            )
+
+        chosen = source.open_pipeline(self._settings.capture_source, make)
+        self._pipeline = pipeline = chosen.pipeline
+        self._source, self._fallback = chosen.source, chosen.reason
+        if chosen.reason:
+            _LOGGER.warning("the audit system is captured, and not by eBPF: %s", chosen.reason)
         self._parts.callback(self._log_notices)
         self._parts.callback(pipeline.stop)
         pipeline.start()
         if not pipeline.ready(READY):
             _LOGGER.warning("the capture is not ready after %g s", READY)
         missing = [hook for hook, state, _ in self._coverage() if state != "attached"]
-        _LOGGER.info("the capture runs; hooks missing: %s", ", ".join(missing) or "none")
+        hooks = ", ".join(missing) or "none"
+        _LOGGER.info("the capture by %s runs; hooks missing: %s", self._source, hooks)
 
     def _coverage(self) -> Coverage:
         return self._pipeline.coverage() if self._pipeline else []

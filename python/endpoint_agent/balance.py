@@ -42,6 +42,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         f"up {timedelta(seconds=int(answer['uptime']))}, {agent['cpu_seconds']:.1f} s of CPU, "
         f"{agent['memory_bytes'] / 1e6:.1f} MB of memory"
     )
+    if fallback := answer.get("fallback"):
+        yield f"the audit system is captured, and not by eBPF: {fallback}"
     yield from _coverage(answer["source"], answer["coverage"])
     counters = answer["counters"]
     for one in SUMS:

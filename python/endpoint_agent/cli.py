@@ -188,7 +188,7 @@ def _run(options: argparse.Namespace) -> int:
     from endpoint_agent import support
 
     # Before the configuration, which root alone may be able to read, and before anything is made.
-    support.require(support.facts())
+    support.require(support.facts(), otherwise=support.audit_facts())
     # The agent puts the warnings into its log.
     settings = load(options.config)
     from endpoint_agent.agent import run

@@ -32,6 +32,7 @@ NOT_AVAILABLE = (
     "roles",
 )
 
+CaptureSource = Literal["auto", "ebpf", "audit"]
 Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 
 
@@ -146,6 +147,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             check=_is_absolute,
         ),
     ] = None
+    capture_source: Annotated[
+        CaptureSource,
+        _setting(
+            "Where the kernel's events come from. `auto`: eBPF, or the audit system on a kernel "
+            "that eBPF cannot capture."
+        ),
+    ] = "auto"
     event_buffer_cache_size: Annotated[
         int,
         _setting(

@@ -16,19 +16,19 @@ from typing import Any
 
 import orjson
 
-from endpoint_agent import support
+from endpoint_agent import source, support
 from endpoint_agent._native import Pipeline, Spool
+from endpoint_agent.config import CaptureSource
 from endpoint_agent.envelope import VERSION, Envelope
 from endpoint_agent.errors import AgentError
-
-SOURCE = "ebpf"
 
 # Seconds.
 READY = 10.0
 PROBE = 10.0
 ARRIVAL = 5.0
 
-# What the child does in the folder and to the port it is given, after having been executed.
+# What the child does in the folder and to the port of the listening socket that it is given, after
+# having been executed. All acts are its own: the audit system may not watch who was there before.
 CHILD = """
 import os, socket, sys
 folder, port = sys.argv[1], int(sys.argv[2])
@@ -37,7 +37,10 @@ os.close(os.open(made, os.O_CREAT | os.O_WRONLY, 0o600))
 os.close(os.open(made, os.O_WRONLY))
 os.rename(made, moved)
 os.unlink(moved)
-socket.create_connection(("127.0.0.1", port), 5).close()
+listener = socket.socket(fileno=int(sys.argv[3]))
+client = socket.create_connection(("127.0.0.1", port), 5)
+listener.accept()[0].close()
+client.close()
 """
 
 Event = dict[str, Any]
@@ -59,6 +62,9 @@ class Result:
 
     kernel: str
     facts: list[support.Fact]
+    source: str | None = None
+    fallback: str = ""
+    """Why the source is not eBPF."""
     coverage: list[tuple[str, str, str]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     error: str | None = None
@@ -69,8 +75,12 @@ class Result:
         return bool(self.acts) and all(act.seen for act in self.acts)
 
 
-def check(as_json: bool) -> int:
+def check(as_json: bool, wanted: CaptureSource = source.AUTO) -> int:
     """Prints what the host supports and whether known acts are seen; the exit status.
+
+    Args:
+        as_json: in JSON and not as text.
+        wanted: the source to try.
 
     Raises:
         NotPermittedError: a capability is missing.
@@ -78,9 +88,9 @@ def check(as_json: bool) -> int:
     """
     result = Result(support.kernel(), support.facts())
     try:
-        support.require(result.facts)
+        support.require(result.facts, otherwise=support.audit_facts())
         with _scratch() as folder:
-            _prove(result, folder)
+            _prove(result, folder, wanted)
     except AgentError as error:
         result.error = str(error)
         raise
@@ -103,21 +113,27 @@ def _scratch() -> Iterator[str]:
         yield name
 
 
-def _prove(result: Result, folder: str) -> None:
+def _prove(result: Result, folder: str, wanted: CaptureSource) -> None:
     """Captures on a queue of its own while a child does what is known, and looks for it."""
     with ExitStack() as parts:
         spool = Spool(folder + "/queue")
         parts.callback(spool.close)
-        pipeline = Pipeline(
-            spool,
-            source=SOURCE,
-            agent_id="0" * 64,
-            envelope=Envelope("0" * 64).members(),
-            state_directory=folder,
-            mute=False,
-            # The running agent may have lent the audit system; two would put it back twice.
-            logins=False,
-        )
+
+        def make(name: str) -> Pipeline:
+            return Pipeline(
+                spool,
+                source=name,
+                agent_id="0" * 64,
+                envelope=Envelope("0" * 64).members(),
+                state_directory=folder,
+                mute=False,
+                # The running agent may have lent the audit system; two would put it back twice.
+                logins=False,
+            )
+
+        chosen = source.open_pipeline(wanted, make)
+        pipeline = chosen.pipeline
+        result.source, result.fallback = chosen.source, chosen.reason
         parts.callback(pipeline.stop)
         pipeline.start()
         pipeline.ready(READY)
@@ -143,7 +159,7 @@ def acts(folder: str, port: int) -> list[Act]:
             pids.add(process.get("pid"))
         return found
 
-    def ended(event: Event) -> bool:
+    def by_child(event: Event) -> bool:
         return event.get("process", {}).get("pid") in pids
 
     def of_file(name: str) -> Callable[[Event], bool]:
@@ -153,6 +169,10 @@ def acts(folder: str, port: int) -> list[Act]:
     def to_port(event: Event) -> bool:
         return bool(event.get("destination", {}).get("port") == port)
 
+    def accepted(event: Event) -> bool:
+        # The audit system does not tell the own end of a connection.
+        return to_port(event) or by_child(event)
+
     return [
         Act("program executed", "process-created", executed),
         Act("file created", "file-created", of_file("made")),
@@ -160,17 +180,16 @@ def acts(folder: str, port: int) -> list[Act]:
         Act("file renamed", "renamed", of_file("moved")),
         Act("file deleted", "file-deleted", of_file("moved")),
         Act("connection opened", "connected-to", to_port),
-        Act("connection accepted", "accepted-connection-from", to_port),
-        Act("program ended", "process-ended", ended),
+        Act("connection accepted", "accepted-connection-from", accepted),
+        Act("program ended", "process-ended", by_child),
     ]
 
 
 def _act(folder: str, port: int, listener: socket.socket) -> None:
-    command = [sys.executable, "-I", "-S", "-c", CHILD, folder, str(port)]
+    fd = listener.fileno()
+    command = [sys.executable, "-I", "-S", "-c", CHILD, folder, str(port), str(fd)]
     try:
-        subprocess.run(command, check=True, timeout=PROBE, capture_output=True)
-        listener.settimeout(PROBE)
-        listener.accept()[0].close()
+        subprocess.run(command, check=True, timeout=PROBE, capture_output=True, pass_fds=[fd])
     except (OSError, subprocess.SubprocessError) as error:
         raise AgentError(
             f"the self-test could not act: {error}; see what limits processes"
@@ -206,7 +225,8 @@ def _as_json(result: Result) -> str:
         "facts": [
             {"name": fact.name, "met": fact.met, "detail": fact.detail} for fact in result.facts
         ],
-        "source": SOURCE,
+        "source": result.source,
+        "fallback": result.fallback,
         "coverage": result.coverage,
         "proof": {act.name: act.seen for act in result.acts},
         "passed": result.passed,
@@ -221,7 +241,10 @@ def _lines(result: Result) -> Iterator[str]:
     hooks = (
         (hook, state == "attached", f"{state} {reason}") for hook, state, reason in result.coverage
     )
-    yield from _table(f"Hooks of the source {SOURCE}", hooks)
+    if result.fallback:
+        yield ""
+        yield f"The audit system is captured, and not by eBPF: {result.fallback}"
+    yield from _table(f"Hooks of the source {result.source}", hooks)
     yield from _table(
         "Known acts",
         ((act.name, act.seen, "seen" if act.seen else "not seen") for act in result.acts),

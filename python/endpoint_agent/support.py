@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,25 @@ MAX_BTF = 67_108_864
 CAP_SYS_ADMIN = 21
 CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
+# Process events are part of the audit source, and they are the network administrator's.
+AUDIT_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_AUDIT_CONTROL": 30, "CAP_AUDIT_READ": 37}
+
 # linux/proc_ns.h: the number of the PID namespace that the kernel booted with.
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 
 BTF = "BTF"
 KERNEL = f"kernel {MINIMUM_KERNEL}"
 CAPABILITY = "capabilities"
+AUDIT = "audit system"
+AUDIT_CAPABILITY = "capabilities for audit"
 
 REMEDIES = {
     BTF: f"boot Linux {MINIMUM_KERNEL} or newer, built with CONFIG_DEBUG_INFO_BTF=y",
     KERNEL: f"boot Linux {MINIMUM_KERNEL} or newer",
     "tracefs": "boot a kernel built with CONFIG_FTRACE=y",
     CAPABILITY: "run as root, or give the process CAP_BPF and CAP_PERFMON",
+    AUDIT: "boot a kernel built with CONFIG_AUDITSYSCALL=y",
+    AUDIT_CAPABILITY: "run as root, or give the process " + ", ".join(AUDIT_CAPABILITIES),
     "lockdown": "boot without lockdown=confidentiality",
     "PID namespace": "run the agent on the host, or its container with the host's PID namespace "
     "(--pid=host)",
@@ -66,27 +74,48 @@ def facts(root: Path = Path("/")) -> list[Fact]:
     ]
 
 
-def require(found: list[Fact]) -> None:
+def audit_facts(root: Path = Path("/")) -> list[Fact]:
+    """What the audit source needs of the host. `root`: where /proc is found."""
+    there = (root / "proc/self/loginuid").exists()
+    missing = _missing(_read(root / "proc/self/status"), AUDIT_CAPABILITIES)
+    return [
+        Fact(AUDIT, there, "built in" if there else "missing"),
+        Fact(AUDIT_CAPABILITY, not missing, ", ".join(missing) + " missing" if missing else "all"),
+        _pid_namespace(root),
+    ]
+
+
+def require(found: list[Fact], *, otherwise: Sequence[Fact] | None = None) -> None:
     """Refuses a host that cannot work, naming all it lacks at once.
+
+    Args:
+        found: what a source needs.
+        otherwise: what another one needs that may be used as well.
 
     Raises:
         NotPermittedError: it lacks capabilities only.
         UnsupportedError: it lacks a feature.
     """
     unmet = [fact for fact in found if fact.met is False]
+    if otherwise is not None and all(fact.met is not False for fact in otherwise):
+        return
     if unmet:
         message = "; ".join(f"{fact.name}: {fact.detail}: {fact.remedy}" for fact in unmet)
-        only_rights = all(fact.name == CAPABILITY for fact in unmet)
+        only_rights = all(fact.name in (CAPABILITY, AUDIT_CAPABILITY) for fact in unmet)
         raise (NotPermittedError if only_rights else UnsupportedError)(message)
 
 
 def missing_capabilities(status: bytes) -> list[str]:
     """Names of the capabilities that the process of a /proc/PID/status lacks for eBPF."""
+    if not _missing(status, {"CAP_SYS_ADMIN": CAP_SYS_ADMIN}):
+        return []
+    return _missing(status, CAPABILITIES)
+
+
+def _missing(status: bytes, wanted: Mapping[str, int]) -> list[str]:
     fields = (line.split() for line in status.splitlines() if line.startswith(b"CapEff:"))
     held = next((int(value, 16) for _, value in fields), 0)
-    if held >> CAP_SYS_ADMIN & 1:
-        return []
-    return [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
+    return [name for name, bit in wanted.items() if not held >> bit & 1]
 
 
 def kernel() -> str:

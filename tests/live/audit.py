@@ -7,8 +7,11 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from .capture import Capture
 
 # linux/audit.h, linux/netlink.h
 NETLINK_AUDIT = 9
@@ -16,7 +19,7 @@ GET, SET, ADD_RULE, DELETE_RULE, LIST_RULES = 1000, 1001, 1011, 1012, 1013
 USER_LOGIN = 1112
 REQUEST_AND_ACK = 5
 ERROR, DONE = 2, 3
-MASK_ENABLED, MASK_PID = 1, 4
+MASK_ENABLED, MASK_PID, MASK_BACKLOG_LIMIT = 1, 4, 16
 
 _HEADER = struct.Struct("=IHHII")
 _STATUS = struct.Struct("=10I")
@@ -72,8 +75,8 @@ class Client:
 
     def set(self, mask: int, **values: int) -> None:
         """Changes the state."""
-        names = ("enabled", "failure", "pid")
-        words = [mask, *(values.get(name, 0) for name in names), *([0] * 7)]
+        names = ("enabled", "failure", "pid", "rate_limit", "backlog_limit")
+        words = [mask, *(values.get(name, 0) for name in names), *([0] * 5)]
         self.ask(SET, struct.pack("=11I", *words))
 
     def tell(self, kind: int, text: str) -> None:
@@ -100,10 +103,26 @@ def audit_client() -> Iterator[Client]:
         try:
             yield client
         finally:
-            client.set(MASK_ENABLED, enabled=before[0]["enabled"])
+            enabled, limit = before[0]["enabled"], before[0]["backlog_limit"]
+            client.set(MASK_ENABLED | MASK_BACKLOG_LIMIT, enabled=enabled, backlog_limit=limit)
             for rule in client.rules():
                 if rule not in before[1]:
                     client.ask(DELETE_RULE, rule)
+
+
+@contextmanager
+def auditing_into(folder: Path) -> Iterator[Capture]:
+    """A running capture by the audit system, whose losses, if any, are no failure."""
+    capture = Capture(folder, source="audit")
+    try:
+        capture.pipeline.start()
+        assert capture.pipeline.ready(10.0)
+        yield capture
+        capture.stop()
+        capture.assert_sums()
+    finally:
+        capture.pipeline.stop()
+        capture.spool.close()
 
 
 def never_rule(key: bytes) -> bytes:

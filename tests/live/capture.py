@@ -38,11 +38,10 @@ class Capture:
         self.spool = Spool(str(folder / "queue"), max_bytes=1_000_000_000)
         self.pipeline = Pipeline(
             self.spool,
-            source="ebpf",
             agent_id="0" * 64,
             envelope=ENVELOPE,
             state_directory=str(folder),
-            **{"mute": False, "logins": False, **options},
+            **{"source": "ebpf", "mute": False, "logins": False, **options},
         )
         self.events: list[Event] = []
 

@@ -62,9 +62,9 @@ def act(folder: Path) -> Acts:
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        command = [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(port)]
-        subprocess.run(command, check=True, timeout=10)
-        listener.accept()[0].close()
+        fd = listener.fileno()
+        command = [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(port), str(fd)]
+        subprocess.run(command, check=True, timeout=10, pass_fds=[fd])
     return Acts(folder.name, port)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from endpoint_agent.config import DEFAULT_PATH, Settings
 
+from .audit import audit_client
 from .daemon import COMMAND, NOWHERE, Agent
 
 pytestmark = [
@@ -108,6 +109,21 @@ def test_check_proves_the_coverage_of_this_host() -> None:
     assert [name for name, seen in answer["proof"].items() if not seen] == []
     assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
     assert any(state == "attached" for _, state, _ in answer["coverage"])
+
+
+def test_check_proves_the_audit_source_where_ebpf_cannot_be() -> None:
+    hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+    with audit_client() as audit:
+        before = audit.state()
+        check = done("unshare", "--mount", "sh", "-c", hide, "sh", *COMMAND, "check", "--json")
+        assert audit.state() == before
+    answer = json.loads(check.stdout)
+
+    assert answer["source"] == "audit"
+    assert answer["fallback"].startswith("BTF: missing")
+    assert [name for name, seen in answer["proof"].items() if not seen] == []
+    assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
+    assert {state for _, state, _ in answer["coverage"]} == {"attached"}
 
 
 def test_tracefs_that_nobody_mounted_is_mounted_for_the_agent_alone() -> None:

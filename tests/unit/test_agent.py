@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from endpoint_agent import agent, envelope, log
+from endpoint_agent import agent, envelope, log, support
 from endpoint_agent._native import Rules, Spool
 from endpoint_agent.agent import Task, prepare_folder
 from endpoint_agent.config import Settings, load
@@ -33,14 +33,15 @@ LogFile: {folder}/agent.log
 class MockPipeline:
     """A mock of the native pipeline: it captures one event, while it is being stopped."""
 
-    refuses: ClassVar[bool] = False
+    refused: ClassVar[tuple[str, ...]] = ()
+    """Sources that cannot be opened."""
     fails: ClassVar[bool] = False
     envelopes: ClassVar[list[bytes]] = []
     rules: ClassVar[list[Rules]] = []
 
     def __init__(self, spool: Spool, **given: Any) -> None:
-        if self.refuses:
-            raise UnsupportedError("no BTF; boot a newer kernel")
+        if given["source"] in self.refused:
+            raise UnsupportedError(f"no {given['source']}; boot a newer kernel")
         assert (
             b"{" + given["envelope"] + b"}"
             == json.dumps(
@@ -89,6 +90,8 @@ def config_path(tmp_path: Path) -> Path:
 def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts the mock in place, ticks fast, and puts the log back."""
     monkeypatch.setattr(agent, "Pipeline", MockPipeline)
+    monkeypatch.setattr(support, "facts", list)
+    monkeypatch.setattr(support, "audit_facts", list)
     monkeypatch.setattr(agent, "TICK", 0.01)
     before = list(log.LOGGER.handlers), log.LOGGER.level, log.LOGGER.propagate
     yield
@@ -166,7 +169,7 @@ def test_every_record_of_the_agent_has_a_sequence_without_gaps(
 def test_a_part_that_cannot_start_undoes_the_earlier_ones(
     tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MockPipeline, "refuses", True)
+    monkeypatch.setattr(MockPipeline, "refused", ("ebpf", "audit"))
     handlers = signal.getsignal(signal.SIGTERM)
 
     with pytest.raises(UnsupportedError):
@@ -176,7 +179,10 @@ def test_a_part_that_cannot_start_undoes_the_earlier_ones(
     assert signal.getsignal(signal.SIGTERM) == handlers
     records = left(tmp_path)
     reasons = {record["event"].get("reason") for record in records}
-    assert "the agent ends: no BTF; boot a newer kernel" in reasons
+    assert (
+        "the agent ends: no ebpf; boot a newer kernel; "
+        "and instead of eBPF: no audit; boot a newer kernel"
+    ) in reasons
     assert words(records[-1]) == "stats"
 
 
@@ -202,6 +208,30 @@ def test_a_fault_is_logged_and_a_failure(
     assert words(left(tmp_path)[-1]) == "stats"
 
 
+def test_where_ebpf_cannot_be_the_audit_system_is_captured(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(MockPipeline, "refused", ("ebpf",))
+    answers: list[dict[str, Any]] = []
+
+    run(config_path, lambda settings: answers.append(ask(settings.state_directory)))
+
+    assert answers[0]["source"] == "audit"
+    assert answers[0]["fallback"] == "no ebpf; boot a newer kernel"
+    line = "the audit system is captured, and not by eBPF: no ebpf; boot a newer kernel"
+    assert line in {record["event"].get("reason") for record in left(tmp_path)}
+
+
+def test_a_source_that_is_wanted_is_not_replaced(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config_path.write_text(config_path.read_text() + "CaptureSource: ebpf\n")
+    monkeypatch.setattr(MockPipeline, "refused", ("ebpf",))
+
+    with pytest.raises(UnsupportedError, match=r"^no ebpf; boot a newer kernel$"):
+        agent.run(load(config_path), config_path, None)
+
+
 def test_status_tells_how_the_agent_fares(config_path: Path) -> None:
     answers: list[dict[str, Any]] = []
 
@@ -209,7 +239,7 @@ def test_status_tells_how_the_agent_fares(config_path: Path) -> None:
 
     (answer,) = answers
     assert answer["pid"] == os.getpid()
-    assert answer["source"] == "ebpf"
+    assert (answer["source"], answer["fallback"]) == ("ebpf", "")
     assert ["openat2", "missing", "no such tracepoint"] in answer["coverage"]
     assert answer["queued"] == answer["counters"]["queued"]
     assert answer["delivery"]["requests"] >= 0

@@ -33,6 +33,7 @@ def no_key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def able_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host lacks nothing, whoever runs the tests."""
     monkeypatch.setattr(support, "facts", list)
+    monkeypatch.setattr(support, "audit_facts", list)
 
 
 @pytest.fixture
@@ -103,6 +104,7 @@ def test_a_host_that_cannot_work_is_told_before_the_configuration_is_read(
 ) -> None:
     fact = support.Fact("capabilities", False, "CAP_BPF missing")
     monkeypatch.setattr(support, "facts", lambda: [fact])
+    monkeypatch.setattr(support, "audit_facts", lambda: [fact])
     calls = mock_room("agent", "run")
     assert main(["run", "--config", str(tmp_path / "for-root-alone")]) == 3
     assert calls == []

@@ -68,6 +68,7 @@ def test_a_refusal_is_reported_with_the_facts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(support, "facts", lambda: [fact("BTF", False)])
+    monkeypatch.setattr(support, "audit_facts", lambda: [fact(support.AUDIT, False)])
 
     with pytest.raises(AgentError):
         selftest.check(as_json=True)
@@ -92,11 +93,15 @@ def test_without_a_temporary_folder_the_error_says_what_to_do(
 
 
 def test_the_table_says_what_was_not_seen() -> None:
-    result = selftest.Result("6.1", [], [("exec", "failed", "why")], acts(FOLDER, PORT))
+    result = selftest.Result(
+        "3.10", [], "audit", "no BTF", [("exec", "failed", "why")], acts(FOLDER, PORT)
+    )
     recognise(body(KNOWN[1:]), result.acts)
     lines = list(selftest._lines(result))
 
     assert not result.passed
+    assert "Hooks of the source audit" in lines
+    assert "The audit system is captured, and not by eBPF: no BTF" in lines
     assert "  --  exec                       failed why" in lines
     assert "  --  program executed           not seen" in lines
     assert "  ok  file created               seen" in lines

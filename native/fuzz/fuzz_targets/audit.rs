@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use endpoint_agent_native::capture::audit::login;
+use endpoint_agent_native::capture::audit::join::Joiner;
+use endpoint_agent_native::capture::audit::{call, login};
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use libfuzzer_sys::fuzz_target;
@@ -23,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         live: false,
     };
     let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    let mut joiner = Joiner::default();
     // A line is a record: a byte for its type, and the text, with a stamp or as it is.
     for line in bytes.split(|&byte| byte == b'\n') {
         let Some((&kind, text)) = line.split_first() else {
@@ -30,8 +32,14 @@ fuzz_target!(|bytes: &[u8]| {
         };
         let stamped = [STAMP, text].concat();
         let text = if kind >= 128 { text } else { &stamped };
-        let kind = 1100 + u16::from(kind % 64);
-        let kind = if kind == 1163 { 1006 } else { kind };
+        let kind = match kind % 128 {
+            63 => 1006,
+            user @ ..63 => 1100 + u16::from(user),
+            of_call => 1300 + u16::from(of_call - 64),
+        };
+        if let Some(group) = joiner.add(kind, text) {
+            let _ = call::decode(&group);
+        }
         let Some(event) = login::decode(kind, text) else {
             continue;
         };
@@ -40,5 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!json.contains(&b'\n'), "one event is one line");
             serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
         });
+    }
+    while let Some(group) = joiner.overdue(true) {
+        let _ = call::decode(&group);
     }
 });

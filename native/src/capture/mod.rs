@@ -61,6 +61,12 @@ pub struct Hook {
     pub reason: String,
 }
 
+/// What the log says of a hook that should be in place and is not.
+fn complaint(hook: &Hook) -> Option<String> {
+    (hook.state == HookState::Failed)
+        .then(|| format!("{} is not watched: {}", hook.name, hook.reason))
+}
+
 /// Whether a hook is in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookState {

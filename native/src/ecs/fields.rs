@@ -190,6 +190,12 @@ fields! {
     "action.properties.deleted" Boolean Own
         "No name leads to the program or the opened file: it was removed, or only is in memory."
     "action.properties.acct" Keyword Own "Account that a login or its like was about."
+    "action.properties.a0" Keyword Own
+        "First argument of the system call, hexadecimal; from the audit source, as what follows."
+    "action.properties.a1" Keyword Own "The second."
+    "action.properties.a2" Keyword Own "The third."
+    "action.properties.a3" Keyword Own "The fourth."
+    "action.properties.arch" Keyword Own "`x86_64`."
     "action.properties.cmd" Keyword Own "Command that sudo or its like was to run."
     "action.properties.grantors" Keyword Own "PAM modules that granted it."
     "action.properties.grp" Keyword Own "Group that was changed."
@@ -201,12 +207,16 @@ fields! {
         "What the program calls the act: `login`, `PAM:session_open`, …; of eBPF programs `LOAD`, \
          `ATTACH` (to stay with an object) or `LINK`."
     "action.properties.ses" Keyword Own "Login session."
+    "action.properties.socket_addr" Keyword Own "Address that the call was given or gave back."
+    "action.properties.socket_family" Keyword Own "`ipv4` or `ipv6`."
+    "action.properties.socket_port" Keyword Own "Its port."
     "action.properties.terminal" Keyword Own "Terminal, or what the program gives as such."
     "action.properties.tty" Keyword Own "Terminal of the process."
     "action.properties.signal" Long Own "Signal that ended the process, or that it sent."
     "action.properties.syscall" Keyword Own "System call of x86-64 by which it was done."
     "action.properties.exit" Keyword Own
-        "Why it failed, as errno(3) names it: `ECONNREFUSED`; absent where the process gave up."
+        "Why it failed, as errno(3) names it: `ECONNREFUSED`; absent where the process gave up. From \
+         the audit source also what a call returned."
     "action.properties.old_uid" Keyword Own "Real user id before the change."
     "action.properties.old_euid" Keyword Own "Effective user id before the change."
     "action.properties.old_suid" Keyword Own "Saved user id before the change."

@@ -72,7 +72,9 @@ fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
     if let Some(group) = users.group(inode.gid) {
         json.text("group", group);
     }
-    json.number("size", inode.size);
+    if let Some(size) = inode.size {
+        json.number("size", size);
+    }
     if let Some(kind) = kind(inode.mode) {
         json.plain("type", kind);
     }

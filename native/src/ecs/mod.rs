@@ -1,5 +1,6 @@
 //! Events as ECS: one JSON object in UTF-8, at most [`MAX_RECORD`] bytes, without a line feed.
 
+mod call;
 pub mod catalogue;
 mod errno;
 mod escape;

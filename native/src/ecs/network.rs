@@ -16,8 +16,12 @@ pub fn write(json: &mut Json, connection: &Connection) {
             Direction::Ingress => (Some(traffic.received), Some(traffic.sent)),
         };
     }
-    write_end(json, "source", source, from_source);
-    write_end(json, "destination", destination, from_destination);
+    if let Some(source) = source {
+        write_end(json, "source", source, from_source);
+    }
+    if let Some(destination) = destination {
+        write_end(json, "destination", destination, from_destination);
+    }
     json.open("network");
     json.plain(
         "direction",
@@ -26,7 +30,11 @@ pub fn write(json: &mut Json, connection: &Connection) {
             Direction::Ingress => "ingress",
         },
     );
-    write_protocols(json, connection.peer);
+    // A source that does not tell the own end does not tell the protocol either.
+    if connection.local.is_some() {
+        json.plain("transport", "tcp");
+    }
+    write_type(json, connection.peer);
     json.close();
 }
 
@@ -34,7 +42,8 @@ pub fn write(json: &mut Json, connection: &Connection) {
 pub fn write_listening(json: &mut Json, local: SocketAddr) {
     write_end(json, "destination", local, None);
     json.open("network");
-    write_protocols(json, local);
+    json.plain("transport", "tcp");
+    write_type(json, local);
     json.close();
 }
 
@@ -61,7 +70,7 @@ pub fn addresses(action: &Action) -> impl Iterator<Item = IpAddr> {
     let (source, destination) = match action {
         Action::Connection(connection) => {
             let (source, destination) = ends(connection);
-            (Some(address(source)), Some(address(destination)))
+            (source.map(address), destination.map(address))
         }
         Action::Listen(local) => (None, Some(address(*local))),
         Action::Login(login) => (login.source, None),
@@ -72,15 +81,15 @@ pub fn addresses(action: &Action) -> impl Iterator<Item = IpAddr> {
 }
 
 /// The source is the end that opened the connection.
-fn ends(connection: &Connection) -> (SocketAddr, SocketAddr) {
+fn ends(connection: &Connection) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    let (local, peer) = (connection.local, Some(connection.peer));
     match connection.direction {
-        Direction::Egress => (connection.local, connection.peer),
-        Direction::Ingress => (connection.peer, connection.local),
+        Direction::Egress => (local, peer),
+        Direction::Ingress => (peer, local),
     }
 }
 
-fn write_protocols(json: &mut Json, end: SocketAddr) {
-    json.plain("transport", "tcp");
+fn write_type(json: &mut Json, end: SocketAddr) {
     let kind = if address(end).is_ipv4() {
         "ipv4"
     } else {

@@ -3,7 +3,7 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{file, login, network, system};
+use crate::ecs::{call, file, login, network, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
@@ -122,12 +122,18 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     match &act.event.action {
         Action::File(file) => file::write_old_path(json, file),
         Action::Login(login) => login::write_properties(json, login),
-        Action::Connection(connection) => network::write_error(json, connection),
+        // What the call returned tells the error as well.
+        Action::Connection(connection) if act.event.call.is_none() => {
+            network::write_error(json, connection);
+        }
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..
         }) => json.number("signal", signal.into()),
         action => system::write_properties(json, action),
+    }
+    if let Some(call) = &act.event.call {
+        call::write_properties(json, call);
     }
     if is_deleted(&act.event.action) {
         json.yes("deleted");

@@ -49,6 +49,6 @@ pub struct Inode {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Size in bytes at the moment of the event.
-    pub size: u64,
+    /// Size in bytes at the moment of the event, where the source tells it.
+    pub size: Option<u64>,
 }

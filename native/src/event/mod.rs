@@ -3,12 +3,14 @@
 //! An [`Event`] knows neither the source it came from nor the output it goes to. Byte strings are
 //! what the kernel held: any bytes but NUL, not necessarily UTF-8, already bounded by the decoder.
 
+mod call;
 mod file;
 mod login;
 mod network;
 mod process;
 mod system;
 
+pub use call::*;
 pub use file::*;
 pub use login::*;
 pub use network::*;
@@ -70,6 +72,8 @@ pub struct Event {
     pub credentials: Credentials,
     /// Set when this event stands for several.
     pub repeat: Option<Repeat>,
+    /// The system call, where the source tells it.
+    pub call: Option<Box<SystemCall>>,
     /// What.
     pub action: Action,
 }

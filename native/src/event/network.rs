@@ -16,8 +16,8 @@ pub enum Direction {
 pub struct Connection {
     /// Who opened it.
     pub direction: Direction,
-    /// The end on this host.
-    pub local: SocketAddr,
+    /// The end on this host, where the source tells it.
+    pub local: Option<SocketAddr>,
     /// The other end.
     pub peer: SocketAddr,
     /// What became of it.

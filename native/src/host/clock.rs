@@ -26,6 +26,12 @@ pub fn read() -> Clock {
     Clock { offset }
 }
 
+/// What `CLOCK_MONOTONIC` is behind boot time and behind the epoch, nanoseconds.
+pub fn since_monotonic() -> (u64, u64) {
+    let to_boot = boot_time().wrapping_sub(nanoseconds(libc::CLOCK_MONOTONIC));
+    (to_boot, read().wall(to_boot))
+}
+
 /// The id of this boot, of zeros where the kernel does not tell.
 pub fn boot_id(root: &Path) -> [u8; 16] {
     let text = std::fs::read_to_string(root.join("proc/sys/kernel/random/boot_id"));

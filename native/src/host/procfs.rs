@@ -15,6 +15,8 @@ const MAX_PROCESSES: usize = 131_072;
 const MAX_STATUS: u64 = 4_096;
 /// Bytes kept of the arguments, as of those that the kernel programs send.
 const MAX_ARGUMENTS: usize = 32_768;
+/// Nanoseconds of the unit of [`ProcessKey::start`].
+pub const TICK: u64 = 10_000_000;
 /// What the kernel puts behind the path of a file that has no name any more.
 const DELETED: &[u8] = b" (deleted)";
 
@@ -44,6 +46,17 @@ pub fn process(root: &Path, pid: u32) -> Option<Event> {
     let stat = Stat::read(&proc, pid)?;
     let parent = Stat::read(&proc, stat.parent).map(|parent| parent.key());
     describe(&proc, stat, parent)
+}
+
+/// When a process started, as in [`ProcessKey::start`].
+pub fn start(root: &Path, pid: u32) -> Option<u64> {
+    Stat::read(&root.join("proc"), pid).map(|stat| stat.start)
+}
+
+/// Where a descriptor of a process leads.
+pub fn descriptor(root: &Path, pid: u32, fd: i32) -> Option<Vec<u8>> {
+    let (path, _) = link(&root.join(format!("proc/{pid}/fd/{fd}")));
+    path.starts_with(b"/").then_some(path)
 }
 
 fn pids(proc: &Path) -> impl Iterator<Item = u32> {
@@ -82,6 +95,7 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
         thread: process.pid,
         credentials,
         repeat: None,
+        call: None,
         action: Action::Snapshot(exec),
     })
 }

@@ -63,9 +63,10 @@ fn event() -> Event {
         thread: 7,
         credentials: Credentials::default(),
         repeat: None,
+        call: None,
         action: Action::Connection(Connection {
             direction: Direction::Egress,
-            local: address,
+            local: Some(address),
             peer: address,
             stage: Stage::Established,
         }),

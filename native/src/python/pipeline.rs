@@ -12,10 +12,11 @@ use super::rules::PyRules;
 use super::spool::PySpool;
 use crate::capture::Source;
 use crate::capture::audit::beside::Beside;
+use crate::capture::audit::{self, Audit};
 use crate::capture::ebpf::{Ebpf, Settings};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::clock;
 use crate::pipeline::Pipeline;
 
@@ -25,6 +26,7 @@ pub struct PyPipeline(Mutex<Pipeline>);
 /// Where events come from, as Python names it.
 enum Origin {
     Ebpf { settings: Settings, logins: bool },
+    Audit(audit::Settings),
     Recording(PathBuf),
 }
 
@@ -63,6 +65,14 @@ impl PyPipeline {
                 },
                 logins,
             },
+            None if source == "audit" && record.is_some() => {
+                let error = Error::Recording("only the source `ebpf` can be recorded".into());
+                return Err(to_python(py, error));
+            }
+            None if source == "audit" => Origin::Audit(audit::Settings {
+                mute,
+                root: root.clone(),
+            }),
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
         let spool = spool.shared();
@@ -166,6 +176,7 @@ fn open(origin: Origin, mut context: Context) -> Result<(Box<dyn Source>, Contex
             };
             Ok((source, context, false))
         }
+        Origin::Audit(settings) => Ok((Box::new(Audit::open(settings)?), context, false)),
         Origin::Recording(path) => {
             let replay = open_recording(&path, &mut context)?;
             Ok((Box::new(replay), context, true))

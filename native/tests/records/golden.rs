@@ -13,6 +13,7 @@ use endpoint_agent_native::event::{
 };
 use serde_json::Value;
 
+use crate::calls::calls;
 use crate::check::fields_of;
 use crate::logins::logins;
 use crate::rules::watching;
@@ -33,6 +34,7 @@ const SCENES: &[(&str, Play)] = &[
     ("system", system),
     ("system-of-others", system_of_others),
     ("hostile", hostile),
+    ("calls", calls),
     ("logins", logins),
     ("losses", losses),
     ("tags", tags),
@@ -231,7 +233,7 @@ fn files() -> Scene {
     };
     let large = Inode {
         number: u64::MAX,
-        size: u64::MAX,
+        size: Some(u64::MAX),
         ..odd
     };
     happens(File {
@@ -298,6 +300,7 @@ fn repeats() -> Scene {
             first: BEGIN,
             last: BEGIN + 1_999_999_999,
         }),
+        call: None,
         action,
     };
     scene.event(repeated(

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use endpoint_agent_native::event::{
     Action, Attachment, BpfProgram, Call, Connection, Credentials, Direction, Event, Exec,
     ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, Module, ProcessKey, Repeat, Stage,
-    Target, Traffic,
+    SystemCall, Target, Traffic,
 };
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ impl Random {
             mode: self.next() as u32,
             uid: self.id(),
             gid: self.id(),
-            size: self.next(),
+            size: Some(self.next()),
         };
         let changes = [Created, Deleted, DirectoryDeleted, Modified, Renamed];
         File {
@@ -126,7 +126,7 @@ impl Random {
         };
         Connection {
             direction,
-            local,
+            local: Some(local),
             peer,
             stage: stages[self.below(3) as usize],
         }
@@ -142,7 +142,7 @@ impl Random {
                 signal: self.next() as u8,
             }),
             5 => Action::File(self.file()),
-            6 => Action::Listen(self.connection().local),
+            6 => Action::Listen(self.connection().peer),
             7 => Action::ExecFailed(ExecFailed {
                 call: Call(self.next() as u32),
                 path: self.bytes(8192),
@@ -181,6 +181,9 @@ impl Random {
     }
 
     fn event(&mut self) -> Event {
+        let action = self.action();
+        // Other acts tell their call themselves.
+        let calls = matches!(action, Action::File(_) | Action::Connection(_)) && self.coin();
         Event {
             time: self.next(),
             process: self.key(),
@@ -196,7 +199,16 @@ impl Random {
                 first: self.next(),
                 last: self.next(),
             }),
-            action: self.action(),
+            call: calls.then(|| {
+                Box::new(SystemCall {
+                    name: "openat",
+                    arguments: [0; 4].map(|_| self.next()),
+                    exit: self.next().cast_signed(),
+                    terminal: self.bytes(20),
+                    socket: None,
+                })
+            }),
+            action,
         }
     }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod behaviour;
+mod calls;
 mod check;
 mod golden;
 mod hostile;

@@ -291,6 +291,7 @@ fn all_that_a_dropped_event_stands_for_is_filtered() {
                 first: BEGIN,
                 last: BEGIN,
             }),
+            call: None,
             action: Action::File(file(FileChange::Modified, path.as_bytes())),
         });
     }

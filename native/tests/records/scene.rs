@@ -86,6 +86,7 @@ impl Scene {
             thread: who.thread,
             credentials: who.credentials,
             repeat: None,
+            call: None,
             action,
         });
     }
@@ -233,7 +234,7 @@ pub fn inode() -> Inode {
         mode: 0o100_644,
         uid: 0,
         gid: 0,
-        size: 34,
+        size: Some(34),
     }
 }
 
@@ -245,7 +246,7 @@ pub fn staged(stage: Stage, direction: Direction, local: &str, peer: &str) -> Ac
     let end = |text: &str| text.parse::<SocketAddr>().unwrap();
     Action::Connection(Connection {
         direction,
-        local: end(local),
+        local: Some(end(local)),
         peer: end(peer),
         stage,
     })

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::loan::{CONFIG_CHANGE, Loan};
+use super::losses::Losses;
 use super::socket::{READ_LOG, Socket};
 use super::{login, record};
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
-use crate::host::clock;
 
 /// The name in reports.
 const HOOK: &str = "audit user records";
@@ -21,9 +21,6 @@ const BUFFER: libc::c_int = 1 << 20;
 
 /// Records that are read before the other source gets its turn.
 const STRIDE: usize = 1024;
-
-/// How often the kernel is asked what it has lost.
-const INTERVAL: Duration = Duration::from_secs(60);
 
 /// A source, and the records that it does not see.
 pub struct Beside {
@@ -87,19 +84,22 @@ impl Source for Beside {
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
         let finished = self.source.finish(sink);
         self.read(sink);
-        if let Some(records) = &mut self.records
-            && let Err(error) = records.loan.give_back()
-        {
-            self.notices.push(format!(
-                "the audit system stays on: {error}; turn it off with `auditctl -e 0`"
-            ));
+        if let Some(records) = &mut self.records {
+            records.losses.end();
+            if let Err(error) = records.loan.give_back() {
+                self.notices.push(format!(
+                    "the audit system stays on: {error}; turn it off with `auditctl -e 0`"
+                ));
+            }
         }
         finished
     }
 
     fn losses(&mut self) -> Vec<Loss> {
         let mut losses = self.source.losses();
-        losses.extend(self.records.as_mut().and_then(Records::loss));
+        if let Some(records) = &mut self.records {
+            losses.extend(records.losses.take(&mut records.loan));
+        }
         losses
     }
 
@@ -128,26 +128,19 @@ impl Source for Beside {
 struct Records {
     socket: Socket,
     loan: Loan,
-    lost: u64,
-    /// What the kernel had lost at the last look, and when that was.
-    known: u32,
-    asked: Instant,
-    since: u64,
+    losses: Losses,
 }
 
 impl Records {
     fn open() -> io::Result<Self> {
-        let control = Socket::open(0)?;
+        let mut loan = Loan::new(Socket::open(0)?);
         let socket = Socket::open(READ_LOG)?;
         socket.reserve(BUFFER);
-        let mut loan = Loan::take(control)?;
+        loan.turn_on()?;
         Ok(Self {
-            known: loan.status()?.lost,
+            losses: Losses::new(&mut loan),
             socket,
             loan,
-            lost: 0,
-            asked: Instant::now(),
-            since: now(),
         })
     }
 
@@ -158,7 +151,7 @@ impl Records {
                 Ok(Some(None)) => continue,
                 Ok(None) => break,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.lost += self.socket.newly_dropped();
+                    self.losses.add(self.socket.newly_dropped());
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -173,32 +166,6 @@ impl Records {
         }
         Ok(())
     }
-
-    /// What was lost since the last call, of whatever kind.
-    fn loss(&mut self) -> Option<Loss> {
-        if self.asked.elapsed() >= INTERVAL {
-            self.asked = Instant::now();
-            if let Ok(status) = self.loan.status() {
-                let known = std::mem::replace(&mut self.known, status.lost);
-                self.lost += u64::from(status.lost.wrapping_sub(known));
-            }
-        }
-        let (from, to) = (self.since, now());
-        self.since = to;
-        let count = std::mem::take(&mut self.lost);
-        (count > 0).then_some(Loss {
-            what: "record",
-            count,
-            cause: "audit backlog or socket full",
-            place: "kernel audit",
-            from,
-            to,
-        })
-    }
-}
-
-fn now() -> u64 {
-    clock::read().wall(clock::boot_time())
 }
 
 #[cfg(test)]

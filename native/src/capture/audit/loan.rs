@@ -4,35 +4,109 @@
 //! under a rule that keeps it from looking at system calls, as long as nobody else uses it.
 
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 
 use super::record::Record;
 use super::rules::{self, Rule};
 use super::socket::{Socket, Status, mask, request};
+use crate::capture::{Hook, HookState};
 
 /// `AUDIT_CONFIG_CHANGE`: the kernel tells every change of the audit system.
 pub const CONFIG_CHANGE: u16 = 1305;
 
+/// Records that may wait for the agent where it is the audit daemon.
+const BACKLOG: u32 = 8192;
+
+/// A name in the kernel that only one process can hold.
+const LOCK: &[u8] = b"endpoint-agent-audit";
+
 /// The audit system as it was lent.
 pub struct Loan {
     control: Socket,
-    /// It was off, and is on for the agent alone.
-    turned_on: bool,
+    /// Held unless another agent, or its self-test, has a loan as well.
+    lock: Option<UnixDatagram>,
+    /// What was changed, to be undone from the last on.
+    changes: Vec<Change>,
+}
+
+/// A change, and how to undo it.
+enum Change {
+    /// It was off.
+    TurnedOn,
+    /// It had this limit.
+    Backlog(u32),
+    /// It had no daemon.
+    Daemon,
+    /// It did not have this rule.
+    Rule(Rule),
 }
 
 impl Loan {
-    /// Turns the audit system on if it is off.
-    pub fn take(mut control: Socket) -> io::Result<Self> {
-        let status = control.status()?;
-        let mut loan = Self {
-            turned_on: status.pid == 0 && status.enabled == 1 && is_left(&mut control)?,
+    /// Nothing is changed yet.
+    pub fn new(control: Socket) -> Self {
+        let name = SocketAddr::from_abstract_name(LOCK);
+        Self {
             control,
-        };
-        if status.enabled == 0 {
-            loan.add(&Rule::never_watch_processes())?;
-            loan.turned_on = true;
-            loan.enable(1)?;
+            lock: name.and_then(|name| UnixDatagram::bind_addr(&name)).ok(),
+            changes: Vec::new(),
         }
-        Ok(loan)
+    }
+
+    /// Turns the audit system on if it is off, without letting it look at system calls.
+    pub fn turn_on(&mut self) -> io::Result<()> {
+        let status = self.status()?;
+        let left = self.delete_left()?;
+        if status.enabled == 0 || (left && status.enabled == 1 && status.pid == 0) {
+            self.add(Rule::never_watch_processes())?;
+            self.enable()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the owner of a socket the audit daemon; false where another one runs.
+    pub fn become_daemon(&mut self, records: &mut Socket) -> io::Result<bool> {
+        let status = self.status()?;
+        if status.enabled == 2 {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+        // The kernel forgets a daemon that is gone only when it has something to say.
+        if status.pid != 0 && Path::new(&format!("/proc/{}", status.pid)).exists() {
+            return Ok(false);
+        }
+        records.set(Status {
+            mask: mask::PID,
+            pid: std::process::id(),
+            ..Default::default()
+        })?;
+        self.changes.push(Change::Daemon);
+        if status.backlog_limit < BACKLOG {
+            self.limit_backlog(BACKLOG)?;
+            self.changes.push(Change::Backlog(status.backlog_limit));
+        }
+        Ok(true)
+    }
+
+    /// Adds the agent's rules, of which a kernel may refuse some.
+    pub fn watch(&mut self, muted: u32) -> io::Result<Vec<Hook>> {
+        let enabled = self.status()?.enabled;
+        self.delete_left()?;
+        if enabled == 0 {
+            self.enable()?;
+        }
+        let hooks = rules::all(muted).into_iter().map(|(name, rule)| {
+            let (state, reason) = match self.add(rule) {
+                Ok(()) => (HookState::Attached, String::new()),
+                Err(error) => (HookState::Failed, error.to_string()),
+            };
+            Hook {
+                name: format!("audit rule {name}"),
+                state,
+                reason,
+            }
+        });
+        Ok(hooks.collect())
     }
 
     /// The state now. To be asked rarely: the kernel starts a thread for each answer.
@@ -48,63 +122,130 @@ impl Loan {
         let is_own = change
             .get("key")
             .is_some_and(|key| key.raw == rules::KEY.as_bytes());
-        if self.turned_on && (has_daemon || (is_rule && !is_own)) {
-            self.turned_on = false;
-            let _ = self.delete(&Rule::never_watch_processes());
+        if has_daemon || (is_rule && !is_own) {
+            self.share();
         }
+    }
+
+    /// What somebody else relies on now stays, and what is in his way goes.
+    fn share(&mut self) {
+        let never = Rule::never_watch_processes();
+        for change in std::mem::take(&mut self.changes) {
+            match change {
+                Change::TurnedOn | Change::Backlog(_) => {}
+                Change::Rule(rule) if rule == never => {
+                    let _ = self.delete(&rule);
+                }
+                Change::Daemon | Change::Rule(_) => self.changes.push(change),
+            }
+        }
+    }
+
+    /// Another audit daemon may start.
+    pub fn step_aside(&mut self) -> io::Result<()> {
+        let is_daemon = |change: &mut Change| matches!(change, Change::Daemon);
+        let mut given_up = self.changes.extract_if(.., is_daemon).collect::<Vec<_>>();
+        self.share();
+        given_up.pop().map_or(Ok(()), |daemon| self.undo(daemon))
+    }
+
+    /// Deletes the agent's rules, and leaves the rest for [`Loan::give_back`].
+    pub fn delete_rules(&mut self) -> io::Result<()> {
+        let is_rule = |change: &mut Change| matches!(change, Change::Rule(_));
+        let rules = self.changes.extract_if(.., is_rule).collect();
+        self.undo_all(rules)
     }
 
     /// Puts back what was changed. A second call does nothing.
     pub fn give_back(&mut self) -> io::Result<()> {
-        if !std::mem::take(&mut self.turned_on) {
-            return Ok(());
+        let changes = std::mem::take(&mut self.changes);
+        self.undo_all(changes)
+    }
+
+    /// Does all it can, and fails with the first that failed.
+    fn undo_all(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for change in changes.into_iter().rev() {
+            outcome = outcome.and(self.undo(change));
         }
-        let disabled = self.enable(0);
-        self.delete(&Rule::never_watch_processes()).and(disabled)
+        outcome
     }
 
-    fn enable(&mut self, enabled: u32) -> io::Result<()> {
-        self.control.set(Status {
-            mask: mask::ENABLED,
-            enabled,
+    fn undo(&mut self, change: Change) -> io::Result<()> {
+        match change {
+            Change::Rule(rule) => self.delete(&rule),
+            Change::Backlog(limit) => self.limit_backlog(limit),
+            Change::TurnedOn => self.set(mask::ENABLED, Status::default()),
+            Change::Daemon => self.set(mask::PID, Status::default()),
+        }
+    }
+
+    fn enable(&mut self) -> io::Result<()> {
+        let enabled = Status {
+            enabled: 1,
             ..Default::default()
-        })
+        };
+        self.set(mask::ENABLED, enabled)?;
+        self.changes.push(Change::TurnedOn);
+        Ok(())
     }
 
-    fn add(&mut self, rule: &Rule) -> io::Result<()> {
+    fn limit_backlog(&mut self, backlog_limit: u32) -> io::Result<()> {
+        let limited = Status {
+            backlog_limit,
+            ..Default::default()
+        };
+        self.set(mask::BACKLOG_LIMIT, limited)
+    }
+
+    fn set(&mut self, mask: u32, status: Status) -> io::Result<()> {
+        self.control.set(Status { mask, ..status })
+    }
+
+    fn add(&mut self, rule: Rule) -> io::Result<()> {
         let added = self
             .control
             .ask(request::ADD_RULE, rule.bytes(), &mut |_| {});
-        unless(libc::EEXIST, added)
+        match added {
+            Ok(()) => self.changes.push(Change::Rule(rule)),
+            // The other agent's, which deletes it.
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) && self.lock.is_none() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn delete(&mut self, rule: &Rule) -> io::Result<()> {
         let deleted = self
             .control
             .ask(request::DELETE_RULE, rule.bytes(), &mut |_| {});
-        unless(libc::ENOENT, deleted)
+        match deleted {
+            // Somebody has deleted all rules, as audit daemons do when they start.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Deletes what a killed run has left; whether that had kept calls from being looked at.
+    fn delete_left(&mut self) -> io::Result<bool> {
+        if self.lock.is_none() {
+            return Ok(false);
+        }
+        let mut left = Vec::new();
+        self.control.ask(request::LIST_RULES, &[], &mut |message| {
+            if message.kind == request::LIST_RULES && rules::is_own(message.payload) {
+                left.push(Rule::listed(message.payload));
+            }
+        })?;
+        for rule in &left {
+            self.delete(rule)?;
+        }
+        Ok(left.contains(&Rule::never_watch_processes()))
     }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
         let _ = self.give_back();
-    }
-}
-
-/// A run that was killed has left the audit system on, with the agent's rule.
-fn is_left(control: &mut Socket) -> io::Result<bool> {
-    let mut found = false;
-    control.ask(request::LIST_RULES, &[], &mut |message| {
-        found |= message.kind == request::LIST_RULES && rules::is_own(message.payload);
-    })?;
-    Ok(found)
-}
-
-/// What was to be done is done already.
-fn unless(code: i32, outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(error) if error.raw_os_error() == Some(code) => Ok(()),
-        other => other,
     }
 }

@@ -86,6 +86,7 @@ pub fn decode(kind: u16, text: &[u8]) -> Option<Event> {
             egid: UNSET_ID,
         },
         repeat: None,
+        call: None,
         action: Action::Login(Login {
             act,
             success: succeeded(&told),

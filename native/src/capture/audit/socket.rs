@@ -74,6 +74,10 @@ pub struct Status {
 pub mod mask {
     /// [`super::Status::enabled`].
     pub const ENABLED: u32 = 1;
+    /// [`super::Status::pid`].
+    pub const PID: u32 = 4;
+    /// [`super::Status::backlog_limit`].
+    pub const BACKLOG_LIMIT: u32 = 16;
 }
 
 /// A socket of the audit system.
@@ -196,27 +200,7 @@ impl Socket {
 
     /// How many messages the kernel has dropped since the last call, at least one.
     pub fn newly_dropped(&mut self) -> u64 {
-        let dropped = self.dropped().unwrap_or(self.dropped.wrapping_add(1));
-        let known = std::mem::replace(&mut self.dropped, dropped);
-        u64::from(dropped.wrapping_sub(known)).max(1)
-    }
-
-    /// `SK_MEMINFO_DROPS`, which kernels have since 4.12.
-    fn dropped(&self) -> Option<u32> {
-        const DROPS: usize = 8;
-        let mut information = [0_u32; DROPS + 1];
-        let mut size = size_of_val(&information) as libc::socklen_t;
-        // SAFETY: the kernel writes at most `size` bytes to `information`; both outlive the call.
-        let status = unsafe {
-            libc::getsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_MEMINFO,
-                information.as_mut_ptr().cast(),
-                &raw mut size,
-            )
-        };
-        (status == 0).then_some(information[DROPS])
+        newly_dropped(&self.fd, &mut self.dropped)
     }
 
     /// Waits until there is something to receive.
@@ -258,6 +242,32 @@ pub fn reserve(fd: &OwnedFd, bytes: libc::c_int) {
             size_of::<libc::c_int>() as libc::socklen_t,
         );
     }
+}
+
+/// How many messages the kernel has dropped since the last call, at least one. `known`: the count
+/// at that call.
+pub fn newly_dropped(fd: &OwnedFd, known: &mut u32) -> u64 {
+    let count = dropped(fd).unwrap_or(known.wrapping_add(1));
+    let before = std::mem::replace(known, count);
+    u64::from(count.wrapping_sub(before)).max(1)
+}
+
+/// `SK_MEMINFO_DROPS`, which kernels have since 4.12.
+fn dropped(fd: &OwnedFd) -> Option<u32> {
+    const DROPS: usize = 8;
+    let mut information = [0_u32; DROPS + 1];
+    let mut size = size_of_val(&information) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes to `information`; both outlive the call.
+    let status = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            information.as_mut_ptr().cast(),
+            &raw mut size,
+        )
+    };
+    (status == 0).then_some(information[DROPS])
 }
 
 /// Sends a message to the kernel.

@@ -28,7 +28,7 @@ use self::rings::Rings;
 use self::rules::KernelRules;
 use self::wire::{flag, kind};
 use super::recording::Recorder;
-use super::{Hook, HookState, Progress, Source};
+use super::{Hook, Progress, Source, complaint};
 use crate::error::{Error, Result};
 use crate::event::{Action, Event, Loss};
 use crate::filter::Rules;
@@ -263,11 +263,6 @@ impl Handler<'_> {
                 .track(begin.key, event, header.time, self.clock, self.sink);
         }
     }
-}
-
-fn complaint(hook: &Hook) -> Option<String> {
-    (hook.state == HookState::Failed)
-        .then(|| format!("{} is not watched: {}", hook.name, hook.reason))
 }
 
 fn map_error(why: impl std::fmt::Display) -> Error {

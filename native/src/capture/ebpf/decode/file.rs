@@ -27,7 +27,7 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
             mode: open.mode,
             uid: open.uid,
             gid: open.gid,
-            size: open.size,
+            size: Some(open.size),
         }),
     }))
 }

@@ -79,6 +79,7 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
             egid: header.egid,
         },
         repeat: None,
+        call: None,
         action,
     })
 }

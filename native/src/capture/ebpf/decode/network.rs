@@ -43,7 +43,7 @@ fn staged(wire: &wire::Connection, stage: Stage) -> Result<Action, Malformed> {
         } else {
             Direction::Egress
         },
-        local: end_of(wire.family, wire.local, wire.local_port)?,
+        local: Some(end_of(wire.family, wire.local, wire.local_port)?),
         peer: end_of(wire.family, wire.peer, wire.peer_port)?,
         stage,
     }))
@@ -98,7 +98,7 @@ mod tests {
         let connection = connection(wire.as_bytes());
         assert_eq!(connection.direction, Direction::Ingress);
         assert_eq!(connection.stage, Stage::Established);
-        assert_eq!(connection.local.to_string(), "10.0.0.1:443");
+        assert_eq!(connection.local.unwrap().to_string(), "10.0.0.1:443");
         assert_eq!(connection.peer.to_string(), "[::1]:50000");
         let strange = wire::Connection { family: 1, ..wire };
         assert_eq!(

@@ -164,6 +164,7 @@ mod tests {
                 egid: 4,
             },
             repeat: None,
+            call: None,
             action: Action::Snapshot(exec.clone()),
         };
         assert_eq!(

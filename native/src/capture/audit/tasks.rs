@@ -1,0 +1,151 @@
+//! The processes of the host by their numbers: records tell a number, an event needs the start.
+
+use std::path::PathBuf;
+
+use lru::LruCache;
+
+use crate::event::{Credentials, Event, ProcessKey};
+use crate::host::procfs;
+
+/// Processes that are remembered; beyond it those that were quiet for longest are asked of /proc
+/// again.
+const MAX_TASKS: usize = 65_536;
+
+/// What is known of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Which process.
+    pub key: ProcessKey,
+    /// With whose rights it acts.
+    pub credentials: Credentials,
+    /// Its acts are not reported.
+    pub muted: bool,
+}
+
+/// The processes.
+pub struct Tasks {
+    known: LruCache<u32, Task>,
+    root: PathBuf,
+    /// This process and those it starts are not reported; 0 if all are.
+    muted: u32,
+}
+
+impl Tasks {
+    /// None is known yet. `root`: where /proc is found.
+    pub fn new(root: PathBuf, muted: u32) -> Self {
+        Self {
+            known: LruCache::unbounded(),
+            root,
+            muted,
+        }
+    }
+
+    /// A process was there, started by `parent`.
+    pub fn snapshot(&mut self, event: &Event, parent: Option<u32>) {
+        let parent = parent.and_then(|pid| self.known.peek(&pid));
+        let muted = parent.is_some_and(|parent| parent.muted);
+        self.learn(event, muted);
+    }
+
+    fn learn(&mut self, event: &Event, muted: bool) -> Task {
+        let key = event.process;
+        let task = Task {
+            key,
+            credentials: event.credentials,
+            muted: muted || key.pid == self.muted,
+        };
+        self.put(task);
+        task
+    }
+
+    fn put(&mut self, task: Task) {
+        self.known.put(task.key.pid, task);
+        if self.known.len() > MAX_TASKS {
+            self.known.pop_lru();
+        }
+    }
+
+    /// A process created another at a time since the boot. /proc knows best when that was; of a
+    /// process that is gone the kernel's word is taken, which is microseconds later.
+    pub fn fork(&mut self, parent: u32, child: u32, time: u64) -> Option<(Task, Task)> {
+        let parent = self.of(parent)?;
+        let start = procfs::start(&self.root, child).unwrap_or(time / procfs::TICK);
+        let key = ProcessKey { pid: child, start };
+        let child = Task { key, ..parent };
+        self.put(child);
+        Some((parent, child))
+    }
+
+    /// A process, if anybody knows it.
+    pub fn of(&mut self, pid: u32) -> Option<Task> {
+        if let Some(task) = self.known.get(&pid) {
+            return Some(*task);
+        }
+        let event = procfs::process(&self.root, pid)?;
+        Some(self.learn(&event, false))
+    }
+
+    /// What a record tells of a process is newer than what is known.
+    pub fn update(&mut self, pid: u32, change: impl FnOnce(&mut Task)) {
+        if let Some(task) = self.known.get_mut(&pid) {
+            change(task);
+        }
+    }
+
+    /// A process has ended. Its number may be another's already.
+    pub fn remove(&mut self, key: ProcessKey) {
+        if self
+            .known
+            .peek(&key.pid)
+            .is_some_and(|task| task.key == key)
+        {
+            self.known.pop(&key.pid);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More than a pid can be.
+    const GONE: u32 = u32::MAX;
+
+    #[test]
+    fn a_child_inherits_and_is_forgotten_with_its_end() {
+        let own = std::process::id();
+        let mut tasks = Tasks::new("/".into(), own);
+        let parent = tasks.of(own).unwrap();
+        assert_eq!(Some(parent.key.start), procfs::start("/".as_ref(), own));
+        let (_, child) = tasks.fork(own, GONE, 77 * procfs::TICK + 5).unwrap();
+        let key = ProcessKey {
+            pid: GONE,
+            start: 77,
+        };
+        assert_eq!(child, Task { key, ..parent });
+        assert!(child.muted);
+        tasks.remove(ProcessKey { start: 76, ..key });
+        assert_eq!(tasks.of(GONE), Some(child));
+        tasks.remove(key);
+        assert_eq!(tasks.of(GONE), None);
+    }
+
+    #[test]
+    fn nobody_is_muted_by_default() {
+        let own = std::process::id();
+        let mut tasks = Tasks::new("/".into(), 0);
+        assert!(!tasks.of(own).unwrap().muted);
+        assert!(tasks.fork(GONE, GONE - 1, 0).is_none());
+    }
+
+    #[test]
+    fn is_bounded() {
+        let own = std::process::id();
+        let mut tasks = Tasks::new("/".into(), 0);
+        for number in 0..=MAX_TASKS as u32 {
+            tasks.of(own);
+            tasks.fork(own, GONE - number, 0);
+        }
+        assert_eq!(tasks.known.len(), MAX_TASKS);
+    }
+}

@@ -1,0 +1,234 @@
+//! Records of the agent's rules, as the audit system wrote them, and what they have to become.
+
+use std::net::SocketAddr;
+
+use endpoint_agent_native::capture::audit::call::{self, Act, Place, Told};
+use endpoint_agent_native::capture::audit::join::Joiner;
+use endpoint_agent_native::event::{Action, Connection, Event, Exec, File, FileChange, Stage};
+
+use crate::scene::{SHELL, Scene, key};
+
+/// A line is a record: its type, and its fields.
+const EXEC: &str = "\
+1300 arch=c000003e syscall=59 success=yes exit=0 a0=55d0a1b2 a1=55d0a1c8 a2=55d0a2e0 a3=8 items=2 ppid=1200 pid=1300 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"ls\" exe=\"/usr/bin/ls\" subj=unconfined key=\"endpoint-agent\"
+1309 argc=4 a0=\"ls\" a1=\"-l\" a2=\"\" a3=6D792066696C65
+1307 cwd=\"/home/john_doe\"
+1302 item=0 name=\"/usr/bin/ls\" inode=4321 dev=08:01 mode=0100755 ouid=0 ogid=0 rdev=00:00 nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 cap_frootid=0
+1327 proctitle=6C73002D6C
+1320 ";
+
+const CREATED: &str = "\
+1300 arch=c000003e syscall=257 success=yes exit=3 a0=ffffff9c a1=7ffd1 a2=241 a3=1b6 items=2 ppid=800 pid=1200 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"bash\" exe=\"/usr/bin/bash\" key=\"endpoint-agent\"
+1307 cwd=\"/home/john_doe\"
+1302 item=0 name=\"/home/john_doe\" inode=1048576 dev=08:01 mode=040755 ouid=1000 ogid=1000 rdev=00:00 nametype=PARENT
+1302 item=1 name=\"notes/../a.txt\" inode=1048671 dev=08:01 mode=0100644 ouid=1000 ogid=1000 rdev=00:00 nametype=CREATE
+1320 ";
+
+const RENAMED: &str = "\
+1300 arch=c000003e syscall=316 success=yes exit=0 a0=ffffff9c a1=7ffd1 a2=5 a3=7ffd9 items=4 ppid=800 pid=1200 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=(none) ses=3 comm=\"mv\" exe=\"/usr/bin/mv\" key=\"endpoint-agent\"
+1307 cwd=\"/home/john_doe\"
+1302 item=0 name=\"/home/john_doe\" inode=1 dev=08:01 mode=040755 ouid=1000 ogid=1000 rdev=00:00 nametype=PARENT
+1302 item=1 name=\"/srv/\" inode=2 dev=08:01 mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+1302 item=2 name=\"a.txt\" inode=1048671 dev=08:01 mode=0100644 ouid=1000 ogid=1000 rdev=00:00 nametype=DELETE
+1302 item=3 name=\"b.txt\" inode=1048671 dev=08:01 mode=0100644 ouid=1000 ogid=1000 rdev=00:00 nametype=CREATE
+1320 ";
+
+const CONNECTED: &str = "\
+1300 arch=c000003e syscall=42 success=no exit=-115 a0=5 a1=7ffd2 a2=10 a3=0 items=0 ppid=800 pid=1200 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"curl\" exe=\"/usr/bin/curl\" key=\"endpoint-agent\"
+1306 saddr=020001BB5DB8D8220000000000000000
+1320 ";
+
+const ACCEPTED: &str = "\
+1300 arch=c000003e syscall=288 success=yes exit=6 a0=5 a1=7ffd2 a2=7ffd3 a3=80000 items=0 ppid=1 pid=800 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=(none) ses=4294967295 comm=\"sshd\" exe=\"/usr/sbin/sshd\" key=\"endpoint-agent\"
+1306 saddr=0A00C93B0000000020010DB800000000000000000000000700000000
+1320 ";
+
+fn told(records: &str) -> Option<Told> {
+    let mut joiner = Joiner::default();
+    let groups = records.lines().filter_map(|line| {
+        let (kind, fields) = line.split_once(' ').unwrap();
+        let text = format!("audit(1768827060.250:77): {fields}");
+        joiner.add(kind.parse().unwrap(), text.as_bytes())
+    });
+    groups.last().as_ref().and_then(call::decode)
+}
+
+/// What the source makes of it where the process is known.
+fn event(told: Told) -> Event {
+    let action = match told.act {
+        Act::Exec(exec) => Action::Exec(Exec {
+            parent: Some(key(told.parent)),
+            ..exec
+        }),
+        Act::File {
+            change,
+            path,
+            old,
+            inode,
+        } => Action::File(File {
+            change,
+            path: path.path,
+            path_truncated: path.folder.is_some(),
+            old_path: old.map(|old| old.path),
+            old_path_truncated: false,
+            deleted: false,
+            unanswered: false,
+            inode,
+        }),
+        Act::Connection {
+            direction,
+            peer,
+            stage,
+        } => Action::Connection(Connection {
+            direction,
+            local: None,
+            peer,
+            stage,
+        }),
+    };
+    Event {
+        time: told.time,
+        process: key(told.pid),
+        thread: told.pid,
+        credentials: told.credentials,
+        repeat: None,
+        call: Some(Box::new(told.call)),
+        action,
+    }
+}
+
+/// What a user does in a shell, and a server.
+pub fn calls() -> Scene {
+    let mut scene = Scene::with_shell();
+    for records in [EXEC, CREATED, RENAMED, CONNECTED, ACCEPTED] {
+        scene.event(event(told(records).unwrap()));
+    }
+    scene
+}
+
+fn file(records: &str) -> Option<(FileChange, Place)> {
+    match told(records)?.act {
+        Act::File { change, path, .. } => Some((change, path)),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn place(path: &str, folder: Option<i32>) -> Place {
+    Place {
+        path: path.into(),
+        folder,
+    }
+}
+
+#[test]
+fn a_program_has_its_arguments() {
+    let told = told(EXEC).unwrap();
+    assert_eq!((told.pid, told.parent), (1300, SHELL));
+    let Act::Exec(exec) = told.act else { panic!() };
+    assert_eq!(exec.arguments, b"ls\0-l\0\0my file\0");
+    assert_eq!(exec.arguments_count, 4);
+    assert_eq!(exec.working_directory, b"/home/john_doe");
+    assert!(!exec.deleted && !exec.arguments_truncated);
+}
+
+#[test]
+fn a_long_argument_comes_in_parts() {
+    let long = "1309 argc=3 a0=\"x\" a1_len=6 a1[0]=4142
+1309  a1[1]=\"CD\"
+1309  a2=\"\"";
+    let lines = EXEC.lines().enumerate();
+    let records: Vec<_> = lines
+        .map(|(number, line)| if number == 1 { long } else { line })
+        .collect();
+    let Act::Exec(exec) = told(&records.join("\n")).unwrap().act else {
+        panic!()
+    };
+    assert_eq!(exec.arguments, b"x\0ABCD\0\0");
+}
+
+#[test]
+fn a_program_in_memory_is_deleted() {
+    let records = EXEC.replace(
+        "exe=\"/usr/bin/ls\"",
+        "exe=2F6D656D66643A78202864656C6574656429",
+    );
+    let Act::Exec(exec) = told(&records).unwrap().act else {
+        panic!()
+    };
+    assert_eq!(exec.executable, b"/memfd:x");
+    assert!(exec.deleted);
+}
+
+#[test]
+fn an_open_is_a_change_when_it_writes() {
+    let created = place("/home/john_doe/a.txt", None);
+    assert_eq!(file(CREATED), Some((FileChange::Created, created.clone())));
+    let again = CREATED.replace("nametype=CREATE", "nametype=NORMAL");
+    assert_eq!(file(&again), Some((FileChange::Modified, created)));
+    assert_eq!(file(&again.replace("a2=241", "a2=40")), None);
+    assert_eq!(file(&again.replace("mode=0100644", "mode=020666")), None);
+    // The flags of openat2 are in a record of their own.
+    let second = again.replace("syscall=257", "syscall=437");
+    assert_eq!(file(&second), None);
+    let told = second.replace("1320 ", "1337 oflag=01 mode=00 resolve=0x0\n1320 ");
+    assert!(file(&told).is_some());
+}
+
+#[test]
+fn a_relative_path_counts_from_the_folder_of_the_call() {
+    let below = CREATED.replace("a0=ffffff9c", "a0=4");
+    let place = place("notes/../a.txt", Some(4));
+    assert_eq!(file(&below), Some((FileChange::Created, place)));
+}
+
+#[test]
+fn a_rename_has_both_names() {
+    let Act::File {
+        change, path, old, ..
+    } = told(RENAMED).unwrap().act
+    else {
+        panic!()
+    };
+    assert_eq!(change, FileChange::Renamed);
+    assert_eq!(old, Some(place("/home/john_doe/a.txt", None)));
+    assert_eq!(path, place("b.txt", Some(5)));
+    // Over a file that is there.
+    let over = RENAMED.replace("nametype=CREATE", "nametype=DELETE");
+    assert_eq!(file(&over), Some((FileChange::Renamed, path)));
+}
+
+#[test]
+fn a_folder_and_a_file_are_deleted() {
+    let deleted = CREATED
+        .replace("syscall=257", "syscall=263")
+        .replace("nametype=CREATE", "nametype=DELETE");
+    let path = place("/home/john_doe/a.txt", None);
+    assert_eq!(file(&deleted), Some((FileChange::Deleted, path.clone())));
+    let folder = deleted.replace("mode=0100644", "mode=040755");
+    assert_eq!(file(&folder), Some((FileChange::DirectoryDeleted, path)));
+}
+
+#[test]
+fn a_connection_has_its_peer() {
+    let peer = |records: &str| told(records).and_then(|told| told.call.socket);
+    let address = |text: &str| Some(text.parse::<SocketAddr>().unwrap());
+    assert_eq!(peer(CONNECTED), address("93.184.216.34:443"));
+    assert_eq!(peer(ACCEPTED), address("[2001:db8::7]:51515"));
+    let refused = told(&CONNECTED.replace("exit=-115", "exit=-111")).unwrap();
+    let Act::Connection { stage, .. } = refused.act else {
+        panic!()
+    };
+    assert_eq!(stage, Stage::Failed(111));
+    for saddr in ["01002F72756E", "0200", "0A0001BB", "", "?"] {
+        let local = CONNECTED.replace("020001BB5DB8D8220000000000000000", saddr);
+        assert_eq!(told(&local), None);
+    }
+}
+
+#[test]
+fn what_failed_or_is_foreign_is_nothing() {
+    assert_eq!(told(&CREATED.replace("exit=3", "exit=-13")), None);
+    assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=40000003")), None);
+    assert_eq!(told(&EXEC.replace("syscall=59", "syscall=60")), None);
+    assert_eq!(told(&EXEC.replace("exit=0", "exit=x")), None);
+}
