@@ -57,6 +57,25 @@ def test_link_that_is_swapped(watching: Capture, tricks: Tricks, tmp_path: Path)
     assert counts == {str(one): int(played.lines[0]), str(other): int(played.lines[1])}
 
 
+def test_name_that_is_rewritten_during_the_call(
+    watching: Capture, tricks: Tricks, tmp_path: Path
+) -> None:
+    """The lie is told: what a call took away leaves nothing to look at but its arguments."""
+    (tmp_path / "old").touch()
+    tricks.play("name_rewritten", tmp_path)
+    assert (tmp_path / "honest").exists()
+    event = watching.of_path(str(tmp_path / "forged"), "renamed")
+    assert event["action"]["properties"]["old_path"] == str(tmp_path / "old")
+
+
+def test_deletion_through_a_link(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """The name is told as it was given: the link is not followed."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    tricks.play("deleted_through_link", tmp_path)
+    watching.of_path(str(tmp_path / "link" / "file"), "file-deleted")
+
+
 def test_names_that_change_places(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.touch()

@@ -10,6 +10,7 @@ from tests.live.capture import Capture
 
 from .conftest import Tricks
 from .test_files import acts_on
+from .test_network import of_connection
 
 pytestmark = pytest.mark.live
 
@@ -53,15 +54,34 @@ def test_deletion_without_an_answer(watching: Capture, tricks: Tricks, tmp_path:
     assert event["event"]["outcome"] == "unknown"
 
 
+def test_rights_given_up_before(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """The event names the user that the process has become, not whose rights the request used."""
+    path = tmp_path / "file"
+    path.touch()
+    tricks.play("ring_personality", path)
+    assert watching.of_path(str(path), "file-deleted")["user"]["id"] == "65534"
+
+
 def test_sockets(watching: Capture, tricks: Tricks) -> None:
     played = tricks.play("ring_sockets")
-    listener, client = map(int, played.lines)
     for action in "connected-to", "accepted-connection-from":
-        event = watching.wait_for(
-            lambda event, action=action: (
-                event["event"]["action"] == action
-                and event["source"]["port"] == client
-                and event["destination"]["port"] == listener
-            )
-        )
+        event = of_connection(watching, action, played.lines)
         assert event["process"]["pid"] == played.pid
+
+
+def test_request_that_accepts_many(watching: Capture, tricks: Tricks) -> None:
+    """Its answers do not tell what they answer: only the client's side is seen."""
+    played = tricks.play("ring_accepts_many")
+    connected = of_connection(watching, "connected-to", played.lines)
+    watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == played.pid
+        )
+    )
+    ports = {connected["source"]["port"], connected["destination"]["port"]}
+    assert not [
+        event
+        for event in watching.events
+        if event["event"]["action"] == "accepted-connection-from"
+        and {event["source"]["port"], event["destination"]["port"]} == ports
+    ]

@@ -10,5 +10,7 @@ int main(int count, char **arguments)
 	write_file("/made", "", 0600);
 	MUST(rename("/../made", "/../../named"));
 	MUST(unlink("/named"));
+	write_file("relative", "", 0600);
+	MUST(unlink("../relative"));
 	return 0;
 }
