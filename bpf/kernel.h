@@ -307,8 +307,13 @@ struct io_cqe {
 	s32 res;
 };
 
+struct io_cmd_data {
+	struct file *file;
+};
+
 /* A request of io_uring. What its operation needs to know lies at its begin, in a struct of its own. */
 struct io_kiocb {
+	struct io_cmd_data cmd; /* 6.0 */
 	u8 opcode;
 	struct io_cqe cqe; /* 5.19 */
 };

@@ -132,12 +132,9 @@ INLINE int writes(struct io_open *open)
 	return flags & (O_ACCMODE | O_CREAT | O_TRUNC);
 }
 
-SEC("tp_btf/io_uring_submit_req")
-int on_request(u64 *context)
+INLINE int requested(struct io_kiocb *request, u8 operation)
 {
-	struct io_kiocb *request = (void *)context[0];
 	struct asked asked = {};
-	u8 operation = request->opcode;
 
 	if (!is_one_of(operation, OPENS_A_FILE | CHANGES_NAMES))
 		return 0;
@@ -150,6 +147,15 @@ int on_request(u64 *context)
 	if (!current_is_muted())
 		send_request(request, operation, &asked);
 	return 0;
+}
+
+/* Before 6.3 it was called io_uring_submit_sqe; before 6.0 the request is not its first argument. */
+SEC("tp_btf/io_uring_submit_req")
+int on_request(u64 *context)
+{
+	struct io_kiocb *request = (void *)context[0];
+
+	return EXISTS(request->cmd) ? requested(request, request->opcode) : 0;
 }
 
 /* Whether the descriptor in an answer is one of the process: one of the ring only is in no table. */
@@ -182,12 +188,13 @@ NOINLINE int answer_accept(struct io_accept *request, s32 result)
 	return is_in_table(result, slot) ? accepted(&call) : 0;
 }
 
-INLINE void send_answer(void *request, s32 result)
+/* Apart, so that the record is off the stack while an opened file's path is walked. */
+NOINLINE int send_answer(void *request, s32 result)
 {
 	struct event_answer event = { .request = (u64)request, .result = result };
 
 	stamp(&event.header, EVENT_ANSWER);
-	submit_bulk(&event.header, sizeof(event));
+	return submit_bulk(&event.header, sizeof(event));
 }
 
 SEC("tp_btf/io_uring_complete")

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use aya::maps::Map;
-use aya::programs::{Program, ProgramError, ProgramFd, ProgramType};
+use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, ProgramType};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
@@ -162,7 +162,7 @@ type Attached = (Link, ProgramFd);
 
 fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Attached>, Hook) {
     let target = match place {
-        Place::Typed(target) | Place::Return(target) => *target,
+        Place::Typed(target) | Place::Renamed(target, _) | Place::Return(target) => *target,
     };
     let (attached, state, reason) = match try_attach(object, name, place, btf) {
         Ok(attached) => (Some(attached), HookState::Attached, String::new()),
@@ -183,8 +183,8 @@ fn try_attach(
     btf: &Btf,
 ) -> std::result::Result<Attached, ProgramError> {
     match (object.program_mut(name), place) {
-        (Some(Program::BtfTracePoint(program)), Place::Typed(target)) => {
-            program.load(target, btf)?;
+        (Some(Program::BtfTracePoint(program)), Place::Typed(_) | Place::Renamed(..)) => {
+            load_typed(program, place, btf)?;
             let id = program.attach()?;
             let itself = program.fd()?.try_clone()?;
             Ok((Box::new(program.take_link(id)?), itself))
@@ -196,6 +196,21 @@ fn try_attach(
             Ok((Box::new(program.take_link(id)?), itself))
         }
         _ => unreachable!("the object has a program {name} of its place's type"),
+    }
+}
+
+/// Loads a program for its place, under the name that this kernel has for it.
+fn load_typed(
+    program: &mut BtfTracePoint,
+    place: &Place,
+    btf: &Btf,
+) -> std::result::Result<(), ProgramError> {
+    match *place {
+        Place::Renamed(now, before) => match program.load(now, btf) {
+            Err(error) if state_of(&error) == HookState::Missing => program.load(before, btf),
+            result => result,
+        },
+        Place::Typed(target) | Place::Return(target) => program.load(target, btf),
     }
 }
 
@@ -262,8 +277,8 @@ mod tests {
         let mut refused = Vec::new();
         for (name, place, _) in programs::all() {
             let loaded = match (object.program_mut(name), place) {
-                (Some(Program::BtfTracePoint(program)), Place::Typed(target)) => {
-                    program.load(target, &btf)
+                (Some(Program::BtfTracePoint(program)), Place::Typed(_) | Place::Renamed(..)) => {
+                    load_typed(program, place, &btf)
                 }
                 (Some(Program::TracePoint(program)), Place::Return(_)) => program.load(),
                 _ => panic!("the object has no {name} of its place's type"),

@@ -4,11 +4,13 @@
 pub enum Place {
     /// A tracepoint whose arguments have types.
     Typed(&'static str),
+    /// The same, and the name it has in earlier kernels.
+    Renamed(&'static str, &'static str),
     /// The return of one system call.
     Return(&'static str),
 }
 
-use Place::{Return, Typed};
+use Place::{Renamed, Return, Typed};
 
 /// A program's name, its place, and what it reports.
 pub type Program = (&'static str, Place, &'static str);
@@ -84,6 +86,10 @@ const FILE: &[Program] = &[
 ];
 
 const URING: &[Program] = &[
-    ("on_request", Typed("io_uring_submit_req"), "request"),
+    (
+        "on_request",
+        Renamed("io_uring_submit_req", "io_uring_submit_sqe"),
+        "request",
+    ),
     ("on_answer", Typed("io_uring_complete"), "answer"),
 ];
