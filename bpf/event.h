@@ -57,6 +57,7 @@ enum event_flag {
 };
 
 #define PATH_LIMIT 4096
+#define LOGIN_UNSET 0xffffffff
 #define ARGUMENTS_MAX 32768
 
 struct event_header {
@@ -73,6 +74,8 @@ struct event_header {
 	u32 euid;
 	u32 gid;
 	u32 egid;
+	u32 login_uid; /* of the audit system; LOGIN_UNSET where nobody has logged in */
+	u32 session;   /* … */
 	u32 reserved;
 };
 
@@ -88,7 +91,17 @@ struct event_fork {
 	u32 reserved;
 };
 
-/* Sections: executable (components), working directory (components), arguments. */
+/* A name as the caller gave it, below the folder it counts from. */
+struct event_name {
+	u16 base_size; /* components */
+	u16 name_size; /* string */
+};
+
+/*
+ * Sections: executable (components), working directory (components), script base, script name,
+ * arguments. The script is the file that was executed where the kernel runs an interpreter in its
+ * place, else empty; a relative name counts from the working directory and has no base.
+ */
 struct event_exec {
 	struct event_header header;
 	u64 parent_start;
@@ -97,6 +110,9 @@ struct event_exec {
 	u32 arguments_size;
 	u16 executable_size;
 	u16 directory_size;
+	struct event_name script;
+	u16 script_flags; /* enum event_flag: EVENT_PATH_CUT */
+	u16 reserved;
 };
 
 struct event_exit {
@@ -134,12 +150,6 @@ struct event_open {
 	u32 gid;
 	u16 path_size;
 	u16 reserved;
-};
-
-/* A name as the caller gave it, below the folder it counts from. */
-struct event_name {
-	u16 base_size; /* components */
-	u16 name_size; /* string */
 };
 
 /* Sections: base, name. */

@@ -224,6 +224,8 @@ struct task_struct {
 	int exit_code;
 	u64 self_exec_id;
 	u64 start_boottime;
+	kuid_t loginuid;
+	unsigned int sessionid;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	const struct cred *cred;
@@ -263,6 +265,8 @@ struct bpf_link {
 struct linux_binprm {
 	struct file *file;
 	int argc;
+	const char *filename;
+	const char *interp;
 };
 
 struct in6_addr {

@@ -53,6 +53,39 @@ INLINE u32 append_arguments(struct scratch *scratch, struct task_struct *task, u
 	return size;
 }
 
+/*
+ * The file that was executed, where the kernel runs an interpreter in its place. Its object is gone;
+ * the name is the kernel's copy of the caller's.
+ */
+INLINE void append_script(struct scratch *scratch, struct task_struct *task,
+			  struct linux_binprm *program, struct event_exec *event)
+{
+	const char *string = program->filename;
+	u16 flags = 0;
+	char first = 0;
+	long size;
+	u64 at;
+
+	event->script.base_size = 0;
+	event->script.name_size = 0;
+	event->script_flags = 0;
+	if (string == program->interp)
+		return;
+	bpf_probe_read_kernel(&first, 1, string);
+	if (first == '/')
+		event->script.base_size = append_path(scratch, &task->fs->root, &flags);
+	at = scratch->size;
+	BOUND(at);
+	if (at > RECORD_MAX - PATH_LIMIT)
+		return;
+	size = bpf_probe_read_kernel_str(scratch->record + at, PATH_LIMIT, string);
+	if (size <= 0)
+		return;
+	event->script.name_size = size;
+	event->script_flags = flags;
+	scratch->size = at + size;
+}
+
 SEC("tp_btf/sched_process_exec")
 int on_exec(u64 *context)
 {
@@ -85,6 +118,8 @@ int on_exec(u64 *context)
 	event->directory_size = append_path(scratch, &task->fs->pwd, &directory_flags);
 	if (directory_flags)
 		flags |= EVENT_OLD_PATH_CUT;
+	event->reserved = 0;
+	append_script(scratch, task, program, event);
 	event->arguments_size = append_arguments(scratch, task, &flags);
 	event->header.flags = flags;
 	submit_scratch(&critical, RING_CRITICAL, scratch);

@@ -58,6 +58,12 @@ INLINE void stamp(struct event_header *header, u16 kind)
 	header->euid = LOAD(cred->euid.val);
 	header->gid = LOAD(cred->gid.val);
 	header->egid = LOAD(cred->egid.val);
+	header->login_uid = LOGIN_UNSET;
+	header->session = LOGIN_UNSET;
+	if (EXISTS(task->loginuid)) { /* CONFIG_AUDIT */
+		header->login_uid = LOAD(task->loginuid.val);
+		header->session = LOAD(task->sessionid);
+	}
 	header->reserved = 0;
 }
 

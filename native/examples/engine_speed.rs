@@ -8,7 +8,7 @@ use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    ProcessKey, Stage,
+    LoginSession, ProcessKey, Stage,
 };
 use endpoint_agent_native::filter::{Rules, Watch, Watches};
 
@@ -114,6 +114,10 @@ fn event(n: u64, process: ProcessKey, action: Action) -> Event {
             gid: 1_000,
             egid: 0,
         },
+        login: LoginSession {
+            uid: 1_000,
+            session: 3,
+        },
         repeat: None,
         call: None,
         action,
@@ -133,6 +137,7 @@ fn program() -> Exec {
         parent: Some(SHELL),
         executable: b"/usr/lib/git-core/git".to_vec(),
         working_directory: b"/home/john/src/endpoint-agent".to_vec(),
+        script: Vec::new(),
         arguments: b"/usr/lib/git-core/git\0rev-list\0--objects\0--stdin\0--not\0--all\0".to_vec(),
         arguments_truncated: false,
         arguments_count: 6,

@@ -77,7 +77,7 @@ def test_half_a_record_is_told_after_the_whole_ones(tmp_path: Path) -> None:
 
 def test_malformed_records_are_counted_as_lost(tmp_path: Path) -> None:
     path = tmp_path / "odd.rec"
-    strange = (64).to_bytes(4, "little") + b"\xff" * 60
+    strange = (72).to_bytes(4, "little") + b"\xff" * 68
     path.write_bytes(RECORDING.read_bytes() + 3 * strange)
     last = orjson.loads(list(events(path))[-1])
     assert last["event"]["action"] == "events-lost"

@@ -29,6 +29,59 @@ def test_exec_has_arguments_directory_and_parent(watching: Capture, tmp_path: Pa
     assert event["event"]["code"] == 1
 
 
+def test_ancestors_nearest_first(watching: Capture, tmp_path: Path) -> None:
+    inner = f"/bin/true {tmp_path}; true"
+    subprocess.run(["sh", "-c", f"sh -c '{inner}'; true"], check=True)
+    event = watching.exec_of("/bin/true", str(tmp_path))
+    ancestors = event["action"]["properties"]["ancestors"]
+    shell = os.path.realpath("/bin/sh")
+    assert ancestors["executable"][:3] == [shell, shell, os.path.realpath(sys.executable)]
+    assert ancestors["pid"][0] == event["process"]["parent"]["pid"]
+    assert ancestors["pid"][2] == os.getpid()
+    assert ancestors["guid"][0] == event["sekoiaio"]["process"]["parent_guid"]
+    assert len(ancestors["pid"]) == len(ancestors["executable"]) == len(ancestors["guid"]) <= 5
+
+
+def test_login_survives_a_change_of_user(watching: Capture, tmp_path: Path) -> None:
+    login_file = Path("/proc/self/loginuid")
+    if not login_file.exists():
+        pytest.skip("needs a kernel with audit: /proc/self/loginuid is missing")
+    code = (
+        "import os, pathlib;"
+        "pathlib.Path('/proc/self/loginuid').write_text('4711');"
+        "os.setresuid(65534, 65534, 65534);"
+        "print(pathlib.Path('/proc/self/sessionid').read_text(), flush=True);"
+        f"os.execv('/bin/true', ['true', '{tmp_path}'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"the login may not be set here: {done.stderr.splitlines()[-1]}")
+    event = watching.exec_of("true", str(tmp_path))
+    assert event["user"]["id"] == "65534"
+    assert event["user"]["audit"]["id"] == "4711"
+    assert event["action"]["properties"]["ses"] == done.stdout.strip()
+
+
+def test_script_beside_its_interpreter(watching: Capture, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nexit 0\n")
+    script.chmod(0o755)
+    subprocess.run(["./script", str(tmp_path)], cwd=tmp_path, check=True)
+    event = watching.exec_of("/bin/sh", "./script", str(tmp_path))
+    assert event["process"]["executable"] == os.path.realpath("/bin/sh")
+    assert event["action"]["properties"]["script"] == str(script)
+
+    outer = tmp_path / "outer"
+    outer.write_text(f"#!{script}\n")
+    outer.chmod(0o755)
+    subprocess.run([str(outer), "nested"], check=True)
+    nested = watching.exec_of("/bin/sh", str(script), str(outer), "nested")
+    assert nested["action"]["properties"]["script"] == str(outer)
+
+    subprocess.run(["true", str(tmp_path)], check=True)
+    assert "script" not in watching.exec_of("true", str(tmp_path))["action"]["properties"]
+
+
 def test_exit_tells_code_and_belongs_to_its_exec(watching: Capture) -> None:
     child = subprocess.Popen(["sh", "-c", "exit 3"])
     child.wait()

@@ -19,7 +19,8 @@ use super::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 
-const MAGIC: [u8; 8] = *b"EPAREC\x00\x01";
+/// Its last byte counts the changes of the records' layout.
+const MAGIC: [u8; 8] = *b"EPAREC\x00\x02";
 
 /// The largest record the kernel side makes, with room to spare.
 const RECORD_LIMIT: usize = 1 << 17;

@@ -156,6 +156,10 @@ fields! {
     "user.target.id" Keyword Ecs
         "Id of the account that was changed, or of the real user of the target process."
     "user.target.name" Keyword Ecs "Its name."
+    // Auditbeat's; ECS has none.
+    "user.audit.id" Keyword Own
+        "User who logged in, whoever the process has become since; `unset` where nobody did."
+    "user.audit.name" Keyword Own "Its name."
     "file.path" Keyword Ecs "Absolute path; of a rename, the new one. `…/` where the begin is lost."
     "file.name" Keyword Ecs "Last part of the path."
     "file.directory" Keyword Ecs "The path without its last part."
@@ -181,12 +185,14 @@ fields! {
     "network.transport" Keyword Ecs "`tcp`."
     "network.type" Keyword Ecs "`ipv4` or `ipv6`; IPv4 in IPv6's notation is `ipv4`."
     "related.hosts" Keyword Ecs "Name of the host."
-    "related.user" Keyword Ecs "Names of the real and the effective user."
+    "related.user" Keyword Ecs "Names of the real and the effective user and of who logged in."
     "related.ip" Ip Ecs "Addresses of the connection."
     "log.level" Keyword Ecs "Level of the line of the agent's log."
     "log.logger" Keyword Ecs "`SEKOIA-IO-Endpoint`."
     "error.message" Keyword Ecs "The error behind a line of the agent's log."
     "action.properties.old_path" Keyword Own "Path before a rename; as `file.path`."
+    "action.properties.script" Keyword Own
+        "File that was executed, where the kernel ran its interpreter in its place; of exec only."
     "action.properties.deleted" Boolean Own
         "No name leads to the program or the opened file: it was removed, or only is in memory."
     "action.properties.acct" Keyword Own "Account that a login or its like was about."
@@ -206,7 +212,6 @@ fields! {
     "action.properties.op" Keyword Own
         "What the program calls the act: `login`, `PAM:session_open`, …; of eBPF programs `LOAD`, \
          `ATTACH` (to stay with an object) or `LINK`."
-    "action.properties.ses" Keyword Own "Login session."
     "action.properties.socket_addr" Keyword Own "Address that the call was given or gave back."
     "action.properties.socket_family" Keyword Own "`ipv4` or `ipv6`."
     "action.properties.socket_port" Keyword Own "Its port."
@@ -254,6 +259,13 @@ fields! {
     "action.properties.prog-tag" Keyword Own "Hash of its instructions, 16 hexadecimal digits."
     "action.properties.prog-name" Keyword Own "Its name, 15 bytes at most."
     "action.properties.link-type" Keyword Own "Type of the link that attached it: `tracing`, …"
+    "action.properties.ses" Keyword Own
+        "Login session as the audit system numbers it, `unset` where nobody logged in."
+    "action.properties.ancestors.pid" Long Own
+        "Process ids of the parent, its parent, and so on: five at most."
+    "action.properties.ancestors.executable" Keyword Own
+        "What each of them ran, in the same order; empty where that is not known."
+    "action.properties.ancestors.guid" Keyword Own "UUID of each of them, in the same order."
     "action.properties.process_inferred" Boolean Own
         "The agent missed the start of the process and read from /proc what it runs."
     "action.properties.truncated" Keyword Own "Names of the fields whose value is cut."

@@ -151,6 +151,18 @@ impl Json {
             .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
+    /// A list of whole numbers.
+    pub fn numbers(&mut self, key: &'static str, values: impl IntoIterator<Item = u64>) {
+        self.key(key);
+        self.out.push(b'[');
+        for value in values {
+            self.separate();
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        }
+        self.out.push(b']');
+    }
+
     /// A whole number as text, as ECS wants identifiers.
     pub fn digits(&mut self, key: &'static str, value: u64) {
         self.key(key);
@@ -259,11 +271,12 @@ mod tests {
             json.texts("h", [&b""[..], b"x"]);
             json.plain_texts("i", [1, 2]);
             json.text_if_known("j", b"");
+            json.numbers("l", [0, 1]);
         });
         let members = json!({"c": u64::MAX, "d": "7", "e": true, "f": {"g": "1.5"}});
         assert_eq!(
             value,
-            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"]})
+            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1]})
         );
         assert_eq!(cut, Vec::<String>::new());
     }

@@ -126,7 +126,9 @@ impl Encoder {
             reason: None,
         };
         self.start(event.time, &head, limit);
-        let identity = self.identities.of(event.credentials, act.users);
+        let identity = self
+            .identities
+            .of(event.credentials, event.login, act.users);
         process::write(&mut self.json, act, rendered);
         if let Action::Login(login) = &event.action {
             login::write_user(&mut self.json, event, login, act.users);
@@ -135,7 +137,12 @@ impl Encoder {
         }
         record::write_object(&mut self.json, act);
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);
-        record::write_properties(&mut self.json, act);
+        record::write_properties(
+            &mut self.json,
+            act,
+            &identity.properties,
+            &rendered.properties,
+        );
         if !act.tags.is_empty() {
             self.json.plain_texts("tags", act.tags);
         }

@@ -3,7 +3,7 @@
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::ecs::record::{Act, repeat};
 use crate::ecs::{login, system};
-use crate::enrich::processes::{Parent, Process, Rendered};
+use crate::enrich::processes::{Ancestor, Process, Rendered};
 use crate::enrich::program::{MAX_COMMAND_LINE, Program, arguments};
 use crate::event::{Action, Exec, Exit, ProcessKey};
 
@@ -19,19 +19,45 @@ pub fn render(key: ProcessKey, process: &Process, limit: usize) -> Rendered {
         command_line(&mut json, program);
         json.text_if_known("working_directory", &program.working_directory);
     }
-    if let Some(parent) = &process.parent {
+    if let Some(parent) = process.parent() {
         write_parent(&mut json, parent);
     }
-    let (members, cut) = json.into_parts();
+    let (members, mut cut) = json.into_parts();
+    let (properties, more_cut) = properties(process, limit);
+    cut.extend(more_cut);
     Rendered {
         process: members,
         has_program: process.program().is_some(),
         identity: identity(key, process),
+        properties,
         cut,
     }
 }
 
-fn write_parent(json: &mut Json, parent: &Parent) {
+/// The ancestors, as lists of equal length. Every event of the process has them.
+fn properties(process: &Process, limit: usize) -> (Vec<u8>, Vec<String>) {
+    let ancestors = process.ancestors();
+    let mut json = Json::members_of("action.properties", limit.min(MAX_COMMAND_LINE));
+    if !ancestors.is_empty() {
+        json.open("ancestors");
+        json.numbers("pid", ancestors.iter().map(|it| it.key.pid.into()));
+        json.texts("executable", ancestors.iter().map(executable));
+        json.plain_texts("guid", ancestors.iter().map(|it| it.guid));
+        json.close();
+    }
+    json.into_parts()
+}
+
+/// What an ancestor ran, by its name where it has no path, empty if unknown.
+fn executable(ancestor: &Ancestor) -> &[u8] {
+    match ancestor.program() {
+        Some(program) if program.executable.is_empty() => &program.name,
+        Some(program) => &program.executable,
+        None => b"",
+    }
+}
+
+fn write_parent(json: &mut Json, parent: &Ancestor) {
     json.open("parent");
     json.number("pid", parent.key.pid.into());
     if let Some(program) = parent.program() {
@@ -58,7 +84,7 @@ fn identity(key: ProcessKey, process: &Process) -> Vec<u8> {
     if key.start != ProcessKey::UNKNOWN_START {
         json.plain("guid", process.guid);
     }
-    if let Some(parent) = &process.parent {
+    if let Some(parent) = process.parent() {
         json.plain("parent_guid", parent.guid);
     }
     json.into_parts().0

@@ -115,8 +115,9 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
     json.close();
 }
 
-/// Writes `action.properties`: what ECS has no field for, and what was cut so far.
-pub fn write_properties(json: &mut Json, act: &Act) {
+/// Writes `action.properties`: what ECS has no field for, and what was cut so far. `login`,
+/// `process`: its members about these as JSON.
+pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]) {
     json.open("action");
     json.open("properties");
     match &act.event.action {
@@ -126,6 +127,7 @@ pub fn write_properties(json: &mut Json, act: &Act) {
         Action::Connection(connection) if act.event.call.is_none() => {
             network::write_error(json, connection);
         }
+        Action::Exec(exec) => json.text_if_known("script", &exec.script),
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..
@@ -138,6 +140,11 @@ pub fn write_properties(json: &mut Json, act: &Act) {
     if is_deleted(&act.event.action) {
         json.yes("deleted");
     }
+    // A login tells its own.
+    if !matches!(act.event.action, Action::Login(_)) {
+        json.raw_members(login);
+    }
+    json.raw_members(process);
     if act.inferred {
         json.yes("process_inferred");
     }

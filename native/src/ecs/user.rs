@@ -4,22 +4,24 @@ use std::collections::HashMap;
 
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::enrich::users::Users;
-use crate::event::{Credentials, Target, UNSET_ID};
+use crate::event::{Credentials, LoginSession, Target, UNSET_ID};
 
-/// Sets of credentials whose JSON is kept; a busy host has a few dozen.
+/// Sets of credentials and logins whose JSON is kept; a busy host has a few dozen.
 const MAX_KEPT: usize = 256;
 
-/// JSON about credentials, made once for each set of them.
+/// JSON about credentials and logins, made once for each set of them.
 #[derive(Debug, Default)]
-pub struct Identities(HashMap<Credentials, Identity>);
+pub struct Identities(HashMap<(Credentials, LoginSession), Identity>);
 
-/// JSON about one set of credentials.
+/// JSON about one set of credentials of one login.
 #[derive(Debug)]
 pub struct Identity {
     /// The members of `user`.
     pub user: Vec<u8>,
     /// The member `user` of `related`, empty if no user has a name.
     pub names: Vec<u8>,
+    /// JSON members of `action.properties`.
+    pub properties: Vec<u8>,
 }
 
 impl Identities {
@@ -28,19 +30,25 @@ impl Identities {
         self.0.clear();
     }
 
-    /// JSON about credentials.
-    pub fn of(&mut self, credentials: Credentials, users: &Users) -> &Identity {
-        if self.0.len() >= MAX_KEPT && !self.0.contains_key(&credentials) {
+    /// JSON about credentials and the login they come from.
+    pub fn of(
+        &mut self,
+        credentials: Credentials,
+        login: LoginSession,
+        users: &Users,
+    ) -> &Identity {
+        let key = (credentials, login);
+        if self.0.len() >= MAX_KEPT && !self.0.contains_key(&key) {
             self.0.clear();
         }
         self.0
-            .entry(credentials)
-            .or_insert_with(|| Identity::new(credentials, users))
+            .entry(key)
+            .or_insert_with(|| Identity::new(credentials, login, users))
     }
 }
 
 impl Identity {
-    fn new(credentials: Credentials, users: &Users) -> Self {
+    fn new(credentials: Credentials, login: LoginSession, users: &Users) -> Self {
         let Credentials {
             uid,
             euid,
@@ -56,9 +64,15 @@ impl Identity {
             write_group(&mut json, egid, users);
             json.close();
         }
+        json.open("audit");
+        write_user(&mut json, login.uid, users);
+        json.close();
+        let mut properties = Json::members_of("action.properties", UNLIMITED);
+        write_id(&mut properties, "ses", login.session);
         Self {
             user: json.into_parts().0,
-            names: names([uid, euid], users),
+            names: names([uid, euid, login.uid], users),
+            properties: properties.into_parts().0,
         }
     }
 }
@@ -106,9 +120,13 @@ fn write_group(json: &mut Json, gid: u32, users: &Users) {
 }
 
 /// The names of the users, each once, as the JSON member of `related`.
-fn names(ids: [u32; 2], users: &Users) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = ids.iter().filter_map(|&uid| users.user(uid)).collect();
-    names.dedup();
+fn names(ids: [u32; 3], users: &Users) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in ids.iter().filter_map(|&uid| users.user(uid)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let mut json = Json::members_of("related", UNLIMITED);
     if !names.is_empty() {
         json.texts("user", names);

@@ -24,18 +24,24 @@ pub const LINGER: u64 = 10_000_000_000;
 pub const MAX_PROCESSES: usize = 16_384;
 /// Bytes of all texts in the table.
 pub const MAX_BYTES: usize = 8 << 20;
+/// Ancestors of a process that are remembered.
+pub const MAX_ANCESTORS: usize = 5;
+
+/// A process that started another, the one that started that, and so on; shared by siblings.
+type Lineage = Arc<[Ancestor]>;
 
 /// A process as far as it is known.
 #[derive(Debug)]
 pub struct Process {
     /// Its name among all processes of all hosts.
     pub guid: Uuid,
-    /// Who started it.
-    pub parent: Option<Parent>,
     /// The program was read from /proc when an event asked for it, of this process or of the one
     /// that it inherited it from: it may be a later one.
     pub inferred: bool,
     program: Option<Arc<Charged<Program>>>,
+    ancestors: Lineage,
+    /// It and its ancestors as its children have them, made for the first of them.
+    heritage: Option<Lineage>,
     rendered: Option<Charged<Rendered>>,
     /// /proc has been asked.
     asked: bool,
@@ -43,9 +49,9 @@ pub struct Process {
     ledger: Ledger,
 }
 
-/// The process that started another, and what it ran then.
+/// A process that started another, and what it ran then.
 #[derive(Clone, Debug)]
-pub struct Parent {
+pub struct Ancestor {
     /// Which process.
     pub key: ProcessKey,
     /// Its name among all processes of all hosts.
@@ -53,7 +59,7 @@ pub struct Parent {
     program: Option<Arc<Charged<Program>>>,
 }
 
-impl Parent {
+impl Ancestor {
     /// What it ran, if that is known.
     pub fn program(&self) -> Option<&Program> {
         self.program.as_ref().map(|program| &***program)
@@ -69,6 +75,8 @@ pub struct Rendered {
     pub has_program: bool,
     /// JSON members of `sekoiaio.process`.
     pub identity: Vec<u8>,
+    /// JSON members of `action.properties`.
+    pub properties: Vec<u8>,
     /// Names of the fields that were cut.
     pub cut: Vec<String>,
 }
@@ -79,11 +87,27 @@ impl Process {
         self.program.as_ref().map(|program| &***program)
     }
 
+    /// Who started it.
+    pub fn parent(&self) -> Option<&Ancestor> {
+        self.ancestors.first()
+    }
+
+    /// Who started it, who started that one, and so on: at most [`MAX_ANCESTORS`].
+    pub fn ancestors(&self) -> &[Ancestor] {
+        &self.ancestors
+    }
+
     /// What was rendered of it, made by `render` where it is missing.
     pub fn rendered(&mut self, render: impl FnOnce(&Process) -> Rendered) -> &Rendered {
         let kept = self.rendered.take().unwrap_or_else(|| {
             let rendered = render(self);
-            let size = rendered.process.len() + rendered.identity.len();
+            let Rendered {
+                process,
+                identity,
+                properties,
+                ..
+            } = &rendered;
+            let size = process.len() + identity.len() + properties.len();
             self.ledger.charge(rendered, size)
         });
         self.rendered.insert(kept)
@@ -135,15 +159,18 @@ impl Processes {
     pub fn fork(&mut self, parent: ProcessKey, child: ProcessKey) {
         self.ask(parent);
         let inferred = self.entry(parent).inferred;
-        let parent = self.parent(parent);
+        let lineage = self.heritage(parent);
         let process = self.entry(child);
         // The kernel may report what the child does, even its first exec, before its birth.
         process.rendered = None;
         if process.program.is_none() {
-            process.program = parent.program.clone();
+            process.program = lineage[0].program.clone();
             process.inferred = inferred;
         }
-        process.parent.get_or_insert(parent);
+        if process.ancestors.is_empty() {
+            process.ancestors = lineage;
+            process.heritage = None;
+        }
     }
 
     /// A process became another program.
@@ -213,8 +240,9 @@ impl Processes {
         } = self;
         table.get_or_insert_mut(key, || Process {
             guid: identity.guid(key),
-            parent: None,
             program: None,
+            ancestors: Lineage::default(),
+            heritage: None,
             inferred: false,
             rendered: None,
             asked: false,
@@ -223,24 +251,33 @@ impl Processes {
         })
     }
 
-    /// Makes sure that a parent is in the table, without asking /proc.
-    fn parent(&mut self, key: ProcessKey) -> Parent {
+    /// The ancestors of a process's children, itself the first of them. Does not ask /proc.
+    fn heritage(&mut self, key: ProcessKey) -> Lineage {
         let process = self.entry(key);
-        Parent {
+        if let Some(known) = &process.heritage {
+            return known.clone();
+        }
+        let itself = Ancestor {
             key,
             guid: process.guid,
             program: process.program.clone(),
-        }
+        };
+        let all = std::iter::once(itself).chain(process.ancestors.iter().cloned());
+        let lineage: Lineage = all.take(MAX_ANCESTORS).collect();
+        process.heritage.insert(lineage).clone()
     }
 
     fn learn(&mut self, key: ProcessKey, exec: &Exec) {
         let program = Program::new(exec);
         let size = program.size();
         let program = self.ledger.charge(program, size);
-        let parent = exec.parent.map(|parent| self.parent(parent));
+        let lineage = exec.parent.map(|parent| self.heritage(parent));
         let process = self.entry(key);
         process.program = Some(Arc::new(program));
-        process.parent = parent.or(process.parent.take());
+        if let Some(lineage) = lineage {
+            process.ancestors = lineage;
+        }
+        process.heritage = None;
         process.rendered = None;
     }
 
@@ -268,19 +305,15 @@ impl Processes {
 
     /// Completes what is known of a parent; its own parent is not looked for.
     fn ask_parent(&mut self, key: ProcessKey) {
-        let unknown = |parent: &&Parent| parent.program.is_none();
-        let Some(parent) = self
-            .entry(key)
-            .parent
-            .as_ref()
-            .filter(unknown)
-            .map(|it| it.key)
-        else {
+        let unknown = |parent: &&Ancestor| parent.program.is_none();
+        let Some(parent) = self.entry(key).parent().filter(unknown).map(|it| it.key) else {
             return;
         };
         self.ask(parent);
-        let parent = self.parent(parent);
-        self.entry(key).parent = Some(parent);
+        let lineage = self.heritage(parent);
+        let process = self.entry(key);
+        process.ancestors = lineage;
+        process.heritage = None;
     }
 
     fn evict(&mut self) {

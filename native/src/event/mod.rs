@@ -48,6 +48,23 @@ pub struct Credentials {
     pub egid: u32,
 }
 
+/// Who logged in, as the audit system remembers it through every change of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LoginSession {
+    /// The user who logged in.
+    pub uid: u32,
+    /// The login session.
+    pub session: u32,
+}
+
+impl LoginSession {
+    /// Nobody did, as for daemons, or the kernel keeps no such record.
+    pub const UNSET: Self = Self {
+        uid: u32::MAX,
+        session: u32::MAX,
+    };
+}
+
 /// How often an event stands for the same act of the same process on the same object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeat {
@@ -70,6 +87,8 @@ pub struct Event {
     pub thread: u32,
     /// With whose rights.
     pub credentials: Credentials,
+    /// Since whose login.
+    pub login: LoginSession,
     /// Set when this event stands for several.
     pub repeat: Option<Repeat>,
     /// The system call, where the source tells it.

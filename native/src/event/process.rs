@@ -18,6 +18,9 @@ pub struct Exec {
     pub executable: Vec<u8>,
     /// Working directory, empty if unknown.
     pub working_directory: Vec<u8>,
+    /// Path of the file that was executed, where that is no program of its own and the kernel ran
+    /// its interpreter, as for `#!`; else empty.
+    pub script: Vec<u8>,
     /// The argument block: each argument followed by one NUL.
     pub arguments: Vec<u8>,
     /// The argument block was longer than 32 KiB and is cut.

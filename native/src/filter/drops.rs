@@ -324,11 +324,7 @@ impl Early {
             text(program.map(field).unwrap_or_default(), each)
         };
         let own = facts.program();
-        let parent = facts
-            .process
-            .parent
-            .as_ref()
-            .and_then(|parent| parent.program());
+        let parent = facts.process.parent().and_then(|parent| parent.program());
         let uid = facts.event.credentials.uid;
         Some(match self {
             Early::Action => text(facts.kind.action.as_bytes(), each),

@@ -7,12 +7,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::event::{Action, Credentials, Event, Exec, ProcessKey};
+use crate::event::{Action, Credentials, Event, Exec, LoginSession, ProcessKey};
 
 /// Processes that a snapshot may hold; the kernel's own limit is 4,194,304.
 const MAX_PROCESSES: usize = 131_072;
 /// Bytes read of `stat` and `status`, whose start is all that is needed.
 const MAX_STATUS: u64 = 4_096;
+/// Bytes read of a file that holds one number of 32 bits.
+const MAX_NUMBER: u64 = 16;
 /// Bytes kept of the arguments, as of those that the kernel programs send.
 const MAX_ARGUMENTS: usize = 32_768;
 /// Nanoseconds of the unit of [`ProcessKey::start`].
@@ -82,6 +84,7 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
         parent,
         executable,
         working_directory,
+        script: Vec::new(),
         arguments,
         arguments_truncated,
         arguments_count: 0,
@@ -94,6 +97,7 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
         process,
         thread: process.pid,
         credentials,
+        login: login(&folder),
         repeat: None,
         call: None,
         action: Action::Snapshot(exec),
@@ -158,6 +162,18 @@ fn credentials(status: &[u8]) -> Option<Credentials> {
     })
 }
 
+/// Unset where the kernel has no audit system.
+fn login(folder: &Path) -> LoginSession {
+    let number = |name| {
+        let text = read(&folder.join(name), MAX_NUMBER)?;
+        str::from_utf8(&text).ok()?.trim_ascii().parse().ok()
+    };
+    LoginSession {
+        uid: number("loginuid").unwrap_or(LoginSession::UNSET.uid),
+        session: number("sessionid").unwrap_or(LoginSession::UNSET.session),
+    }
+}
+
 /// Where a link leads, empty if it cannot be told, as for threads of the kernel; and whether what
 /// lay there has no name any more.
 ///
@@ -197,7 +213,7 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{MAX_ARGUMENTS, process, snapshot};
-    use crate::event::{Action, Credentials, Event, Exec, ProcessKey};
+    use crate::event::{Action, Credentials, Event, Exec, LoginSession, ProcessKey};
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
@@ -249,6 +265,8 @@ mod tests {
         add(root.path(), 77, 1, 500, b"x", b"nginx\0-g\0\0");
         link(root.path(), 77, "exe", "/usr/sbin/nginx");
         link(root.path(), 77, "cwd", "/var/www");
+        fs::write(root.path().join("proc/77/loginuid"), "1000").unwrap();
+        fs::write(root.path().join("proc/77/sessionid"), "12\n").unwrap();
         let event = process(root.path(), 77).unwrap();
         assert_eq!(
             event.process,
@@ -269,12 +287,18 @@ mod tests {
             parent: Some(ProcessKey { pid: 1, start: 2 }),
             executable: b"/usr/sbin/nginx".to_vec(),
             working_directory: b"/var/www".to_vec(),
+            script: Vec::new(),
             arguments: b"nginx\0-g\0\0".to_vec(),
             arguments_truncated: false,
             arguments_count: 0,
             deleted: false,
         };
         assert_eq!(exec(&event), &expected);
+        let login = LoginSession {
+            uid: 1000,
+            session: 12,
+        };
+        assert_eq!(event.login, login);
     }
 
     #[test]
@@ -304,6 +328,7 @@ mod tests {
         let event = process(root.path(), 2).unwrap();
         assert_eq!(exec(&event).arguments, b"kworker/0:1-x) y (\0");
         assert_eq!(exec(&event).executable, b"");
+        assert_eq!(event.login, LoginSession::UNSET);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::Context;
-use crate::event::{Action, Connection, Credentials, Direction, ProcessKey, Stage};
+use crate::event::{Action, Connection, Credentials, Direction, LoginSession, ProcessKey, Stage};
 use crate::spool::{Batch, Limits, Settings};
 
 /// A mock of a source: it gives so many events at every drain and others at its end.
@@ -62,6 +62,7 @@ fn event() -> Event {
         process: ProcessKey { pid: 7, start: 1 },
         thread: 7,
         credentials: Credentials::default(),
+        login: LoginSession::UNSET,
         repeat: None,
         call: None,
         action: Action::Connection(Connection {
@@ -212,7 +213,7 @@ const FULL: &str = "the queue was full";
 #[test]
 fn evictions_that_never_stop_are_told_while_they_go_on() {
     let source = MockSource {
-        each: 30,
+        each: 20,
         ..MockSource::default()
     };
     let mut world = World::new(source, 100_000);

@@ -91,6 +91,7 @@ fn event(told: Told) -> Event {
         process: key(told.pid),
         thread: told.pid,
         credentials: told.credentials,
+        login: told.login,
         repeat: None,
         call: Some(Box::new(told.call)),
         action,

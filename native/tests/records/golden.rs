@@ -163,6 +163,22 @@ fn processes() -> Scene {
         ..exec(Some(SHELL), "/memfd:stage", &["[kworker/0:1]"])
     };
     scene.happens(root(1303), Action::Exec(in_memory));
+    scene.happens(john(SHELL), fork(1304));
+    let script = Exec {
+        script: b"/home/john_doe/bin/backup".into(),
+        ..exec(
+            Some(SHELL),
+            "/usr/bin/python3.11",
+            &["python3", "/home/john_doe/bin/backup"],
+        )
+    };
+    scene.happens(john(1304), Action::Exec(script));
+    // Who has become root has still logged in as someone else.
+    let become_root = Who {
+        login: john(SHELL).login,
+        ..root(1304)
+    };
+    scene.happens(become_root, exit(0, 0));
     scene
 }
 
@@ -295,6 +311,7 @@ fn repeats() -> Scene {
         process: key(SHELL),
         thread: SHELL,
         credentials: john(SHELL).credentials,
+        login: john(SHELL).login,
         repeat: Some(Repeat {
             count,
             first: BEGIN,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
     Action, Attachment, BpfProgram, Call, Connection, Credentials, Direction, Event, Exec,
-    ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, Module, ProcessKey, Repeat, Stage,
-    SystemCall, Target, Traffic,
+    ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, LoginSession, Module, ProcessKey,
+    Repeat, Stage, SystemCall, Target, Traffic,
 };
 use serde_json::Value;
 
@@ -69,6 +69,7 @@ impl Random {
             parent: self.coin().then(|| self.key()),
             executable: self.bytes(4096),
             working_directory: self.bytes(4096),
+            script: self.bytes(4096),
             arguments: self.arguments(arguments_limit),
             arguments_truncated: self.coin(),
             arguments_count: self.below(5) as u32,
@@ -193,6 +194,10 @@ impl Random {
                 euid: self.id(),
                 gid: self.id(),
                 egid: self.id(),
+            },
+            login: LoginSession {
+                uid: self.id(),
+                session: self.id(),
             },
             repeat: self.coin().then(|| Repeat {
                 count: self.below(3),

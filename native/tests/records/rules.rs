@@ -286,6 +286,7 @@ fn all_that_a_dropped_event_stands_for_is_filtered() {
             process: key(SHELL),
             thread: SHELL,
             credentials: john(SHELL).credentials,
+            login: john(SHELL).login,
             repeat: Some(Repeat {
                 count: 7,
                 first: BEGIN,

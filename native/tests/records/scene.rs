@@ -8,7 +8,7 @@ use endpoint_agent_native::counters::{Counter, Counters};
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
     Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    Loss, ProcessKey, Stage,
+    LoginSession, Loss, ProcessKey, Stage,
 };
 use serde_json::Value;
 
@@ -85,6 +85,7 @@ impl Scene {
             process: key(who.pid),
             thread: who.thread,
             credentials: who.credentials,
+            login: who.login,
             repeat: None,
             call: None,
             action,
@@ -160,6 +161,7 @@ pub struct Who {
     pub pid: u32,
     pub thread: u32,
     pub credentials: Credentials,
+    pub login: LoginSession,
 }
 
 pub fn root(pid: u32) -> Who {
@@ -167,6 +169,7 @@ pub fn root(pid: u32) -> Who {
         pid,
         thread: pid,
         credentials: Credentials::default(),
+        login: LoginSession::UNSET,
     }
 }
 
@@ -181,6 +184,10 @@ pub fn john(pid: u32) -> Who {
         pid,
         thread: pid,
         credentials,
+        login: LoginSession {
+            uid: 1000,
+            session: 3,
+        },
     }
 }
 
@@ -200,6 +207,7 @@ pub fn exec(parent: Option<u32>, executable: &str, arguments: &[&str]) -> Exec {
         parent: parent.map(key),
         executable: executable.into(),
         working_directory: b"/home/john_doe".into(),
+        script: Vec::new(),
         arguments: arguments
             .iter()
             .flat_map(|it| [it.as_bytes(), b"\0"].concat())

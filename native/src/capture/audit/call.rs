@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::join::{Group, kind};
 use super::record::Record;
-use crate::event::{Credentials, Direction, Exec, FileChange, Inode, Stage, SystemCall, UNSET_ID};
+use crate::event::{
+    Credentials, Direction, Exec, FileChange, Inode, LoginSession, Stage, SystemCall, UNSET_ID,
+};
 
 macro_rules! calls {
     ($($name:ident = $number:literal $text:literal,)+) => {
@@ -65,6 +67,8 @@ pub struct Told {
     pub parent: u32,
     /// With whose rights.
     pub credentials: Credentials,
+    /// Since whose login.
+    pub login: LoginSession,
     /// The call.
     pub call: SystemCall,
     /// What was done.
@@ -133,6 +137,10 @@ pub fn decode(group: &Group) -> Option<Told> {
             gid: id("gid"),
             egid: id("egid"),
         },
+        login: LoginSession {
+            uid: id("auid"),
+            session: id("ses"),
+        },
         call: SystemCall {
             name: name(number)?,
             arguments,
@@ -192,13 +200,13 @@ fn exec(group: &Group, call: &Record) -> Exec {
     let truncated = group.truncated || arguments.len() > MAX_ARGUMENTS;
     arguments.truncate(MAX_ARGUMENTS);
     Exec {
-        parent: None,
         executable,
         working_directory: text(group.first(kind::CWD), "cwd"),
         arguments,
         arguments_truncated: truncated,
         arguments_count: count,
         deleted,
+        ..Exec::default()
     }
 }
 

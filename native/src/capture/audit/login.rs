@@ -5,7 +5,7 @@
 
 use crate::capture::audit::record::{self, Record};
 use crate::event::{
-    Account, Action, Credentials, Event, Login, LoginAct as Act, ProcessKey, UNSET_ID,
+    Account, Action, Credentials, Event, Login, LoginAct as Act, LoginSession, ProcessKey, UNSET_ID,
 };
 
 /// Types of records (`linux/audit.h`, `libaudit.h`) and what they tell.
@@ -85,6 +85,8 @@ pub fn decode(kind: u16, text: &[u8]) -> Option<Event> {
             gid: UNSET_ID,
             egid: UNSET_ID,
         },
+        // The record has its own.
+        login: LoginSession::UNSET,
         repeat: None,
         call: None,
         action: Action::Login(Login {

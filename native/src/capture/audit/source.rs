@@ -302,7 +302,9 @@ fn event(tasks: &mut Tasks, root: &Path, group: &Group) -> Option<Event> {
     if known.or(parent).is_some_and(|task| task.muted) {
         return None;
     }
-    tasks.update(told.pid, |task| task.credentials = told.credentials);
+    tasks.update(told.pid, |task| {
+        (task.credentials, task.login) = (told.credentials, told.login);
+    });
     let unknown = ProcessKey {
         pid: told.pid,
         start: ProcessKey::UNKNOWN_START,
@@ -312,6 +314,7 @@ fn event(tasks: &mut Tasks, root: &Path, group: &Group) -> Option<Event> {
         process: known.map_or(unknown, |task| task.key),
         thread: told.pid,
         credentials: told.credentials,
+        login: told.login,
         repeat: None,
         call: Some(Box::new(told.call)),
         action: action(told.act, told.pid, parent, root),
@@ -416,6 +419,7 @@ fn process_event(
         process: task.key,
         thread: task.key.pid,
         credentials: task.credentials,
+        login: task.login,
         repeat: None,
         call: None,
         action,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lru::LruCache;
 
-use crate::event::{Credentials, Event, ProcessKey};
+use crate::event::{Credentials, Event, LoginSession, ProcessKey};
 use crate::host::procfs;
 
 /// Processes that are remembered; beyond it those that were quiet for longest are asked of /proc
@@ -18,6 +18,8 @@ pub struct Task {
     pub key: ProcessKey,
     /// With whose rights it acts.
     pub credentials: Credentials,
+    /// Since whose login.
+    pub login: LoginSession,
     /// Its acts are not reported.
     pub muted: bool,
 }
@@ -52,6 +54,7 @@ impl Tasks {
         let task = Task {
             key,
             credentials: event.credentials,
+            login: event.login,
             muted: muted || key.pid == self.muted,
         };
         self.put(task);

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{LINGER, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
+use super::{LINGER, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
 use crate::counters::{Counter, Counters};
 use crate::enrich::guid::Identity;
 use crate::event::{Exec, ProcessKey};
@@ -41,7 +41,7 @@ fn runs(processes: &mut Processes, pid: u32) -> Option<String> {
 }
 
 fn parent_runs(processes: &mut Processes, pid: u32) -> Option<String> {
-    let program = processes.get(key(pid)).parent.as_ref()?.program()?;
+    let program = processes.get(key(pid)).parent()?.program()?;
     Some(String::from_utf8(program.executable.to_vec()).unwrap())
 }
 
@@ -56,7 +56,7 @@ fn fork_inherits_the_program_and_exec_replaces_it() {
     assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/ls");
     assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
     let guid = processes.get(key(1)).guid;
-    assert_eq!(processes.get(key(2)).parent.as_ref().unwrap().guid, guid);
+    assert_eq!(processes.get(key(2)).parent().unwrap().guid, guid);
 }
 
 #[test]
@@ -75,6 +75,38 @@ fn a_child_remembers_what_its_parent_ran() {
     processes.fork(key(1), key(2));
     processes.exec(key(1), &exec("/bin/true", None));
     assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/bin/sh");
+}
+
+#[test]
+fn ancestors_are_remembered_after_they_are_gone() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/sbin/init", None));
+    for pid in 2..10 {
+        processes.fork(key(pid - 1), key(pid));
+        processes.exec(key(pid), &exec(&format!("/bin/{pid}"), None));
+        processes.exit(key(pid - 1), 0);
+    }
+    processes.tidy(LINGER + 1);
+    let process = processes.get(key(9));
+    let pids: Vec<u32> = process.ancestors().iter().map(|it| it.key.pid).collect();
+    assert_eq!(pids, [8, 7, 6, 5, 4]);
+    assert_eq!(pids.len(), MAX_ANCESTORS);
+    let oldest = process.ancestors()[4].program().unwrap();
+    assert_eq!(&*oldest.executable, b"/bin/4");
+}
+
+#[test]
+fn siblings_share_their_ancestors_until_the_parent_changes() {
+    let (mut processes, _) = table();
+    processes.exec(key(1), &exec("/bin/sh", None));
+    processes.fork(key(1), key(2));
+    processes.fork(key(1), key(3));
+    let ancestors = |processes: &mut Processes, pid| processes.entry(key(pid)).ancestors.clone();
+    let (one, other) = (ancestors(&mut processes, 2), ancestors(&mut processes, 3));
+    assert!(Arc::ptr_eq(&one, &other));
+    processes.exec(key(1), &exec("/bin/zsh", None));
+    processes.fork(key(1), key(4));
+    assert_eq!(parent_runs(&mut processes, 4).unwrap(), "/bin/zsh");
 }
 
 #[test]
@@ -104,6 +136,7 @@ fn what_is_rendered_stays_until_the_next_exec() {
         process: text.to_vec(),
         has_program: true,
         identity: Vec::new(),
+        properties: Vec::new(),
         cut: Vec::new(),
     };
     assert_eq!(
@@ -193,7 +226,7 @@ fn asks_proc_about_the_unknown_once() {
     let process = processes.get(own);
     assert!(process.inferred);
     assert!(!process.program().unwrap().executable.is_empty());
-    assert!(process.parent.as_ref().unwrap().program().is_some());
+    assert!(process.parent().unwrap().program().is_some());
     assert_eq!(counters.get(Counter::Inferred), 2);
     processes.get(own);
     assert_eq!(counters.get(Counter::Inferred), 2);
@@ -227,6 +260,6 @@ fn does_not_mistake_a_reused_pid() {
     };
     let (mut processes, counters) = table_over(Some(Path::new("/")));
     let process = processes.get(earlier);
-    assert!(process.program().is_none() && process.parent.is_none());
+    assert!(process.program().is_none() && process.parent().is_none());
     assert_eq!(counters.get(Counter::Inferred), 0);
 }

@@ -10,7 +10,7 @@ mod uring;
 use zerocopy::FromBytes;
 
 use super::wire::{self, kind};
-use crate::event::{Action, Credentials, Event, ProcessKey};
+use crate::event::{Action, Credentials, Event, LoginSession, ProcessKey};
 
 pub use process::encode_snapshot;
 
@@ -77,6 +77,10 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
             euid: header.euid,
             gid: header.gid,
             egid: header.egid,
+        },
+        login: LoginSession {
+            uid: header.login_uid,
+            session: header.session,
         },
         repeat: None,
         call: None,

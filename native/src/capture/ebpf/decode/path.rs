@@ -30,10 +30,19 @@ pub fn marked(path: Vec<u8>, cut: bool) -> Vec<u8> {
 
 /// The path of a base section and a name section, and what follows them.
 pub fn named(bytes: &[u8], sizes: wire::Name) -> Result<(Vec<u8>, &[u8]), Malformed> {
+    let (base, name, rest) = base_and_name(bytes, sizes)?;
+    Ok((join(path(base), name), rest))
+}
+
+/// Three parts of a record.
+type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+/// A base section, a name section's string, and what follows them.
+pub fn base_and_name(bytes: &[u8], sizes: wire::Name) -> Result<Parts<'_>, Malformed> {
     let (base, rest) = section(bytes, sizes.base_size.into())?;
     let (name, rest) = section(rest, sizes.name_size.into())?;
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-    Ok((join(path(base), name), rest))
+    Ok((base, name, rest))
 }
 
 /// Appends a name to the path it counts from and resolves `.` and `..` by their letters: the links

@@ -2,7 +2,7 @@
 
 use zerocopy::IntoBytes;
 
-use super::path::{marked, path};
+use super::path::{base_and_name, join, marked, path};
 use super::{Clock, Malformed, NANOSECONDS_PER_TICK, key, section, take};
 use crate::capture::ebpf::wire::{self, flag, kind};
 use crate::event::{Action, Event, Exec, Exit, Fork, ProcessKey};
@@ -18,8 +18,18 @@ pub fn exec(record: &[u8]) -> Result<Exec, Malformed> {
     let (exec, rest) = take::<wire::Exec>(record)?;
     let (executable, rest) = section(rest, exec.executable_size.into())?;
     let (directory, rest) = section(rest, exec.directory_size.into())?;
+    let (base, name, rest) = base_and_name(rest, exec.script)?;
     let (arguments, _) = section(rest, exec.arguments_size as usize)?;
     let cut = |flag| exec.header.flags & flag != 0;
+    let working_directory = marked(path(directory), cut(flag::OLD_PATH_CUT));
+    let script = match name {
+        [] => Vec::new(),
+        [b'/', ..] => marked(
+            join(path(base), name),
+            exec.script_flags & flag::PATH_CUT != 0,
+        ),
+        name => join(working_directory.clone(), name),
+    };
     Ok(Exec {
         parent: (exec.parent_pid != 0).then(|| key(exec.parent_pid, exec.parent_start)),
         // A process without a program is a kernel thread; a path without components is the root.
@@ -27,7 +37,8 @@ pub fn exec(record: &[u8]) -> Result<Exec, Malformed> {
             [] => Vec::new(),
             components => marked(path(components), cut(flag::PATH_CUT)),
         },
-        working_directory: marked(path(directory), cut(flag::OLD_PATH_CUT)),
+        working_directory,
+        script,
         arguments: arguments.to_vec(),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
         arguments_count: exec.arguments_count,
@@ -80,6 +91,8 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
             euid: event.credentials.euid,
             gid: event.credentials.gid,
             egid: event.credentials.egid,
+            login_uid: event.login.uid,
+            session: event.login.session,
             ..Default::default()
         },
         parent_start: parent.start * NANOSECONDS_PER_TICK,
@@ -88,6 +101,7 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
         arguments_size: exec.arguments.len() as u32,
         executable_size: executable.len() as u16,
         directory_size: directory.len() as u16,
+        ..Default::default()
     };
     [wire.as_bytes(), &executable, &directory, &exec.arguments].concat()
 }
@@ -97,7 +111,7 @@ mod tests {
     use super::*;
     use crate::capture::ebpf::decode::decode;
     use crate::capture::ebpf::decode::tests::{action, header, record};
-    use crate::event::Credentials;
+    use crate::event::{Credentials, LoginSession};
 
     #[test]
     fn an_exec_with_its_sections() {
@@ -109,6 +123,7 @@ mod tests {
             arguments_size: 6,
             executable_size: 8,
             directory_size: 5,
+            ..Default::default()
         };
         let record = record(exec.as_bytes(), &[b"sh\0bin\0\0", b"home\0", b"sh\0-c\0"]);
         let Action::Exec(exec) = action(&record) else {
@@ -118,6 +133,32 @@ mod tests {
         assert_eq!(exec.working_directory, b"/home");
         assert_eq!(exec.arguments, b"sh\0-c\0");
         assert!(exec.arguments_truncated);
+    }
+
+    #[test]
+    fn a_script_counts_from_the_root_or_from_the_working_directory() {
+        let script = |base: &[u8], name: &[u8], script_flags| {
+            let exec = wire::Exec {
+                header: header(kind::EXEC, 0),
+                directory_size: 5,
+                script: wire::Name {
+                    base_size: base.len() as u16,
+                    name_size: name.len() as u16,
+                },
+                script_flags,
+                ..Default::default()
+            };
+            let record = record(exec.as_bytes(), &[b"home\0", base, name]);
+            let Action::Exec(exec) = action(&record) else {
+                panic!()
+            };
+            String::from_utf8(exec.script).unwrap()
+        };
+        assert_eq!(script(b"", b"", 0), "");
+        assert_eq!(script(b"", b"./run\0", 0), "/home/run");
+        assert_eq!(script(b"", b"/usr/bin/tool\0", 0), "/usr/bin/tool");
+        assert_eq!(script(b"jail\0", b"/tool\0", 0), "/jail/tool");
+        assert_eq!(script(b"deep\0", b"/tool\0", flag::PATH_CUT), "…/deep/tool");
     }
 
     #[test]
@@ -148,6 +189,7 @@ mod tests {
             parent: Some(ProcessKey { pid: 1, start: 10 }),
             executable: b"/usr/bin/sleep".to_vec(),
             working_directory: b"/".to_vec(),
+            script: Vec::new(),
             arguments: b"sleep\0\xff\0".to_vec(),
             arguments_truncated: false,
             arguments_count: 2,
@@ -163,6 +205,7 @@ mod tests {
                 gid: 3,
                 egid: 4,
             },
+            login: LoginSession { uid: 5, session: 6 },
             repeat: None,
             call: None,
             action: Action::Snapshot(exec.clone()),

@@ -18,6 +18,8 @@ pub fn header(kind: u16, flags: u16) -> Header {
         euid: 2,
         gid: 3,
         egid: 4,
+        login_uid: 5,
+        session: 6,
         ..Default::default()
     }
 }
@@ -57,6 +59,7 @@ fn who_and_when() {
             egid: 4
         }
     );
+    assert_eq!(event.login, LoginSession { uid: 5, session: 6 });
 }
 
 #[test]

@@ -122,6 +122,8 @@ wire! {
         euid: u32,
         gid: u32,
         egid: u32,
+        login_uid: u32,
+        session: u32,
         reserved: u32,
     }
 

@@ -1,6 +1,6 @@
 //! The life of processes.
 
-use super::Header;
+use super::{Header, Name};
 
 wire! {
     /// A new process.
@@ -20,6 +20,9 @@ wire! {
         arguments_size: u32,
         executable_size: u16,
         directory_size: u16,
+        script: Name,
+        script_flags: u16,
+        reserved: u16,
     }
 
     /// The end of a process.
