@@ -44,6 +44,10 @@ class Storm:
         """Opens files for writing and closes them, `count` times in all."""
         return self._run("open", count, names, processes, folder)
 
+    def connect(self, count: int) -> Ran:
+        """Connects to itself on the loopback, accepts and closes, time after time."""
+        return self._run("connect", count)
+
     def getppid(self, count: int) -> Ran:
         """Makes a system call that no hook is for."""
         return self._run("getppid", count)

@@ -6,16 +6,20 @@
  *   storm fork COUNT                        processes that do nothing
  *   storm open COUNT NAMES PROCESSES FOLDER open for writing and close, COUNT times in all; each of
  *                                           the PROCESSES goes round its NAMES files in FOLDER
+ *   storm connect COUNT                     connect to itself on the loopback, accept and close both
+ *                                           ends, COUNT times, one after the other
  *   storm getppid COUNT                     a system call that nobody asked about
  *
  * Prints how long it took: seconds, with nanoseconds.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -111,6 +115,31 @@ static void open_together(long count, long names, long processes, const char *fo
 	}
 }
 
+static void connect_many(long count)
+{
+	/* An address of its own: the ports of another run's connections are not free for a while. */
+	in_addr_t own = htonl(0x7f000000 | ((getpid() << 2 | 2) & 0xffffff));
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = own };
+	socklen_t size = sizeof(address);
+	int server = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(server, (void *)&address, size) || listen(server, 1) ||
+	    getsockname(server, (void *)&address, &size))
+		fail("listen");
+	for (long i = 0; i < count; i++) {
+		int client = socket(AF_INET, SOCK_STREAM, 0), accepted;
+
+		if (connect(client, (void *)&address, size))
+			fail("connect");
+		accepted = accept(server, NULL, NULL);
+		if (accepted < 0)
+			fail("accept");
+		close(client);
+		close(accepted);
+	}
+	close(server);
+}
+
 static void getppid_many(long count)
 {
 	for (long i = 0; i < count; i++)
@@ -130,6 +159,8 @@ int main(int argc, char **argv)
 		fork_many(count);
 	else if (argc == 6 && !strcmp(argv[1], "open"))
 		open_together(count, atol(argv[3]), atol(argv[4]), argv[5]);
+	else if (argc == 3 && !strcmp(argv[1], "connect"))
+		connect_many(count);
 	else if (argc == 3 && !strcmp(argv[1], "getppid"))
 		getppid_many(count);
 	else
