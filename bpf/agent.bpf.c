@@ -3,6 +3,7 @@
 #include "process.bpf.c"
 #include "file.bpf.c"
 #include "network.bpf.c"
+#include "packet.bpf.c"
 #include "uring.bpf.c"
 #include "identity.bpf.c"
 #include "system.bpf.c"
@@ -22,6 +23,8 @@ const volatile union {
 	struct event_rename rename;
 	struct event_connection connection;
 	struct event_disconnection disconnection;
+	struct event_datagram datagram;
+	struct event_dns dns;
 	struct event_request request;
 	struct event_answer answer;
 	struct event_exec_failed exec_failed;

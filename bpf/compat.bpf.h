@@ -45,6 +45,9 @@ static long (*bpf_map_update_elem)(void *map, const void *key, const void *value
 static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
+static long (*bpf_skb_load_bytes)(const struct __sk_buff *packet, u32 from, void *to,
+				  u32 size) = (void *)26;
+static struct bpf_sock *(*bpf_sk_fullsock)(struct bpf_sock *socket) = (void *)95;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
@@ -90,6 +93,12 @@ static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 	__uint(max_entries, 16384);                                                        \
 	__type(key, u64)
 
+/* Of sockets whose end is not seen. */
+#define DATAGRAM_STORAGE                                                                   \
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);                                               \
+	__uint(max_entries, 4096);                                                         \
+	__type(key, u64)
+
 #define bpf_sk_storage_get(map, socket, initial, flags)                                    \
 	({                                                                                 \
 		u64 key_ = (u64)(socket);                                                  \
@@ -115,6 +124,8 @@ INLINE long bpf_sk_storage_delete(void *map, struct sock *socket)
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);                                             \
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);                                \
 	__type(key, int)
+
+#define DATAGRAM_STORAGE SOCKET_STORAGE
 
 static void *(*bpf_sk_storage_get)(void *map, struct sock *sock, void *value,
 				   u64 flags) = (void *)107;

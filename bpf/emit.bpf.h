@@ -56,6 +56,22 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+INLINE void give_back(u64 *held)
+{
+	__sync_fetch_and_add(held, -1);
+}
+
+/* Whether a buffer was free, and is now the caller's until it is given back. */
+INLINE int take(u64 *held)
+{
+	/* Who counts itself alone has it; an exchange would need 5.12. */
+	__sync_fetch_and_add(held, 1);
+	if (*(volatile u64 *)held == 1)
+		return 1;
+	give_back(held);
+	return 0;
+}
+
 INLINE struct tally *tally_of(u32 kind)
 {
 	return bpf_map_lookup_elem(&tallies, &kind);
@@ -70,15 +86,10 @@ INLINE void count_lost(u32 kind)
 		__sync_fetch_and_add(&tally->lost_kernel, 1);
 }
 
-INLINE void scratch_give_back(struct scratch *scratch)
-{
-	__sync_fetch_and_add(&scratch->held, -1);
-}
-
 /*
  * Up to which fill of the bulk ring a kind is sent, in sixteenths. When the reader cannot keep up,
- * what there is most of is given up first, then other file acts and failed execs; the network has
- * the last of the room. What travels on the critical ring is never given up.
+ * what there is most of is given up first, then other file acts, then failed execs and what goes by
+ * packets; connections have the last of the room. What travels on the critical ring is never given up.
  */
 INLINE u64 share_of(u32 kind)
 {
@@ -90,6 +101,9 @@ INLINE u64 share_of(u32 kind)
 	case EVENT_REQUEST:
 	case EVENT_EXEC_FAILED:
 		return 14;
+	case EVENT_DATAGRAM:
+	case EVENT_DNS:
+		return 15;
 	default:
 		return 16;
 	}
@@ -123,14 +137,9 @@ INLINE struct scratch *scratch_take(u32 kind, u64 size)
 	if (is_shed(kind))
 		return 0;
 	scratch = bpf_map_lookup_elem(&scratches, &cpu);
-	if (scratch) {
-		/* Who counts itself alone has it; an exchange would need 5.12. */
-		__sync_fetch_and_add(&scratch->held, 1);
-		if (*(volatile u64 *)&scratch->held == 1) {
-			scratch->size = size;
-			return scratch;
-		}
-		scratch_give_back(scratch);
+	if (scratch && take(&scratch->held)) {
+		scratch->size = size;
+		return scratch;
 	}
 	count_lost(kind);
 	return 0;
@@ -211,7 +220,7 @@ INLINE long submit_scratch(void *ring, u32 ring_number, struct scratch *scratch)
 {
 	long failed = submit(ring, ring_number, (void *)scratch->record, scratch->size);
 
-	scratch_give_back(scratch);
+	give_back(&scratch->held);
 	return failed;
 }
 

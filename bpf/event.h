@@ -32,6 +32,8 @@ enum event_kind {
 	EVENT_CONNECT_FAILURE = 20,
 	EVENT_LISTEN = 21,
 	EVENT_DISCONNECTION = 22,
+	EVENT_DATAGRAM = 23, /* UDP, to a peer that is new to the process */
+	EVENT_DNS = 24,
 	EVENT_EXEC_FAILED = 30,
 	EVENT_IDENTITY = 31,     /* users or groups of a thread changed */
 	EVENT_CAPABILITIES = 32,
@@ -49,8 +51,8 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec: the argument block was longer than ARGUMENTS_MAX */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_TRACKED = 1 << 3,       /* open, injection: repeats will be counted in the map `repeats` */
-	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it */
+	EVENT_TRACKED = 1 << 3,       /* open, injection, datagram: repeats will be counted in a map */
+	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it; DNS: it is an answer */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
 	EVENT_OLD_PATH_CUT = 1 << 7,  /* rename, exec: EVENT_PATH_CUT of the old path, of the folder */
@@ -185,6 +187,32 @@ struct event_disconnection {
 	u64 received;
 };
 
+/* The same act: of one process, running one program with one user's rights, to one peer. */
+struct peer_key {
+	u64 start;
+	u8 peer[16];
+	u32 pid;
+	u32 euid;
+	u32 program;
+	u16 port;
+	u16 family;
+};
+
+struct event_datagram {
+	struct event_connection connection;
+	struct peer_key key;
+};
+
+#define DNS_MAX 4096
+
+/* Sections: the message, of which more than DNS_MAX bytes or one packet are not sent. */
+struct event_dns {
+	struct event_connection connection;
+	u16 size;      /* bytes of the section */
+	u16 transport; /* IPPROTO_TCP or IPPROTO_UDP */
+	u32 whole;     /* bytes of the message */
+};
+
 /* Sections: base, name. */
 struct event_exec_failed {
 	struct event_header header;
@@ -316,7 +344,7 @@ struct event_answer {
  * reader turns them round; the kernel side then never has to know a path's length beforehand.
  */
 
-/* Map `repeats`, by struct repeat_key: acts that stand for an event already sent. */
+/* Maps `repeats` and `peers`, by their keys: acts that stand for an event already sent. */
 struct repeat {
 	u64 since; /* CLOCK_BOOTTIME of the event sent, ns; 0: not sent yet */
 	u64 last;  /* … of the last repeat */

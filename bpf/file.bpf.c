@@ -2,6 +2,7 @@
 /* Files: opened for writing, deleted, renamed. */
 #include "injection.bpf.h"
 #include "path.bpf.h"
+#include "repeat.bpf.h"
 
 /* A number for a name in a folder of a mount; large odd factors keep the parts apart. */
 INLINE u64 number_of(const struct path *path)
@@ -60,10 +61,10 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	event->header.flags = flags | nameless(inode);
 	event->path_size = append_path(scratch, &file->f_path, &path_flags);
 	if (repeat_window)
-		repeat = entry_of(key, &made);
+		repeat = entry_of(&repeats, key, &made);
 	event->header.flags |= path_flags | (repeat ? EVENT_TRACKED : 0);
 	now = event->header.time;
-	settle_entry(key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
+	settle_entry(&repeats, key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
 }
 
 INLINE int opened(struct syscall_exit *call)
@@ -87,7 +88,7 @@ INLINE int opened(struct syscall_exit *call)
 	identify(&key, file, inode);
 	/* A file can be made only once, so what was made is another than the one of the entry. */
 	created = file_mode & FMODE_CREATED ? EVENT_CREATED : 0;
-	if (repeat_window && !created && is_repeat(EVENT_OPEN, &key))
+	if (repeat_window && !created && is_repeat(&repeats, EVENT_OPEN, &key, repeat_window))
 		return 0;
 	if (current_is_muted())
 		return 0;

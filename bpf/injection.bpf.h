@@ -27,7 +27,7 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 	key->pid = LOAD(task->tgid);
 	key->euid = LOAD(LOAD(task->cred)->euid.val);
 	key->program = LOAD(task->self_exec_id);
-	if (repeat_window && is_repeat(EVENT_INJECTION, key))
+	if (repeat_window && is_repeat(&repeats, EVENT_INJECTION, key, repeat_window))
 		return;
 	stamp(&event.header, EVENT_INJECTION);
 	event.target = *target;
@@ -35,9 +35,9 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 	event.request = request;
 	event.bytes = bytes;
 	if (repeat_window)
-		repeat = entry_of(key, &made);
+		repeat = entry_of(&repeats, key, &made);
 	event.header.flags = repeat ? EVENT_TRACKED : 0;
-	settle_entry(key, repeat, made, submit_limited(&event.header, sizeof(event)),
+	settle_entry(&repeats, key, repeat, made, submit_limited(&event.header, sizeof(event)),
 		     event.header.time);
 }
 

@@ -365,6 +365,23 @@ struct syscall_exit {
 	s64 ret;
 };
 
+/* What a program on packets is given, and what it sees of a socket: ABI (include/uapi/linux/bpf.h). */
+struct bpf_sock {
+	u32 bound_dev_if, family, type, protocol, mark, priority;
+	u32 src_ip4, src_ip6[4], src_port;
+	u16 dst_port; /* network order */
+};
+
+struct __sk_buff {
+	u32 len, pkt_type, mark, queue_mapping, protocol, vlan[3], priority;
+	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid;
+	u32 data, data_end, napi_id, family, remote_ip4, local_ip4;
+	u32 remote_ip6[4], local_ip6[4], remote_port, local_port, data_meta;
+	u64 flow_keys, tstamp;
+	u32 wire_len, gso_segs;
+	struct bpf_sock *sk;
+};
+
 /* The begin of a siginfo, which is ABI as well. */
 struct signal_info {
 	int number;
@@ -391,9 +408,15 @@ struct bpf_attach {
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
+#define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ROUTING 43
+#define IPPROTO_DSTOPTS 60
 #define IPPROTO_MPTCP 262
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2

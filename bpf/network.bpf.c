@@ -2,11 +2,18 @@
 /* TCP: who connects, listens and accepts, and what became of it. */
 #include "task.bpf.h"
 
+/* How far one direction of a connection to a DNS server has been read. */
+struct stream {
+	u32 left;   /* bytes still to come of the message before */
+	u32 length; /* of the message to come, if that came alone */
+};
+
 /* What is known of a TCP socket. */
 struct owner {
 	struct event_header who; /* who connects, or listens */
 	u64 since;               /* established, CLOCK_BOOTTIME; 0: not yet */
 	u64 listens;             /* of a connection: its listener's, unless who accepted it is known */
+	struct stream streams[2];
 };
 
 /*
@@ -48,15 +55,6 @@ INLINE void read_ends(struct event_connection *event, struct sock *sock)
 		READ(event->local, common->skc_v6_rcv_saddr);
 		READ(event->peer, common->skc_v6_daddr);
 	}
-}
-
-/* A header for what happens now in the name of who acted before. */
-INLINE void stamp_as(struct event_header *header, const struct event_header *who, u16 kind)
-{
-	*header = *who;
-	header->kind = kind;
-	header->time = bpf_ktime_get_boot_ns();
-	header->cpu = bpf_get_smp_processor_id();
 }
 
 INLINE void send_connected(struct sock *sock, const struct event_header *who)
@@ -118,8 +116,8 @@ int on_connect(u64 *context)
 		return 0;
 	owner = bpf_sk_storage_get(&owners, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (owner) {
+		__builtin_memset(owner, 0, sizeof(*owner));
 		stamp(&owner->who, EVENT_CONNECTION);
-		owner->since = 0;
 		owner->listens = to == TCP_LISTEN;
 	} else {
 		count_lost(to == TCP_LISTEN ? EVENT_DISCONNECTION : EVENT_CONNECTION);

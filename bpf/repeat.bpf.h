@@ -6,9 +6,9 @@
 #include "emit.bpf.h"
 
 /*
- * Acts that were repeated inside the window. An entry counts only from when its event was sent, so
- * that nothing is counted on an event that never arrived; the agent takes the counts and removes
- * the entries.
+ * Acts that were repeated inside the window; other kinds of keys have maps of their own. An entry
+ * counts only from when its event was sent, so that nothing is counted on an event that never
+ * arrived; the agent takes the counts and removes the entries.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -18,13 +18,13 @@ struct {
 } repeats SEC(".maps");
 
 /* Counts the act on an event already sent. 1 if that is all there is to do. */
-INLINE int is_repeat(u32 kind, const struct repeat_key *key)
+INLINE int is_repeat(void *map, u32 kind, const void *key, u64 window)
 {
-	struct repeat *repeat = bpf_map_lookup_elem(&repeats, key);
+	struct repeat *repeat = bpf_map_lookup_elem(map, key);
 	u64 now = bpf_ktime_get_boot_ns();
 	struct tally *tally;
 
-	if (!repeat || now - repeat->since >= repeat_window)
+	if (!repeat || now - repeat->since >= window)
 		return 0;
 	__sync_fetch_and_add(&repeat->count, 1);
 	repeat->last = now;
@@ -38,27 +38,27 @@ INLINE int is_repeat(u32 kind, const struct repeat_key *key)
  * The act's entry, made if there is room for it; NULL means that this act is sent by itself. Another
  * thread's entry is of use only once its event was sent, so that only its maker ever removes it.
  */
-INLINE struct repeat *entry_of(const struct repeat_key *key, int *made)
+INLINE struct repeat *entry_of(void *map, const void *key, int *made)
 {
-	struct repeat *known = bpf_map_lookup_elem(&repeats, key);
+	struct repeat *known = bpf_map_lookup_elem(map, key);
 	struct repeat idle = {};
 
 	if (known)
 		return known->since ? known : 0;
-	if (bpf_map_update_elem(&repeats, key, &idle, BPF_NOEXIST))
+	if (bpf_map_update_elem(map, key, &idle, BPF_NOEXIST))
 		return 0;
 	*made = 1;
-	return bpf_map_lookup_elem(&repeats, key);
+	return bpf_map_lookup_elem(map, key);
 }
 
 /* After an act was sent at `now`, or could not be. */
-INLINE void settle_entry(const struct repeat_key *key, struct repeat *repeat, int made, long failed,
-			 u64 now)
+INLINE void settle_entry(void *map, const void *key, struct repeat *repeat, int made,
+			 long failed, u64 now)
 {
 	if (!failed && repeat)
 		repeat->since = now;
 	if (failed && made)
-		bpf_map_delete_elem(&repeats, key);
+		bpf_map_delete_elem(map, key);
 }
 
 #endif

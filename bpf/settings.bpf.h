@@ -11,6 +11,12 @@ const volatile u32 muted_pid = 0;
 /* How long repeats of an act stand for the event already sent, ns. 0: every act is sent. */
 const volatile u64 repeat_window = 1000000000;
 
+/* The same of datagrams to one peer. */
+const volatile u64 peer_window = 10000000000;
+
+/* Whether questions and answers of DNS are reported. */
+const volatile u32 dns_wanted = 1;
+
 /* Bytes in a ring at which its reader is woken; below that it comes by itself. */
 const volatile u64 wakeup_bytes = 65536;
 

@@ -43,7 +43,6 @@ INLINE void stamp(struct event_header *header, u16 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct cred *cred = LOAD(task->cred);
-	u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	header->size = 0;
 	header->kind = kind;
@@ -52,8 +51,8 @@ INLINE void stamp(struct event_header *header, u16 kind)
 	header->sequence = 0;
 	header->start = LOAD(LOAD(task->group_leader)->start_boottime);
 	header->cpu = bpf_get_smp_processor_id();
-	header->pid = pid_tgid >> 32;
-	header->tid = (u32)pid_tgid;
+	header->pid = LOAD(task->tgid);
+	header->tid = LOAD(task->pid);
 	header->uid = LOAD(cred->uid.val);
 	header->euid = LOAD(cred->euid.val);
 	header->gid = LOAD(cred->gid.val);
@@ -65,6 +64,15 @@ INLINE void stamp(struct event_header *header, u16 kind)
 		header->session = LOAD(task->sessionid);
 	}
 	header->reserved = 0;
+}
+
+/* A header for what happens now in the name of who acted before. */
+INLINE void stamp_as(struct event_header *header, const struct event_header *who, u16 kind)
+{
+	*header = *who;
+	header->kind = kind;
+	header->time = bpf_ktime_get_boot_ns();
+	header->cpu = bpf_get_smp_processor_id();
 }
 
 /* The open file behind a descriptor of the current task, NULL if there is none. */

@@ -157,6 +157,7 @@ class Pipeline:
         root: str = "/",
         mute: bool = True,
         logins: bool = True,
+        dns: bool = True,
     ) -> Self:
         """Prepares a source; nothing runs yet.
 
@@ -171,6 +172,7 @@ class Pipeline:
             mute: leave out what this process and its descendants do.
             logins: with `ebpf`, read logins and changes of accounts from the audit system as
                 well, which is turned on for that while it runs if it is off.
+            dns: report questions and answers of DNS.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.

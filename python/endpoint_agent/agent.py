@@ -277,6 +277,7 @@ class Agent:
                 state_directory=str(self._settings.state_directory),
                 rules=self._rules,
                 record=str(record) if record else None,
+                dns=self._settings.enable_dns_resolutions,
             )
 
         chosen = source.open_pipeline(self._settings.capture_source, make)

@@ -25,7 +25,6 @@ INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
 
 # Keys of the original agent for what this version cannot do.
 NOT_AVAILABLE = (
-    "EnableDNSResolutions",
     "HashesExcludedPaths",
     "RemoteOptimizationRules",
     "logfiles",
@@ -94,7 +93,7 @@ def _setting(
 
 
 def _key_name(attribute: str) -> str:
-    capitals = {"url": "URL", "http": "HTTP", "ca": "CA"}
+    capitals = {"url": "URL", "http": "HTTP", "ca": "CA", "dns": "DNS"}
     return "".join(capitals.get(word, word.capitalize()) for word in attribute.split("_"))
 
 
@@ -154,6 +153,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             "that eBPF cannot capture."
         ),
     ] = "auto"
+    enable_dns_resolutions: Annotated[
+        bool, _setting("Report what processes ask of DNS servers, and the answers.")
+    ] = True
     event_buffer_cache_size: Annotated[
         int,
         _setting(

@@ -111,6 +111,12 @@ kinds! {
     LISTENING = "listen-for-connections", Some(3), "network" / "info", Some("success");
     /// A TCP connection has ended.
     CONNECTION_ENDED = "connection-ended", Some(3), "network" / "end", Some("success");
+    /// A process sent a datagram of UDP to a peer.
+    SENT = "sent-to", Some(3), "network" / "connection", Some("success");
+    /// A process asked a DNS server.
+    DNS_QUERY = "dns-query", Some(22), "network" / "protocol", Some("success");
+    /// A DNS server answered a process.
+    DNS_ANSWER = "dns-query-result", Some(22), "network" / "protocol info", Some("success");
     /// A program could not be started: the file is not there, may not be executed, is no program.
     PROCESS_CREATION_FAILED =
         "process-creation-failed", Some(1), "process" / "start", Some("failure");
@@ -166,8 +172,11 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
             (Stage::Established, Direction::Ingress) => &ACCEPTED,
             (Stage::Failed(_), _) => &CONNECT_FAILED,
             (Stage::Ended(_), _) => &CONNECTION_ENDED,
+            (Stage::Datagram, _) => &SENT,
         }),
         Action::Listen(_) => Some(&LISTENING),
+        Action::Dns(dns) if dns.answer => Some(&DNS_ANSWER),
+        Action::Dns(_) => Some(&DNS_QUERY),
         Action::Login(login) => Some(login_kind(login.act)),
     }
 }

@@ -103,6 +103,30 @@ impl Json {
         }
     }
 
+    /// Opens a list of objects.
+    pub fn open_list(&mut self, key: &'static str) {
+        self.open.push((key, self.out.len()));
+        self.key(key);
+        self.out.push(b'[');
+    }
+
+    /// Closes the list that was opened last.
+    pub fn close_list(&mut self) {
+        self.open.pop();
+        self.out.push(b']');
+    }
+
+    /// Opens an object in a list; it gets at least one member.
+    pub fn open_item(&mut self) {
+        self.separate();
+        self.out.push(b'{');
+    }
+
+    /// Closes an object in a list.
+    pub fn close_item(&mut self) {
+        self.out.push(b'}');
+    }
+
     /// A text that was never seen before: escaped, repaired, and cut to the limit.
     pub fn text(&mut self, key: &'static str, value: &[u8]) {
         self.short_text(key, value, UNLIMITED);
@@ -293,6 +317,25 @@ mod tests {
             json.close();
         });
         assert_eq!(value, json!({"c": 1}));
+    }
+
+    #[test]
+    fn writes_a_list_of_objects() {
+        let (value, cut) = object(2, |json| {
+            json.open("dns");
+            json.open_list("answers");
+            for name in [&b"a"[..], b"long"] {
+                json.open_item();
+                json.text("name", name);
+                json.close_item();
+            }
+            json.close_list();
+            json.number("id", 1);
+            json.close();
+        });
+        let answers = json!([{"name": "a"}, {"name": value["dns"]["answers"][1]["name"]}]);
+        assert_eq!(value, json!({"dns": {"answers": answers, "id": 1}}));
+        assert_eq!(cut, ["dns.answers.name"]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `source.*`, `destination.*` and `network.*`: who talked to whom.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::ecs::errno;
 use crate::ecs::json::Json;
-use crate::event::{Action, Connection, Direction, Stage};
+use crate::ecs::{dns, errno};
+use crate::event::{Action, Connection, Direction, Dns, Stage};
 
 /// Writes the ends and the network between them.
 pub fn write(json: &mut Json, connection: &Connection) {
@@ -32,9 +33,22 @@ pub fn write(json: &mut Json, connection: &Connection) {
     );
     // A source that does not tell the own end does not tell the protocol either.
     if connection.local.is_some() {
-        json.plain("transport", "tcp");
+        json.plain("transport", transport(connection));
     }
     write_type(json, connection.peer);
+    json.close();
+}
+
+/// Writes the ends of a message, and the network between them.
+pub fn write_dns(json: &mut Json, dns: &Dns) {
+    let (source, destination) = ends_of_message(dns);
+    write_end(json, "source", source, None);
+    write_end(json, "destination", destination, None);
+    json.open("network");
+    json.plain("direction", if dns.answer { "ingress" } else { "egress" });
+    json.plain("protocol", "dns");
+    json.plain("transport", if dns.tcp { "tcp" } else { "udp" });
+    write_type(json, dns.peer);
     json.close();
 }
 
@@ -66,18 +80,25 @@ pub fn duration(action: &Action) -> Option<u64> {
 }
 
 /// The addresses that an act is about, each once.
-pub fn addresses(action: &Action) -> impl Iterator<Item = IpAddr> {
-    let (source, destination) = match action {
+pub fn addresses(action: &Action) -> Vec<IpAddr> {
+    let mut all = Vec::new();
+    match action {
         Action::Connection(connection) => {
             let (source, destination) = ends(connection);
-            (source.map(address), destination.map(address))
+            all.extend([source, destination].into_iter().flatten().map(address));
         }
-        Action::Listen(local) => (None, Some(address(*local))),
-        Action::Login(login) => (login.source, None),
-        _ => (None, None),
-    };
-    let another = destination.filter(|&destination| Some(destination) != source);
-    source.into_iter().chain(another)
+        Action::Listen(local) => all.push(address(*local)),
+        Action::Login(login) => all.extend(login.source),
+        Action::Dns(message) => {
+            let (source, destination) = ends_of_message(message);
+            all.extend([address(source), address(destination)]);
+            all.extend(dns::resolved(message));
+        }
+        _ => {}
+    }
+    let mut known = HashSet::new();
+    all.retain(|&address| known.insert(address));
+    all
 }
 
 /// The source is the end that opened the connection.
@@ -86,6 +107,22 @@ fn ends(connection: &Connection) -> (Option<SocketAddr>, Option<SocketAddr>) {
     match connection.direction {
         Direction::Egress => (local, peer),
         Direction::Ingress => (peer, local),
+    }
+}
+
+fn transport(connection: &Connection) -> &'static str {
+    match connection.stage {
+        Stage::Datagram => "udp",
+        _ => "tcp",
+    }
+}
+
+/// The source is the end that sent the message.
+fn ends_of_message(dns: &Dns) -> (SocketAddr, SocketAddr) {
+    if dns.answer {
+        (dns.peer, dns.local)
+    } else {
+        (dns.local, dns.peer)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{call, file, login, network, system};
+use crate::ecs::{call, dns, file, login, network, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
@@ -91,6 +91,10 @@ pub fn write_object(json: &mut Json, act: &Act) {
         Action::Connection(connection) => network::write(json, connection),
         Action::Login(login) => login::write_source(json, login),
         Action::Listen(local) => network::write_listening(json, *local),
+        Action::Dns(message) => {
+            network::write_dns(json, message);
+            dns::write(json, message);
+        }
         action => system::write_file(json, action),
     }
 }
@@ -108,8 +112,8 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
         }
         _ => json.raw_members(names),
     }
-    let mut addresses = network::addresses(&act.event.action).peekable();
-    if addresses.peek().is_some() {
+    let addresses = network::addresses(&act.event.action);
+    if !addresses.is_empty() {
         json.plain_texts("ip", addresses);
     }
     json.close();

@@ -4,6 +4,7 @@
 //! what the kernel held: any bytes but NUL, not necessarily UTF-8, already bounded by the decoder.
 
 mod call;
+mod dns;
 mod file;
 mod login;
 mod network;
@@ -11,6 +12,7 @@ mod process;
 mod system;
 
 pub use call::*;
+pub use dns::*;
 pub use file::*;
 pub use login::*;
 pub use network::*;
@@ -112,6 +114,8 @@ pub enum Action {
     Connection(Connection),
     /// It told of a login, a session or an account.
     Login(Login),
+    /// It asked a DNS server, or got an answer.
+    Dns(Dns),
     /// It waits for connections to this address.
     Listen(std::net::SocketAddr),
     /// It could not become another program.

@@ -11,7 +11,7 @@ pub enum Direction {
     Ingress,
 }
 
-/// A TCP connection.
+/// A TCP connection, or datagrams of UDP between two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// Who opened it.
@@ -33,6 +33,8 @@ pub enum Stage {
     Failed(u16),
     /// It has ended.
     Ended(Traffic),
+    /// There is none: the process sent a datagram.
+    Datagram,
 }
 
 /// What went over a connection.

@@ -35,7 +35,7 @@ impl PyPipeline {
     #[new]
     #[pyo3(signature = (
         spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
-        mute=true, logins=true
+        mute=true, logins=true, dns=true
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -50,6 +50,7 @@ impl PyPipeline {
         root: &str,
         mute: bool,
         logins: bool,
+        dns: bool,
     ) -> PyResult<Self> {
         let _ = state_directory;
         let root = PathBuf::from(root);
@@ -59,6 +60,7 @@ impl PyPipeline {
             None if source == "ebpf" => Origin::Ebpf {
                 settings: Settings {
                     mute,
+                    dns,
                     record,
                     boot_id,
                     root: root.clone(),

@@ -24,6 +24,12 @@ pub fn fields_of(record: &Value) -> BTreeSet<String> {
 }
 
 fn visit<'a>(path: &mut Vec<&'a str>, value: &'a Value, names: &mut BTreeSet<String>) {
+    if let Value::Array(items) = value
+        && items.iter().any(Value::is_object)
+    {
+        items.iter().for_each(|item| visit(path, item, names));
+        return;
+    }
     let Value::Object(members) = value else {
         let name = path.join(".");
         let field = fields::find(&name).unwrap_or_else(|| panic!("{name} is not in the table"));

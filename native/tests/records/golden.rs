@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::calls::calls;
 use crate::check::fields_of;
 use crate::logins::logins;
+use crate::resolving::resolving;
 use crate::rules::watching;
 use crate::scene::{
     BEGIN, SHELL, Scene, Who, connection, exec, exit, file, fork, inode, john, key, root, staged,
@@ -31,6 +32,7 @@ const SCENES: &[(&str, Play)] = &[
     ("files", files),
     ("repeats", repeats),
     ("connections", connections),
+    ("resolving", resolving),
     ("system", system),
     ("system-of-others", system_of_others),
     ("hostile", hostile),

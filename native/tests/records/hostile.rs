@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
-    Action, Attachment, BpfProgram, Call, Connection, Credentials, Direction, Event, Exec,
-    ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, LoginSession, Module, ProcessKey,
-    Repeat, Stage, SystemCall, Target, Traffic,
+    Action, Answer, Attachment, BpfProgram, Call, Connection, Credentials, Data, Direction, Dns,
+    Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, LoginSession, Module,
+    ProcessKey, Question, Repeat, Stage, SystemCall, Target, Traffic,
 };
 use serde_json::Value;
 
@@ -119,6 +119,7 @@ impl Random {
             Stage::Established,
             Stage::Failed(self.next() as u16),
             Stage::Ended(traffic),
+            Stage::Datagram,
         ];
         let direction = if self.coin() {
             Direction::Egress
@@ -129,12 +130,45 @@ impl Random {
             direction,
             local: Some(local),
             peer,
-            stage: stages[self.below(3) as usize],
+            stage: stages[self.below(4) as usize],
+        }
+    }
+
+    fn dns(&mut self) -> Dns {
+        let connection = self.connection();
+        let mut name = |limit| String::from_utf8_lossy(&self.bytes(limit)).into_owned();
+        let (question, address) = (name(1020), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        let answers = (0..64).map(|number| Answer {
+            name: name(1020),
+            kind: number,
+            ttl: u32::MAX,
+            data: if number % 8 == 0 {
+                Data::Address(address)
+            } else {
+                Data::Text(name(1100))
+            },
+        });
+        let answers = answers.collect();
+        Dns {
+            answer: self.coin(),
+            tcp: self.coin(),
+            local: connection.peer,
+            peer: connection.peer,
+            id: self.next() as u16,
+            flags: self.next() as u16,
+            response_code: self.next() as u16,
+            question: self.coin().then_some(Question {
+                name: question,
+                kind: self.next() as u16,
+                class: self.next() as u16,
+            }),
+            answers,
+            truncated: self.coin(),
         }
     }
 
     fn action(&mut self) -> Action {
-        match self.below(12) {
+        match self.below(13) {
             0 => Action::Fork(Fork { child: self.key() }),
             1 => Action::Snapshot(self.exec()),
             2 | 3 => Action::Exec(self.exec()),
@@ -170,6 +204,7 @@ impl Random {
                 name: self.bytes(16),
                 attachment: self.coin().then(|| Attachment::Link(self.next() as u32)),
             }),
+            11 => Action::Dns(self.dns()),
             _ => Action::Connection(self.connection()),
         }
     }

@@ -11,6 +11,7 @@ mod golden;
 mod hostile;
 mod logins;
 mod page;
+mod resolving;
 mod rules;
 mod scene;
 

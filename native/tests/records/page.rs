@@ -83,6 +83,7 @@ fn kinds() -> String {
             meaning,
             ..
         } = kind;
+        let class = class.replace(' ', ", ");
         format!("| `{action}` | {code} | {category} | {class} | {meaning} |\n")
     };
     catalogue::ALL.iter().map(row).collect()

@@ -71,6 +71,21 @@ class _End(msgspec.Struct, frozen=True):
     port: int = 0
 
 
+class _Question(msgspec.Struct, frozen=True):
+    name: str = ""
+    type: str = ""
+
+
+class _Record(msgspec.Struct, frozen=True):
+    data: str = ""
+
+
+class _Dns(msgspec.Struct, frozen=True):
+    question: _Question = _Question()
+    answers: list[_Record] = []
+    response_code: str = ""
+
+
 class _Action(msgspec.Struct, frozen=True):
     properties: dict[str, Any] = {}
 
@@ -96,6 +111,7 @@ class _Ecs(msgspec.Struct, frozen=True):
     file: _File | None = None
     source: _End = _End()
     destination: _End = _End()
+    dns: _Dns | None = None
     action: _Action = _Action()
     log: _Log = _Log()
     sekoiaio: _Own = _Own()
@@ -171,6 +187,8 @@ def _object(ecs: _Ecs) -> str:
         old = properties.get("old_path")
         failure = f" ({properties.get('exit')})" if ecs.event.outcome == "failure" else ""
         return (f"{old} -> {ecs.file.path}" if old else ecs.file.path) + failure
+    if ecs.dns is not None:
+        return _resolution(ecs.dns)
     if ecs.destination.ip:
         return _ends(ecs)
     if ecs.process.exit_code is not None:
@@ -198,6 +216,12 @@ def _ends(ecs: _Ecs) -> str:
     ends = [_end(end) for end in (ecs.source, ecs.destination) if end.ip]
     failure = ecs.action.properties.get("exit") or ecs.event.outcome
     return " -> ".join(ends) + (f" ({failure})" if ecs.event.outcome == "failure" else "")
+
+
+def _resolution(dns: _Dns) -> str:
+    asked = f"{dns.question.name} {dns.question.type}".strip()
+    answered = ", ".join(answer.data for answer in dns.answers) or dns.response_code
+    return f"{asked} -> {answered}" if answered else asked
 
 
 def _end(end: _End) -> str:

@@ -70,6 +70,24 @@ def test_an_event_becomes_a_line() -> None:
             "192.0.2.7:5000 -> 192.0.2.1:443 (ECONNREFUSED)",
         ),
         (
+            event(
+                "dns-query-result",
+                "network",
+                destination=end("192.0.2.7", 5000),
+                dns={
+                    "question": {"name": "example.org", "type": "A"},
+                    "answers": [{"data": "cdn.example.org"}, {"data": "192.0.2.1"}],
+                },
+            ),
+            "network",
+            "example.org A -> cdn.example.org, 192.0.2.1",
+        ),
+        (
+            event("dns-query", "network", dns={"question": {"name": "a.example", "type": "TXT"}}),
+            "network",
+            "a.example TXT",
+        ),
+        (
             event("listen-for-connections", "network", destination=end("::", 8080)),
             "network",
             "[::]:8080",

@@ -3,12 +3,15 @@
 use std::any::Any;
 
 use aya::maps::Map;
-use aya::programs::{BtfTracePoint, Program, ProgramError, ProgramFd, ProgramType};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd,
+    ProgramType,
+};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
-use super::programs::{self, ESSENTIAL, Place};
+use super::programs::{self, ESSENTIAL, Place, Way};
 use crate::capture::{Hook, HookState};
 use crate::error::{Error, Result};
 use crate::host::memory;
@@ -31,6 +34,10 @@ pub struct Settings {
     pub muted_pid: u32,
     /// How long repeats are folded into one event, nanoseconds; 0 for never.
     pub repeat_window: u64,
+    /// The same of datagrams to one peer.
+    pub peer_window: u64,
+    /// Whether questions and answers of DNS are reported.
+    pub dns: bool,
 }
 
 /// What attaches a program to its place. Dropping it detaches and unloads the program.
@@ -83,11 +90,12 @@ pub fn load(settings: Settings) -> Result<Loaded> {
 }
 
 /// The names of the maps the agent reads.
-const MAPS: [&str; 9] = [
+const MAPS: [&str; 10] = [
     "critical",
     "bulk",
     "tallies",
     "repeats",
+    "peers",
     "rule_states",
     "rule_programs",
     "rule_users",
@@ -100,6 +108,9 @@ fn load_here(settings: Settings) -> Result<Loaded> {
     let mut object = prepare(settings, &btf, fitting_object())?;
     let (mut links, mut running, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
     for (name, place, what) in programs::all() {
+        if matches!(place, Place::Packets(Way::In)) && !settings.dns {
+            continue;
+        }
         let (attached, hook) = attach(&mut object, name, place, &btf);
         if let Some((link, program)) = attached {
             links.push(link);
@@ -143,6 +154,8 @@ fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
         .btf(Some(btf))
         .override_global("muted_pid", &settings.muted_pid, true)
         .override_global("repeat_window", &settings.repeat_window, true)
+        .override_global("peer_window", &settings.peer_window, true)
+        .override_global("dns_wanted", &u32::from(settings.dns), true)
         .map_max_entries("scratches", cpus as u32)
         .load(object)
         .map_err(refused)
@@ -161,15 +174,12 @@ fn refused(why: impl std::fmt::Display) -> Error {
 type Attached = (Link, ProgramFd);
 
 fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Attached>, Hook) {
-    let target = match place {
-        Place::Typed(target) | Place::Renamed(target, _) | Place::Return(target) => *target,
-    };
     let (attached, state, reason) = match try_attach(object, name, place, btf) {
         Ok(attached) => (Some(attached), HookState::Attached, String::new()),
         Err(error) => (None, state_of(&error), explain(&error)),
     };
     let hook = Hook {
-        name: target.into(),
+        name: place.name().into(),
         state,
         reason,
     };
@@ -195,6 +205,18 @@ fn try_attach(
             let itself = program.fd()?.try_clone()?;
             Ok((Box::new(program.take_link(id)?), itself))
         }
+        (Some(Program::CgroupSkb(program)), Place::Packets(way)) => {
+            program.load()?;
+            let root = probe::root_of_cgroups().map_err(ProgramError::IOError)?;
+            let way = match way {
+                Way::Out => CgroupSkbAttachType::Egress,
+                Way::In => CgroupSkbAttachType::Ingress,
+            };
+            // A link always lets others attach beside it; the mode is for kernels without links.
+            let id = program.attach(root, way, CgroupAttachMode::Single)?;
+            let itself = program.fd()?.try_clone()?;
+            Ok((Box::new(program.take_link(id)?), itself))
+        }
         _ => unreachable!("the object has a program {name} of its place's type"),
     }
 }
@@ -210,7 +232,7 @@ fn load_typed(
             Err(error) if state_of(&error) == HookState::Missing => program.load(before, btf),
             result => result,
         },
-        Place::Typed(target) | Place::Return(target) => program.load(target, btf),
+        _ => program.load(place.name(), btf),
     }
 }
 
@@ -271,6 +293,8 @@ mod tests {
         let settings = Settings {
             muted_pid: 1,
             repeat_window: 1,
+            peer_window: 0,
+            dns: true,
         };
         let btf = Btf::from_sys_fs().unwrap();
         let mut object = prepare(settings, &btf, object).unwrap();
@@ -281,6 +305,7 @@ mod tests {
                     load_typed(program, place, &btf)
                 }
                 (Some(Program::TracePoint(program)), Place::Return(_)) => program.load(),
+                (Some(Program::CgroupSkb(program)), Place::Packets(_)) => program.load(),
                 _ => panic!("the object has no {name} of its place's type"),
             };
             if let Err(error) = loaded

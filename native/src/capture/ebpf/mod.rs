@@ -26,7 +26,7 @@ use self::requests::Requests;
 use self::ring::Ring;
 use self::rings::Rings;
 use self::rules::KernelRules;
-use self::wire::{flag, kind};
+use self::wire::{Header, PeerKey, RepeatKey, flag, kind};
 use super::recording::Recorder;
 use super::{Hook, Progress, Source, complaint};
 use crate::error::{Error, Result};
@@ -37,6 +37,9 @@ use crate::host::{clock, procfs};
 /// How long repeats of a write-open are folded into one event.
 const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
+/// How long datagrams to one peer are folded into one event.
+const PEER_WINDOW: Duration = Duration::from_secs(10);
+
 /// How many records are handed over before the caller gets its turn.
 const STRIDE: usize = 8192;
 
@@ -45,6 +48,8 @@ const STRIDE: usize = 8192;
 pub struct Settings {
     /// Neither report this process nor its descendants.
     pub mute: bool,
+    /// Report questions and answers of DNS.
+    pub dns: bool,
     /// A new file that receives the raw records.
     pub record: Option<PathBuf>,
     /// The boot's id, for the recording.
@@ -58,7 +63,8 @@ pub struct Ebpf {
     /// Dropping them ends the capture; the maps outlive the programs.
     links: Vec<load::Link>,
     rings: Rings,
-    repeats: Repeats,
+    repeats: Repeats<RepeatKey>,
+    peers: Repeats<PeerKey>,
     requests: Requests,
     losses: Losses,
     rules: KernelRules,
@@ -81,20 +87,25 @@ impl Ebpf {
             None => None,
         };
         let window = REPEAT_WINDOW.as_nanos() as u64;
+        let peer_window = PEER_WINDOW.as_nanos() as u64;
         let mut loaded = load::load(load::Settings {
             muted_pid: if settings.mute { std::process::id() } else { 0 },
             repeat_window: window,
+            peer_window,
+            dns: settings.dns,
         })?;
         let mut ring = |name| Ring::new(loaded.take_map(name)?).map_err(map_error);
         let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;
         let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
+        let peers = HashMap::try_from(loaded.take_map("peers")?).map_err(map_error)?;
         let rules = KernelRules::new(&mut loaded, &settings.root)?;
         Ok(Self {
             rings,
             rules,
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
+            peers: Repeats::new(peers, peer_window),
             requests: Requests::new(),
             losses: Losses::new(tallies, loaded.running),
             notices: loaded.hooks.iter().filter_map(complaint).collect(),
@@ -127,6 +138,7 @@ impl Ebpf {
             clock: self.clock,
             recorder: &mut self.recorder,
             repeats: &mut self.repeats,
+            peers: &mut self.peers,
             requests: &mut self.requests,
             losses: &mut self.losses,
             sink,
@@ -147,6 +159,7 @@ impl Source for Ebpf {
         self.clock = clock::read();
         self.read_rings(clock::boot_time(), sink);
         self.repeats.settle(clock::boot_time(), self.clock, sink);
+        self.peers.settle(clock::boot_time(), self.clock, sink);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(Progress::Running)
@@ -166,7 +179,9 @@ impl Source for Ebpf {
         // The last requests cannot wait.
         self.read_rings(u64::MAX, sink);
         self.repeats.finish(self.clock, sink);
-        self.losses.settle_repeats(self.repeats.reported());
+        self.peers.finish(self.clock, sink);
+        let reported = self.repeats.reported() + self.peers.reported();
+        self.losses.settle_repeats(reported);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
         Ok(())
@@ -197,7 +212,8 @@ impl Source for Ebpf {
 struct Handler<'a> {
     clock: Clock,
     recorder: &'a mut Option<Recorder>,
-    repeats: &'a mut Repeats,
+    repeats: &'a mut Repeats<RepeatKey>,
+    peers: &'a mut Repeats<PeerKey>,
     requests: &'a mut Requests,
     losses: &'a mut Losses,
     sink: &'a mut dyn FnMut(Event),
@@ -245,22 +261,38 @@ impl Handler<'_> {
     fn before(&mut self, record: &[u8], event: &Event) {
         match event.action {
             Action::Exec(_) | Action::Exit(_) => {
-                self.repeats.leave(event.process.pid, self.clock, self.sink);
+                let pid = event.process.pid;
+                self.repeats.leave(pid, self.clock, self.sink);
+                self.peers.leave(pid, self.clock, self.sink);
             }
-            Action::File(_) | Action::Injection(_) => self.track(record, event),
+            Action::File(_) | Action::Injection(_) | Action::Connection(_) => {
+                self.track(record, event);
+            }
             _ => {}
         }
     }
 
     fn track(&mut self, record: &[u8], event: &Event) {
-        let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) else {
+        let Ok((header, _)) = Header::read_from_prefix(record) else {
             return;
         };
-        let header = begin.header;
-        let is_repeatable = matches!(header.kind, kind::OPEN | kind::INJECTION);
-        if is_repeatable && header.flags & flag::TRACKED != 0 {
-            self.repeats
-                .track(begin.key, event, header.time, self.clock, self.sink);
+        if header.flags & flag::TRACKED == 0 {
+            return;
+        }
+        let (time, clock) = (header.time, self.clock);
+        match header.kind {
+            kind::OPEN | kind::INJECTION => {
+                if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
+                    self.repeats.track(begin.key, event, time, clock, self.sink);
+                }
+            }
+            kind::DATAGRAM => {
+                if let Ok((datagram, _)) = wire::Datagram::read_from_prefix(record) {
+                    self.peers
+                        .track(datagram.key, event, time, clock, self.sink);
+                }
+            }
+            _ => {}
         }
     }
 }

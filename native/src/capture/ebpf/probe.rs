@@ -1,5 +1,7 @@
 //! What this host offers and allows, asked before anything is loaded.
 
+use std::ffi::CStr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::{fs, io};
@@ -8,11 +10,17 @@ use crate::error::{Error, Result};
 
 /// Where the kernel's tracepoints are listed, as `aya` looks for them.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+/// Where the version 2 cgroups are mounted: alone, or beside those of version 1.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// `PROC_PID_INIT_INO`: the first PID namespace, whose numbers the programs report.
 const PID_NAMESPACE: &str = "/proc/self/ns/pid";
 const FIRST_PID_NAMESPACE: u64 = 0xefff_fffc;
+
+/// `PROC_CGROUP_INIT_INO`: the first cgroup namespace, whose root is the root.
+const CGROUP_NAMESPACE: &str = "/proc/self/ns/cgroup";
+const FIRST_CGROUP_NAMESPACE: u64 = 0xefff_fffb;
 
 /// Bits of `CapEff` (`include/uapi/linux/capability.h`).
 const CAP_SYS_ADMIN: u32 = 21;
@@ -69,14 +77,51 @@ pub fn ensure_tracefs() -> Result<()> {
     {
         return Ok(());
     }
-    private_mount().map_err(Error::io("cannot mount tracefs on", TRACEFS[0]))
+    private_mount(c"tracefs", c"/sys/kernel/tracing")
+        .map_err(Error::io("cannot mount tracefs on", TRACEFS[0]))
 }
 
-fn private_mount() -> io::Result<()> {
-    let check = |status: libc::c_int| match status {
+/// The root of the version 2 cgroups, which has every socket below it.
+///
+/// In a cgroup namespace the host's file system shows that namespace's root; a private mount is
+/// then made in the namespace of the first process, or fails.
+pub fn root_of_cgroups() -> io::Result<fs::File> {
+    let namespace = fs::metadata(CGROUP_NAMESPACE).map_or(FIRST_CGROUP_NAMESPACE, |it| it.ino());
+    if namespace == FIRST_CGROUP_NAMESPACE {
+        for path in CGROUPS {
+            let root = fs::File::open(path);
+            if let Some(root) = root.ok().filter(is_cgroup2) {
+                return Ok(root);
+            }
+        }
+    } else {
+        let first = fs::File::open("/proc/1/ns/cgroup")?;
+        // SAFETY: no pointers; the call changes only what this thread sees.
+        check_status(unsafe { libc::setns(first.as_raw_fd(), libc::CLONE_NEWCGROUP) })?;
+    }
+    private_mount(c"cgroup2", c"/sys/fs/cgroup")?;
+    fs::File::open(CGROUPS[0])
+}
+
+/// Whether a folder lies in a version 2 hierarchy.
+fn is_cgroup2(folder: &fs::File) -> bool {
+    // SAFETY: `statfs` is integers, of which zero is one.
+    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one `statfs`, which lives through the call.
+    let failed = unsafe { libc::fstatfs(folder.as_raw_fd(), &raw mut status) };
+    failed == 0 && status.f_type == libc::CGROUP2_SUPER_MAGIC
+}
+
+fn check_status(status: libc::c_int) -> io::Result<()> {
+    match status {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
-    };
+    }
+}
+
+/// Mounts a file system of the kernel, for the calling thread alone to see.
+fn private_mount(kind: &CStr, place: &CStr) -> io::Result<()> {
+    let check = check_status;
     let none = std::ptr::null();
     // SAFETY: no pointers; the calls change only what this thread sees of the file system.
     check(unsafe { libc::unshare(libc::CLONE_FS | libc::CLONE_NEWNS) })?;
@@ -91,13 +136,5 @@ fn private_mount() -> io::Result<()> {
         )
     })?;
     // SAFETY: as above.
-    check(unsafe {
-        libc::mount(
-            c"tracefs".as_ptr(),
-            c"/sys/kernel/tracing".as_ptr(),
-            c"tracefs".as_ptr(),
-            0,
-            none.cast(),
-        )
-    })
+    check(unsafe { libc::mount(kind.as_ptr(), place.as_ptr(), kind.as_ptr(), 0, none.cast()) })
 }

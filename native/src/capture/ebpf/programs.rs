@@ -8,9 +8,31 @@ pub enum Place {
     Renamed(&'static str, &'static str),
     /// The return of one system call.
     Return(&'static str),
+    /// Where packets leave or enter any socket.
+    Packets(Way),
 }
 
-use Place::{Renamed, Return, Typed};
+/// Which way packets go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Out of a socket.
+    Out,
+    /// Into a socket.
+    In,
+}
+
+impl Place {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Typed(name) | Renamed(name, _) | Return(name) => name,
+            Packets(Way::Out) => "cgroup_skb/egress",
+            Packets(Way::In) => "cgroup_skb/ingress",
+        }
+    }
+}
+
+use Place::{Packets, Renamed, Return, Typed};
 
 /// A program's name, its place, and what it reports.
 pub type Program = (&'static str, Place, &'static str);
@@ -65,6 +87,8 @@ const NETWORK: &[Program] = &[
     ("on_accept", Return("sys_exit_accept"), "connection"),
     ("on_accept4", Return("sys_exit_accept4"), "connection"),
     ("on_listen", Return("sys_exit_listen"), "listen"),
+    ("on_packet_out", Packets(Way::Out), "datagram"),
+    ("on_packet_in", Packets(Way::In), "dns"),
 ];
 
 const FILE: &[Program] = &[

@@ -4,13 +4,15 @@
 //! entry is removed when it has been idle for two windows: no program still counts on it then.
 
 use std::collections::{HashMap as Table, VecDeque};
+use std::hash::Hash;
 use std::os::fd::{AsFd, AsRawFd};
 
+use aya::Pod;
 use aya::maps::{HashMap, IterableMap, MapData, MapError};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::decode::Clock;
-use super::wire::{RepeatKey, RepeatValue};
+use super::wire::{PeerKey, RepeatKey, RepeatValue};
 use crate::event::{Action, Event, FileChange, Repeat};
 
 /// Windows of idleness after which an entry is removed.
@@ -19,6 +21,24 @@ const IDLE_WINDOWS: u64 = 2;
 /// `BPF_MAP_LOOKUP_AND_DELETE_ELEM`, which `aya` does not offer for this kind of map (Linux 5.14).
 const LOOKUP_AND_DELETE: libc::c_long = 21;
 
+/// What tells acts apart: the key of a map of repeats.
+pub trait Key: Pod + Eq + Hash {
+    /// Whose act.
+    fn pid(&self) -> u32;
+}
+
+impl Key for RepeatKey {
+    fn pid(&self) -> u32 {
+        self.pid
+    }
+}
+
+impl Key for PeerKey {
+    fn pid(&self) -> u32 {
+        self.pid
+    }
+}
+
 /// An event whose repeats are being counted.
 struct Pending {
     event: Event,
@@ -26,21 +46,21 @@ struct Pending {
     since: u64,
 }
 
-/// The map of repeats and the events they belong to.
-pub struct Repeats {
-    map: HashMap<MapData, RepeatKey, RepeatValue>,
-    pending: Table<RepeatKey, Pending>,
+/// A map of repeats and the events they belong to.
+pub struct Repeats<K: Key> {
+    map: HashMap<MapData, K, RepeatValue>,
+    pending: Table<K, Pending>,
     /// How many of the pending belong to each process.
     owners: Table<u32, usize>,
     /// Repeats reported so far.
     reported: u64,
-    due: VecDeque<(u64, RepeatKey)>,
+    due: VecDeque<(u64, K)>,
     window: u64,
 }
 
-impl Repeats {
+impl<K: Key> Repeats<K> {
     /// Takes over the map; `window` as the programs were told, nanoseconds.
-    pub fn new(map: HashMap<MapData, RepeatKey, RepeatValue>, window: u64) -> Self {
+    pub fn new(map: HashMap<MapData, K, RepeatValue>, window: u64) -> Self {
         Self {
             map,
             pending: Table::new(),
@@ -54,7 +74,7 @@ impl Repeats {
     /// Remembers an event whose entry the kernel has made or renewed at boot time `time`.
     pub fn track(
         &mut self,
-        key: RepeatKey,
+        key: K,
         event: &Event,
         time: u64,
         clock: Clock,
@@ -76,7 +96,7 @@ impl Repeats {
             since: event.time,
         };
         self.pending.insert(key, pending);
-        *self.owners.entry(key.pid).or_default() += 1;
+        *self.owners.entry(key.pid()).or_default() += 1;
         self.due.push_back((time + self.window, key));
     }
 
@@ -112,7 +132,7 @@ impl Repeats {
         let keys: Vec<_> = self
             .pending
             .keys()
-            .filter(|key| key.pid == pid)
+            .filter(|key| key.pid() == pid)
             .copied()
             .collect();
         for key in keys {
@@ -132,32 +152,26 @@ impl Repeats {
         }
     }
 
-    fn retire(&mut self, key: RepeatKey, clock: Clock, sink: &mut dyn FnMut(Event)) {
+    fn retire(&mut self, key: K, clock: Clock, sink: &mut dyn FnMut(Event)) {
         if let Some(value) = self.take(&key) {
             self.report(key, value, clock, sink);
         }
         self.forget(&key);
     }
 
-    fn forget(&mut self, key: &RepeatKey) {
+    fn forget(&mut self, key: &K) {
         if self.pending.remove(key).is_none() {
             return;
         }
-        if let Some(count) = self.owners.get_mut(&key.pid) {
+        if let Some(count) = self.owners.get_mut(&key.pid()) {
             *count -= 1;
             if *count == 0 {
-                self.owners.remove(&key.pid);
+                self.owners.remove(&key.pid());
             }
         }
     }
 
-    fn report(
-        &mut self,
-        key: RepeatKey,
-        value: RepeatValue,
-        clock: Clock,
-        sink: &mut dyn FnMut(Event),
-    ) {
+    fn report(&mut self, key: K, value: RepeatValue, clock: Clock, sink: &mut dyn FnMut(Event)) {
         let Some(pending) = self.pending.get_mut(&key) else {
             return;
         };
@@ -187,7 +201,7 @@ impl Repeats {
     }
 
     /// Removes an entry and returns its last value, in one step where the kernel can.
-    fn take(&mut self, key: &RepeatKey) -> Option<RepeatValue> {
+    fn take(&mut self, key: &K) -> Option<RepeatValue> {
         self.lookup_and_delete(key).or_else(|| {
             let value = self.map.get(key, 0).ok();
             let _ = self.map.remove(key);
@@ -195,7 +209,7 @@ impl Repeats {
         })
     }
 
-    fn lookup_and_delete(&self, key: &RepeatKey) -> Option<RepeatValue> {
+    fn lookup_and_delete(&self, key: &K) -> Option<RepeatValue> {
         /// The members of `union bpf_attr` for operations on elements.
         #[derive(IntoBytes, zerocopy::Immutable)]
         #[repr(C)]

@@ -1,5 +1,6 @@
 //! Records to events. Pure: bytes in, an [`Event`] or a reason out, whatever the bytes are.
 
+mod dns;
 mod file;
 mod network;
 mod path;
@@ -57,6 +58,8 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::CONNECT_FAILURE => network::failure(record)?,
         kind::LISTEN => network::listen(record)?,
         kind::DISCONNECTION => network::end(record)?,
+        kind::DATAGRAM => network::datagram(record)?,
+        kind::DNS => dns::dns(record)?,
         kind::EXEC_FAILED => system::exec_failed(record)?,
         kind::IDENTITY => system::identity(record)?,
         kind::CAPABILITIES => system::capabilities(record)?,

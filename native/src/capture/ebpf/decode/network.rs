@@ -16,6 +16,11 @@ pub fn failure(record: &[u8]) -> Result<Action, Malformed> {
     staged(&wire, Stage::Failed(wire.error))
 }
 
+pub fn datagram(record: &[u8]) -> Result<Action, Malformed> {
+    let (wire, _) = take::<wire::Datagram>(record)?;
+    staged(&wire.connection, Stage::Datagram)
+}
+
 pub fn end(record: &[u8]) -> Result<Action, Malformed> {
     let (wire, _) = take::<wire::Disconnection>(record)?;
     let traffic = Traffic {
@@ -49,7 +54,7 @@ fn staged(wire: &wire::Connection, stage: Stage) -> Result<Action, Malformed> {
     }))
 }
 
-fn end_of(family: u16, address: [u8; 16], port: u16) -> Result<SocketAddr, Malformed> {
+pub fn end_of(family: u16, address: [u8; 16], port: u16) -> Result<SocketAddr, Malformed> {
     let address = match family {
         wire::FAMILY_IPV4 => {
             let [a, b, c, d, ..] = address;
@@ -124,6 +129,13 @@ mod tests {
             received: 3,
         };
         assert_eq!(connection(ended.as_bytes()).stage, Stage::Ended(traffic));
+        let datagram = wire::Datagram {
+            connection: wire(kind::DATAGRAM, flag::TRACKED),
+            ..Default::default()
+        };
+        let datagram = connection(datagram.as_bytes());
+        assert_eq!(datagram.stage, Stage::Datagram);
+        assert_eq!(datagram.direction, Direction::Egress);
         let listens = action(wire(kind::LISTEN, 0).as_bytes());
         assert_eq!(listens, Action::Listen("10.0.0.1:443".parse().unwrap()));
     }

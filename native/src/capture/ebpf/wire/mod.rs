@@ -38,6 +38,8 @@ kinds! {
     CONNECT_FAILURE = 20 "connect failure",
     LISTEN = 21 "listen",
     DISCONNECTION = 22 "disconnection",
+    DATAGRAM = 23 "datagram",
+    DNS = 24 "dns",
     EXEC_FAILED = 30 "exec failed",
     IDENTITY = 31 "identity",
     CAPABILITIES = 32 "capabilities",
@@ -166,6 +168,8 @@ wire! {
 
 // SAFETY: integers only, without padding (IntoBytes proves it), so any bytes are valid.
 unsafe impl aya::Pod for RepeatKey {}
+// SAFETY: as above.
+unsafe impl aya::Pod for PeerKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for RepeatValue {}
 // SAFETY: as above.

@@ -21,4 +21,29 @@ wire! {
         sent: u64,
         received: u64,
     }
+
+    /// Which act a datagram repeats: the key of the map `peers`.
+    struct PeerKey = "peer_key" {
+        start: u64,
+        peer: [u8; 16],
+        pid: u32,
+        euid: u32,
+        program: u32,
+        port: u16,
+        family: u16,
+    }
+
+    /// A datagram of UDP.
+    struct Datagram = "event_datagram" {
+        connection: Connection,
+        key: PeerKey,
+    }
+
+    /// A message of DNS.
+    struct Dns = "event_dns" {
+        connection: Connection,
+        size: u16,
+        transport: u16,
+        whole: u32,
+    }
 }
