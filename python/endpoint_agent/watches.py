@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.@\\$-]{0,255}")
 _LAST_USER = 4_294_967_294
 """The number above it stands for no user."""
 
-_LISTS = ("actions", "paths", "executables", "arguments", "effective_users")
+_LISTS = ("actions", "paths", "executables", "arguments", "effective_users", "login_users")
 
 Who = str | tuple[int, int]
 
@@ -44,6 +44,7 @@ class Watch(NamedTuple):
     executables: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     effective_users: tuple[Who, ...] = ()
+    login_users: tuple[Who, ...] = ()
 
 
 class Found(NamedTuple):
@@ -107,7 +108,8 @@ def _watch(value: object) -> Watch:
         tuple(_pattern("paths", text, "/*") for text in _texts(members, "paths")),
         tuple(_pattern("executables", text, "") for text in _texts(members, "executables")),
         tuple(_texts(members, "arguments")),
-        tuple(_who(user) for user in _members(members, "effective_users")),
+        _users(members, "effective_users"),
+        _users(members, "login_users"),
     )
     if not any(watch[1:]):
         raise BadRuleError(f"it says nothing to look for; give {', '.join(_LISTS)}")
@@ -144,7 +146,11 @@ def _pattern(key: str, text: str, first: str) -> str:
     return text
 
 
-def _who(value: object) -> Who:
+def _users(members: dict[str, object], key: str) -> tuple[Who, ...]:
+    return tuple(_who(key, user) for user in _members(members, key))
+
+
+def _who(key: str, value: object) -> Who:
     """`root`, `0`, `1000-` (to the last), `1000-59999`."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and (match := _RANGE.fullmatch(text)):
@@ -155,5 +161,5 @@ def _who(value: object) -> Who:
     elif isinstance(text, str) and _NAME.fullmatch(text):
         return text
     raise BadRuleError(
-        f"effective_users: found {shown(value)}; allowed: a name, a number, or numbers as 1000-1999"
+        f"{key}: found {shown(value)}; allowed: a name, a number, or numbers as 1000-1999"
     )

@@ -51,6 +51,7 @@ def test_a_watch_is_read(own: Path) -> None:
             executables: [vi*, /usr/bin/ed]
             arguments: ["-e"]
             effective_users: [root, 0, 1000-, 5-7]
+            login_users: ["7"]
         """,
     )
     assert load(own.parent).watches == (
@@ -61,6 +62,7 @@ def test_a_watch_is_read(own: Path) -> None:
             executables=("vi*", "/usr/bin/ed"),
             arguments=("-e",),
             effective_users=("root", (0, 0), (1000, 4_294_967_294), (5, 7)),
+            login_users=((7, 7),),
         ),
     )
 
@@ -83,6 +85,7 @@ def test_a_watch_is_read(own: Path) -> None:
         ("{tag: x, effective_users: [7-3]}", "effective_users: found '7-3'; allowed: a name"),
         ("{tag: x, effective_users: [4294967295]}", "effective_users: found 4294967295"),
         ("{tag: x, effective_users: [true]}", "effective_users: found True; allowed"),
+        ("{tag: x, login_users: [-1]}", "login_users: found -1; allowed: a name"),
         ('{tag: x, effective_users: ["a b"]}', "effective_users: found 'a b'; allowed"),
     ],
 )

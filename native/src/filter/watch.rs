@@ -27,6 +27,8 @@ pub struct Watch {
     pub arguments: Vec<String>,
     /// With whose rights.
     pub effective_users: Vec<Who>,
+    /// Since whose login; what daemons do is since nobody's.
+    pub login_users: Vec<Who>,
 }
 
 /// Some users.
@@ -54,6 +56,7 @@ struct Compiled {
     names: Vec<Pattern>,
     arguments: Vec<String>,
     effective_users: Vec<Who>,
+    login_users: Vec<Who>,
 }
 
 /// The watches that may be about one kind of event, by what finds them.
@@ -179,6 +182,7 @@ impl Compiled {
             names: patterns(names),
             arguments: watch.arguments,
             effective_users: watch.effective_users,
+            login_users: watch.login_users,
         }
     }
 
@@ -188,7 +192,7 @@ impl Compiled {
 
     /// Whether the conditions hold that did not find it.
     fn holds(&self, facts: &Facts) -> bool {
-        self.holds_for_program(facts) && self.holds_for_user(facts)
+        self.holds_for_program(facts) && self.holds_for_users(facts)
     }
 
     fn holds_for_program(&self, facts: &Facts) -> bool {
@@ -206,10 +210,11 @@ impl Compiled {
         named && (self.arguments.is_empty() || self.arguments.iter().any(given))
     }
 
-    fn holds_for_user(&self, facts: &Facts) -> bool {
-        let euid = facts.event.credentials.euid;
-        let is = |who: &Who| who.is(euid, facts.users);
-        self.effective_users.is_empty() || self.effective_users.iter().any(is)
+    fn holds_for_users(&self, facts: &Facts) -> bool {
+        let any =
+            |users: &[Who], id| users.is_empty() || users.iter().any(|who| who.is(id, facts.users));
+        any(&self.effective_users, facts.event.credentials.euid)
+            && any(&self.login_users, facts.event.login.uid)
     }
 }
 

@@ -21,6 +21,7 @@ struct PyWatch {
     executables: Vec<String>,
     arguments: Vec<String>,
     effective_users: Vec<PyWho>,
+    login_users: Vec<PyWho>,
 }
 
 #[derive(FromPyObject)]
@@ -108,6 +109,7 @@ impl From<PyWatch> for Watch {
             executables: watch.executables,
             arguments: watch.arguments,
             effective_users: watch.effective_users.into_iter().map(Who::from).collect(),
+            login_users: watch.login_users.into_iter().map(Who::from).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ use endpoint_agent_native::filter::watch::Who;
 use endpoint_agent_native::filter::{Drop, Drops, Rules, Watch, Watches};
 use serde_json::{Value, json};
 
+use crate::scene::Who as Somebody;
 use crate::scene::{BEGIN, SHELL, Scene, connection, exec, exit, file, inode, john, key, root};
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -132,6 +133,29 @@ fn actions_alone_and_with_programs() {
     assert_eq!(tags(&mut scene), json!(["delete"]));
     scene.happens(john(SHELL), exit(0, 0));
     assert_eq!(tags(&mut scene), json!(["remote_shell"]));
+}
+
+#[test]
+fn whoever_a_user_has_become_it_is_still_his_login() {
+    let mut scene = Scene::with_shell();
+    scene.engine.set_rules(Arc::new(watching(vec![Watch {
+        tag: "rootcmd".into(),
+        effective_users: vec![Who::Range(0, 0)],
+        login_users: vec![Who::Range(1000, u32::MAX - 1)],
+        ..Watch::default()
+    }])));
+    let sudo = Somebody {
+        login: john(SHELL).login,
+        ..root(SHELL)
+    };
+    for (who, expected) in [
+        (sudo, json!(["rootcmd"])),
+        (john(SHELL), Value::Null),
+        (root(SHELL), Value::Null),
+    ] {
+        scene.happens(who, Action::Exec(exec(None, "/usr/bin/id", &["id"])));
+        assert_eq!(tags(&mut scene), expected);
+    }
 }
 
 fn text(text: &str) -> Operand {
