@@ -26,7 +26,7 @@ def mock_recording(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """Makes any recording one of these events."""
 
     def put(found: list[bytes]) -> None:
-        monkeypatch.setattr(replay, "_events", lambda path, agent_id: iter(found))
+        monkeypatch.setattr(replay, "_events", lambda *_: iter(found))
 
     return put
 
