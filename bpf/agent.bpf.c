@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* One object of all the programs; what each means is in its own file. */
 #include "process.bpf.c"
+#include "change.bpf.c"
+#include "make.bpf.c"
 #include "file.bpf.c"
+#include "mount.bpf.c"
 #include "network.bpf.c"
 #include "packet.bpf.c"
 #include "uring.bpf.c"
@@ -27,6 +30,10 @@ const volatile union {
 	struct event_dns dns;
 	struct event_request request;
 	struct event_answer answer;
+	struct event_change change;
+	struct event_link link;
+	struct event_symlink symlink;
+	struct event_mount mount;
 	struct event_exec_failed exec_failed;
 	struct event_identity identity;
 	struct event_capabilities capabilities;

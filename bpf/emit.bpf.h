@@ -98,6 +98,7 @@ INLINE u64 share_of(u32 kind)
 		return 12;
 	case EVENT_DELETE:
 	case EVENT_RENAME:
+	case EVENT_DIRECTORY_MADE ... EVENT_TRUNCATE:
 	case EVENT_REQUEST:
 	case EVENT_EXEC_FAILED:
 		return 14;

@@ -29,6 +29,16 @@ enum event_kind {
 	EVENT_DELETE = 7,
 	EVENT_RENAME = 8,
 	EVENT_CONNECTION = 9,
+	EVENT_DIRECTORY_MADE = 10,
+	EVENT_NODE_MADE = 11, /* by mknod: a pipe, a socket, a device, an empty file */
+	EVENT_LINK = 12,
+	EVENT_SYMLINK = 13,
+	EVENT_MODE = 14,
+	EVENT_OWNER = 15,
+	EVENT_TIMES = 16,
+	EVENT_ATTRIBUTE = 17, /* extended attributes */
+	EVENT_TRUNCATE = 18,  /* by name; who truncates a descriptor has opened it for writing */
+	EVENT_MOUNT = 19,     /* what is seen below a folder, or of the tree, was changed */
 	EVENT_CONNECT_FAILURE = 20,
 	EVENT_LISTEN = 21,
 	EVENT_DISCONNECTION = 22,
@@ -56,6 +66,7 @@ enum event_flag {
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
 	EVENT_OLD_PATH_CUT = 1 << 7,  /* rename, exec: EVENT_PATH_CUT of the old path, of the folder */
+	EVENT_EXCHANGED = 1 << 8,     /* rename: the old name is the other file's now */
 };
 
 #define PATH_LIMIT 4096
@@ -166,6 +177,82 @@ struct event_rename {
 	struct event_header header;
 	struct event_name from;
 	struct event_name to;
+};
+
+/* What the kernel knows of a file that the call named by a descriptor; all zero for other names. */
+struct event_inode {
+	u64 number;
+	u64 size;
+	u32 device; /* major << 20 | minor */
+	u32 mode;   /* of no file it is zero */
+	u32 uid;
+	u32 gid;
+};
+
+/* How a call took a name, or what else it did than its kind says. */
+enum change_how {
+	CHANGE_NOFOLLOW = 1 << 0, /* a symbolic link itself was changed, not what it leads to */
+	CHANGE_REMOVED = 1 << 1,  /* attribute: it was removed */
+};
+
+/* In place of a time, ns since the epoch. TIME_KEPT also where it cannot be told. */
+#define TIME_KEPT (~0ull)
+#define TIME_NOW (~0ull - 1)
+
+/*
+ * One file was made or changed; what the kind says nothing about is zero.
+ * Sections: base, name, name of the attribute.
+ */
+struct event_change {
+	struct event_header header;
+	struct event_inode inode;
+	struct event_name name;
+	u16 attribute_size;
+	u16 how;      /* enum change_how */
+	u32 mode;     /* node, mode: as the call gave it */
+	u32 device;   /* node: its own, major << 20 | minor */
+	u32 uid;      /* owner: -1 if it was kept */
+	u32 gid;      /* owner: -1 if it was kept */
+	u64 size;     /* truncate */
+	u64 accessed; /* times */
+	u64 modified; /* times */
+};
+
+/* Sections: base and name of the file that was there, base and name of the new link. */
+struct event_link {
+	struct event_header header;
+	struct event_name from;
+	struct event_name to;
+};
+
+/* Sections: base, name, the text of the link. */
+struct event_symlink {
+	struct event_header header;
+	struct event_name name;
+	u16 target_size;
+	u16 reserved;
+};
+
+enum mount_act {
+	MOUNT_MADE = 1,
+	MOUNT_ATTACHED, /* by move_mount, one that existed or was made apart */
+	MOUNT_REMOVED,
+	ROOT_SWAPPED, /* by pivot_root: of the mount namespace */
+	ROOT_CHANGED, /* by chroot: of the process */
+};
+
+/*
+ * Sections: base and name of the place; base and name of the folder that is mounted there, or, of
+ * pivot_root, where the old root went; device; file system.
+ */
+struct event_mount {
+	struct event_header header;
+	struct event_name place;
+	struct event_name source;
+	u64 options; /* of the call */
+	u16 device_size;
+	u16 type_size;
+	u32 act; /* enum mount_act */
 };
 
 /* Also of a connect that failed, and of a socket that listens, which has no peer. */

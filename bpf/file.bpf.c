@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Files: opened for writing, deleted, renamed. */
 #include "injection.bpf.h"
-#include "path.bpf.h"
+#include "name.bpf.h"
 #include "repeat.bpf.h"
 
 /* A number for a name in a folder of a mount; large odd factors keep the parts apart. */
@@ -110,45 +110,6 @@ OPENS(openat2)
 OPENS(creat)
 OPENS(open_by_handle_at)
 
-/*
- * A name that a system call took away has no object any more when the call returns: what is left
- * is the folder it counted from and the caller's string. See docs/limitations.md for what that
- * means; programs on kernel objects take this one's place where the kernel has them.
- */
-INLINE void append_name_at(struct scratch *scratch, s32 folder, const char *string,
-			   struct event_name *name, u16 *flags)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file;
-	char first = 0;
-	long size;
-	u64 at;
-
-	bpf_probe_read_user(&first, 1, string);
-	if (first == '/') {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->root, flags);
-	} else if (folder == AT_FDCWD) {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->pwd, flags);
-	} else {
-		file = file_of(folder);
-		if (!file)
-			*flags |= EVENT_PATH_CUT;
-		name->base_size = append_path(scratch, &file->f_path, flags);
-	}
-	name->name_size = 0;
-	at = scratch->size;
-	BOUND(at);
-	if (at > RECORD_MAX - PATH_LIMIT)
-		return;
-	size = bpf_probe_read_user_str(scratch->record + at, PATH_LIMIT, string);
-	if (size <= 0) {
-		*flags |= EVENT_PATH_CUT;
-		return;
-	}
-	name->name_size = size;
-	scratch->size = at + size;
-}
-
 NOINLINE int send_delete(s32 folder, const char *string, u16 flags)
 {
 	struct event_delete *event;
@@ -163,14 +124,6 @@ NOINLINE int send_delete(s32 folder, const char *string, u16 flags)
 	event->header.flags = flags;
 	submit_scratch(&bulk, RING_BULK, scratch);
 	return 0;
-}
-
-/* The arguments of a call that has returned are still in the registers it was made with. */
-INLINE struct pt_regs *succeeded(struct syscall_exit *call)
-{
-	if (call->ret != 0 || current_is_muted() || current_is_dropped())
-		return 0;
-	return bpf_task_pt_regs(bpf_get_current_task_btf());
 }
 
 SEC("tracepoint/syscalls/sys_exit_unlink")
@@ -200,7 +153,8 @@ int on_unlinkat(struct syscall_exit *call)
 			   LOAD(with->dx) & AT_REMOVEDIR ? EVENT_DIRECTORY : 0);
 }
 
-NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const char *to)
+NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const char *to,
+			 u16 flags)
 {
 	struct event_rename *event;
 	struct scratch *scratch = scratch_take(EVENT_RENAME, sizeof(*event));
@@ -212,7 +166,7 @@ NOINLINE int send_rename(s32 from_folder, const char *from, s32 to_folder, const
 	stamp(&event->header, EVENT_RENAME);
 	append_name_at(scratch, from_folder, from, &event->from, &from_flags);
 	append_name_at(scratch, to_folder, to, &event->to, &to_flags);
-	event->header.flags = to_flags | (from_flags ? EVENT_OLD_PATH_CUT : 0);
+	event->header.flags = flags | to_flags | (from_flags ? EVENT_OLD_PATH_CUT : 0);
 	submit_scratch(&bulk, RING_BULK, scratch);
 	return 0;
 }
@@ -222,24 +176,37 @@ int on_rename(struct syscall_exit *call)
 {
 	struct pt_regs *with = succeeded(call);
 
-	return with ? send_rename(AT_FDCWD, (void *)LOAD(with->di), AT_FDCWD, (void *)LOAD(with->si)) : 0;
-}
-
-INLINE int renamed_at(struct syscall_exit *call)
-{
-	struct pt_regs *with = succeeded(call);
-
-	return with ? send_rename(LOAD(with->di), (void *)LOAD(with->si), LOAD(with->dx), (void *)LOAD(with->r10)) : 0;
+	if (!with)
+		return 0;
+	return send_rename(AT_FDCWD, (void *)LOAD(with->di), AT_FDCWD, (void *)LOAD(with->si), 0);
 }
 
 SEC("tracepoint/syscalls/sys_exit_renameat")
 int on_renameat(struct syscall_exit *call)
 {
-	return renamed_at(call);
+	struct pt_regs *with = succeeded(call);
+
+	return with ? send_rename(LOAD(with->di), (void *)LOAD(with->si), LOAD(with->dx),
+			       (void *)LOAD(with->r10), 0) : 0;
 }
 
+/* An exchange is two renames; what leaves a mark at the old name, for overlayfs, makes a node. */
 SEC("tracepoint/syscalls/sys_exit_renameat2")
 int on_renameat2(struct syscall_exit *call)
 {
-	return renamed_at(call);
+	struct pt_regs *with = succeeded(call);
+	const char *from, *to;
+	u16 flags;
+
+	if (!with)
+		return 0;
+	from = (void *)LOAD(with->si);
+	to = (void *)LOAD(with->r10);
+	flags = LOAD(with->r8) & RENAME_EXCHANGE ? EVENT_EXCHANGED : 0;
+	send_rename(LOAD(with->di), from, LOAD(with->dx), to, flags);
+	if (flags)
+		send_rename(LOAD(with->dx), to, LOAD(with->di), from, flags);
+	if (LOAD(with->r8) & RENAME_WHITEOUT)
+		send_made(EVENT_NODE_MADE, LOAD(with->di), from, S_IFCHR, 0);
+	return 0;
 }

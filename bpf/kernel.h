@@ -111,9 +111,14 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
+	struct file_system_type *s_type;
 };
 
 struct inode {
@@ -141,6 +146,7 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	const char *mnt_devname;
 };
 
 struct path {
@@ -401,13 +407,22 @@ struct bpf_attach {
 #define SIGNAL_GROUP_EXIT 0x4
 #define PF_KTHREAD 0x200000
 #define AT_FDCWD -100
+#define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_REMOVEDIR 0x200
 #define O_ACCMODE 3
 #define O_CREAT 0100
 #define O_TRUNC 01000
+#define RENAME_EXCHANGE 0x2
+#define RENAME_WHITEOUT 0x4
+#define UTIME_NOW 0x3fffffff
+#define UTIME_OMIT 0x3ffffffe
+#define MS_BIND 0x1000
+#define MS_MOVE 0x2000
+#define MOVE_MOUNT_F_EMPTY_PATH 0x4 /* 5.2 */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
+#define S_IFCHR 0020000
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 #define AF_INET 2

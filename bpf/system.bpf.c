@@ -2,7 +2,7 @@
 /* What processes do to others and to the kernel, and the programs that they may not start. */
 #include "injection.bpf.h"
 #include "limited.bpf.h"
-#include "path.bpf.h"
+#include "name.bpf.h"
 
 /* A failed call changes nothing and costs nothing, so that it must not push out what does. */
 NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *string)

@@ -152,6 +152,7 @@ fn write(n: u64) -> File {
         old_path: None,
         path_truncated: false,
         old_path_truncated: false,
+        nofollow: false,
         deleted: false,
         unanswered: false,
         inode: Some(Inode {

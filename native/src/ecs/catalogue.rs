@@ -2,7 +2,7 @@
 //!
 //! The words are the original agent's, the codes are Sysmon's where it has one.
 
-use crate::event::{Action, Direction, FileChange, LoginAct, Stage};
+use crate::event::{Action, Direction, FileChange, LoginAct, MountChange, Stage};
 
 /// The source that every event of the agent names.
 pub const PROVIDER: &str = "SEKOIA-IO-Endpoint";
@@ -53,12 +53,32 @@ kinds! {
     PROCESS_ENDED = "process-ended", Some(5), "process" / "end", Some("success");
     /// A file was created.
     FILE_CREATED = "file-created", Some(11), "file" / "creation", Some("success");
-    /// A file that existed was opened for writing.
+    /// A folder was created.
+    DIRECTORY_CREATED = "directory-created", Some(11), "file" / "creation", Some("success");
+    /// A file that existed was opened for writing, or cut or extended by its name.
     FILE_MODIFIED = "file-modified", Some(11), "file" / "change", Some("success");
     /// A name of a file, or a folder, was removed.
     FILE_DELETED = "file-deleted", Some(23), "file" / "deletion", Some("success");
     /// A file or folder got another name.
     FILE_RENAMED = "renamed", None, "file" / "change", Some("success");
+    /// A file got another name (hard link).
+    FILE_LINKED = "linked", None, "file" / "creation", Some("success");
+    /// A symbolic link was created.
+    FILE_SYMLINKED = "symlinked", None, "file" / "creation", Some("success");
+    /// The permissions of a file or folder were set.
+    PERMISSIONS_CHANGED = "changed-file-permissions-of", None, "file" / "change", Some("success");
+    /// The owner or the group of a file or folder was set.
+    OWNERSHIP_CHANGED = "changed-file-ownership-of", None, "file" / "change", Some("success");
+    /// The times of a file or folder were set.
+    TIMES_CHANGED = "changed-timestamp-of", None, "file" / "change", Some("success");
+    /// An extended attribute of a file or folder was set or removed.
+    ATTRIBUTES_CHANGED = "changed-file-attributes-of", None, "file" / "change", Some("success");
+    /// Something was mounted on a folder, or a mount there was changed.
+    MOUNTED = "mounted", None, "file" / "change", Some("success");
+    /// What was mounted on a folder was taken away.
+    UNMOUNTED = "unmounted", None, "file" / "change", Some("success");
+    /// A folder became the root of a process, or of its mount namespace.
+    ROOT_CHANGED = "changed-root-directory-of", None, "process" / "change", Some("success");
     /// A process opened a TCP connection.
     CONNECTED = "connected-to", Some(3), "network" / "start", Some("success");
     /// A TCP connection that a process tried to open was refused, not answered, or given up.
@@ -152,10 +172,22 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
         Action::Exec(_) => Some(&PROCESS_CREATED),
         Action::Exit(_) => Some(&PROCESS_ENDED),
         Action::File(file) => Some(match file.change {
-            FileChange::Created => &FILE_CREATED,
-            FileChange::Modified => &FILE_MODIFIED,
+            FileChange::Created | FileChange::NodeCreated(_) => &FILE_CREATED,
+            FileChange::DirectoryCreated => &DIRECTORY_CREATED,
+            FileChange::Modified | FileChange::Truncated(_) => &FILE_MODIFIED,
             FileChange::Deleted | FileChange::DirectoryDeleted => &FILE_DELETED,
-            FileChange::Renamed => &FILE_RENAMED,
+            FileChange::Renamed | FileChange::Exchanged => &FILE_RENAMED,
+            FileChange::Linked => &FILE_LINKED,
+            FileChange::Symlinked(_) => &FILE_SYMLINKED,
+            FileChange::Permissions(_) => &PERMISSIONS_CHANGED,
+            FileChange::Ownership(_) => &OWNERSHIP_CHANGED,
+            FileChange::Times(_) => &TIMES_CHANGED,
+            FileChange::Attribute(_) => &ATTRIBUTES_CHANGED,
+        }),
+        Action::Mount(mount) => Some(match mount.change {
+            MountChange::Mounted => &MOUNTED,
+            MountChange::Unmounted => &UNMOUNTED,
+            MountChange::RootSwapped | MountChange::RootChanged => &ROOT_CHANGED,
         }),
         Action::ExecFailed(_) => Some(&PROCESS_CREATION_FAILED),
         Action::Identity(_) => Some(&IDENTITY_CHANGED),

@@ -164,6 +164,7 @@ fields! {
     "file.name" Keyword Ecs "Last part of the path."
     "file.directory" Keyword Ecs "The path without its last part."
     "file.extension" Keyword Ecs "What follows the last dot of the name."
+    "file.target_path" Keyword Ecs "The text of a new symbolic link."
     "file.inode" Keyword Ecs "Inode number."
     "file.device" Keyword Ecs "Major and minor number of the device, hexadecimal: `08:01`."
     "file.mode" Keyword Ecs "Permission bits, octal: `0644`."
@@ -171,8 +172,11 @@ fields! {
     "file.gid" Keyword Ecs "Group's id."
     "file.owner" Keyword Ecs "Owner's name."
     "file.group" Keyword Ecs "Group's name."
-    "file.size" Long Ecs "Bytes at the moment of the event."
-    "file.type" Keyword Ecs "`file`, `dir` or `symlink`, where it is known."
+    "file.size" Long Ecs "Bytes at the moment of the event, or that a file was cut or extended to."
+    "file.type" Keyword Ecs
+        "`file`, `dir`, `symlink`, and beyond ECS `fifo`, `socket`, `char`, `block`; where known."
+    "file.accessed" Date Ecs "Time of the last access that was set."
+    "file.mtime" Date Ecs "Time of the last change that was set."
     "source.address" Keyword Ecs "The end that opened the connection, or sent the message."
     "source.ip" Ip Ecs "The same."
     "source.port" Long Ecs "Its port."
@@ -205,7 +209,17 @@ fields! {
     "log.level" Keyword Ecs "Level of the line of the agent's log."
     "log.logger" Keyword Ecs "`SEKOIA-IO-Endpoint`."
     "error.message" Keyword Ecs "The error behind a line of the agent's log."
-    "action.properties.old_path" Keyword Own "Path before a rename; as `file.path`."
+    "action.properties.old_path" Keyword Own
+        "Path before a rename; of `linked`, the one that the file had. As `file.path`."
+    "action.properties.rdev" Keyword Own "Device that a new device file stands for; as `file.device`."
+    "action.properties.attribute" Keyword Own "Name of the extended attribute."
+    "action.properties.removed" Boolean Own "The extended attribute was removed."
+    "action.properties.source" Keyword Own "What was mounted: a folder's path, or a device's name."
+    "action.properties.fstype" Keyword Own "Type of the file system that was mounted."
+    "action.properties.put_old" Keyword Own "Where the old root of a mount namespace went."
+    "action.properties.flags" Keyword Own
+        "Flags of the call, by their names: all of a mount; `AT_SYMLINK_NOFOLLOW` where a symbolic \
+         link itself was changed if the path is one; `RENAME_EXCHANGE`."
     "action.properties.script" Keyword Own
         "File that was executed, where the kernel ran its interpreter in its place; of exec only."
     "action.properties.deleted" Boolean Own

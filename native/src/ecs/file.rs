@@ -1,8 +1,9 @@
-//! `file.*`: what was changed.
+//! `file.*`: what was made or changed.
 
 use std::borrow::Cow;
 
 use crate::ecs::json::Json;
+use crate::ecs::time::Clock;
 use crate::ecs::user::write_id;
 use crate::enrich::program::file_name;
 use crate::enrich::users::Users;
@@ -17,10 +18,13 @@ const MODE_BITS: u32 = 0o7_777;
 pub fn write(json: &mut Json, file: &File, users: &Users) {
     json.open("file");
     write_path(json, &file.path, file.path_truncated);
-    match (&file.inode, file.change) {
-        (Some(inode), _) => write_inode(json, inode, users),
-        (None, FileChange::DirectoryDeleted) => json.plain("type", "dir"),
-        (None, _) => {}
+    match &file.inode {
+        Some(inode) => write_inode(json, inode, users),
+        None => write_change(json, &file.change, users),
+    }
+    if let FileChange::Times(times) = file.change {
+        write_time(json, "accessed", times.accessed);
+        write_time(json, "mtime", times.modified);
     }
     json.close();
 }
@@ -39,13 +43,50 @@ pub fn write_path(json: &mut Json, path: &[u8], truncated: bool) {
     }
 }
 
-/// Writes the path before a rename.
-pub fn write_old_path(json: &mut Json, file: &File) {
-    if let Some(path) = &file.old_path {
-        json.text("old_path", &known_part(path, file.old_path_truncated));
-        if file.old_path_truncated {
-            json.note_cut("old_path");
+/// What a change says of the file as it is from now on.
+fn write_change(json: &mut Json, change: &FileChange, users: &Users) {
+    match change {
+        FileChange::DirectoryCreated | FileChange::DirectoryDeleted => json.plain("type", "dir"),
+        FileChange::NodeCreated(node) => json.plain("type", kind(node.mode).unwrap_or("file")),
+        FileChange::Symlinked(target) => {
+            json.text("target_path", target);
+            json.plain("type", "symlink");
         }
+        FileChange::Permissions(mode) => write_mode(json, *mode),
+        FileChange::Ownership(ownership) => write_owner(json, ownership.uid, ownership.gid, users),
+        FileChange::Truncated(size) => json.number("size", *size),
+        _ => {}
+    }
+}
+
+/// Writes `action.properties` of a file.
+pub fn write_properties(json: &mut Json, file: &File) {
+    if let Some(path) = &file.old_path {
+        write_other_path(json, "old_path", path, file.old_path_truncated);
+    }
+    match &file.change {
+        FileChange::NodeCreated(node) if is_device(node.mode) => {
+            write_device(json, "rdev", node.device);
+        }
+        FileChange::Attribute(attribute) => {
+            json.text("attribute", &attribute.name);
+            if attribute.removed {
+                json.yes("removed");
+            }
+        }
+        FileChange::Exchanged => json.plain_texts("flags", ["RENAME_EXCHANGE"]),
+        _ => {}
+    }
+    if file.nofollow {
+        json.plain_texts("flags", ["AT_SYMLINK_NOFOLLOW"]);
+    }
+}
+
+/// Writes a path that has a part in what was done to another.
+pub fn write_other_path(json: &mut Json, key: &'static str, path: &[u8], truncated: bool) {
+    json.text(key, &known_part(path, truncated));
+    if truncated {
+        json.note_cut(key);
     }
 }
 
@@ -60,18 +101,10 @@ fn known_part(path: &[u8], truncated: bool) -> Cow<'_, [u8]> {
 }
 
 fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
-    let (major, minor) = inode.device;
     json.digits("inode", inode.number);
-    json.plain("device", format_args!("{major:02x}:{minor:02x}"));
-    json.plain("mode", format_args!("{:04o}", inode.mode & MODE_BITS));
-    write_id(json, "uid", inode.uid);
-    write_id(json, "gid", inode.gid);
-    if let Some(owner) = users.user(inode.uid) {
-        json.text("owner", owner);
-    }
-    if let Some(group) = users.group(inode.gid) {
-        json.text("group", group);
-    }
+    write_device(json, "device", inode.device);
+    write_mode(json, inode.mode);
+    write_owner(json, Some(inode.uid), Some(inode.gid), users);
     if let Some(size) = inode.size {
         json.number("size", size);
     }
@@ -80,14 +113,51 @@ fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
     }
 }
 
-/// ECS names three types of files.
+fn write_device(json: &mut Json, key: &'static str, (major, minor): (u32, u32)) {
+    json.plain(key, format_args!("{major:02x}:{minor:02x}"));
+}
+
+fn write_mode(json: &mut Json, mode: u32) {
+    json.plain("mode", format_args!("{:04o}", mode & MODE_BITS));
+}
+
+fn write_owner(json: &mut Json, uid: Option<u32>, gid: Option<u32>, users: &Users) {
+    if let Some(uid) = uid {
+        write_id(json, "uid", uid);
+    }
+    if let Some(gid) = gid {
+        write_id(json, "gid", gid);
+    }
+    if let Some(owner) = uid.and_then(|uid| users.user(uid)) {
+        json.text("owner", owner);
+    }
+    if let Some(group) = gid.and_then(|gid| users.group(gid)) {
+        json.text("group", group);
+    }
+}
+
+fn write_time(json: &mut Json, key: &'static str, time: Option<u64>) {
+    if let Some(time) = time {
+        json.plain(key, Clock::new().show(time));
+    }
+}
+
+/// ECS names the first three types; the others have the names of mknod(1) and stat(1).
 fn kind(mode: u32) -> Option<&'static str> {
     match mode & TYPE_BITS {
         0o100_000 => Some("file"),
         0o040_000 => Some("dir"),
         0o120_000 => Some("symlink"),
+        0o010_000 => Some("fifo"),
+        0o140_000 => Some("socket"),
+        0o020_000 => Some("char"),
+        0o060_000 => Some("block"),
         _ => None,
     }
+}
+
+fn is_device(mode: u32) -> bool {
+    matches!(kind(mode), Some("char" | "block"))
 }
 
 /// The part before the last slash, `/` for what lies in the root, empty for a path without any.
@@ -139,10 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn names_the_types_that_ecs_names() {
+    fn names_the_types_of_files() {
         assert_eq!(kind(0o100_644), Some("file"));
         assert_eq!(kind(0o040_755), Some("dir"));
         assert_eq!(kind(0o120_777), Some("symlink"));
-        assert_eq!(kind(0o020_666), None);
+        assert_eq!(kind(0o020_666), Some("char"));
+        assert_eq!(kind(0o644), None);
     }
 }

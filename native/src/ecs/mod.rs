@@ -9,6 +9,7 @@ pub mod fields;
 mod file;
 mod json;
 mod login;
+mod mount;
 mod names;
 mod network;
 mod process;

@@ -3,7 +3,7 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{call, dns, file, login, network, system};
+use crate::ecs::{call, dns, file, login, mount, network, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
@@ -88,6 +88,7 @@ pub fn outcome(act: &Act) -> Option<&'static str> {
 pub fn write_object(json: &mut Json, act: &Act) {
     match &act.event.action {
         Action::File(file) => file::write(json, file, act.users),
+        Action::Mount(mount) => mount::write(json, mount),
         Action::Connection(connection) => network::write(json, connection),
         Action::Login(login) => login::write_source(json, login),
         Action::Listen(local) => network::write_listening(json, *local),
@@ -125,13 +126,14 @@ pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]
     json.open("action");
     json.open("properties");
     match &act.event.action {
-        Action::File(file) => file::write_old_path(json, file),
         Action::Login(login) => login::write_properties(json, login),
         // What the call returned tells the error as well.
         Action::Connection(connection) if act.event.call.is_none() => {
             network::write_error(json, connection);
         }
         Action::Exec(exec) => json.text_if_known("script", &exec.script),
+        Action::File(file) => file::write_properties(json, file),
+        Action::Mount(mount) => mount::write_properties(json, mount),
         &Action::Exit(Exit {
             signal: signal @ 1..,
             ..

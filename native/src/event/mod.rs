@@ -7,6 +7,7 @@ mod call;
 mod dns;
 mod file;
 mod login;
+mod mount;
 mod network;
 mod process;
 mod system;
@@ -15,6 +16,7 @@ pub use call::*;
 pub use dns::*;
 pub use file::*;
 pub use login::*;
+pub use mount::*;
 pub use network::*;
 pub use process::*;
 pub use system::*;
@@ -110,6 +112,8 @@ pub enum Action {
     Exit(Exit),
     /// It changed a file.
     File(File),
+    /// It changed what is seen below a folder, or which folder is the root.
+    Mount(Mount),
     /// It connected to a peer, or accepted a connection from one, or that was tried or has ended.
     Connection(Connection),
     /// It told of a login, a session or an account.

@@ -35,6 +35,7 @@ impl<'a> Facts<'a> {
     pub fn paths(&self) -> impl Iterator<Item = &'a [u8]> {
         let (path, other) = match &self.event.action {
             Action::File(file) => (Some(&file.path), file.old_path.as_ref()),
+            Action::Mount(mount) => (Some(&mount.path), None),
             _ => (None, None),
         };
         path.into_iter().chain(other).map(Vec::as_slice)

@@ -73,6 +73,7 @@ fn event(told: Told) -> Event {
             old_path_truncated: false,
             deleted: false,
             unanswered: false,
+            nofollow: false,
             inode,
         }),
         Act::Connection {

@@ -14,6 +14,7 @@ use endpoint_agent_native::event::{
 use serde_json::Value;
 
 use crate::calls::calls;
+use crate::changes;
 use crate::check::fields_of;
 use crate::logins::logins;
 use crate::resolving::resolving;
@@ -30,6 +31,8 @@ const SCENES: &[(&str, Play)] = &[
     ("unknown-processes", unknown_processes),
     ("inferred-processes", inferred_processes),
     ("files", files),
+    ("changes", changes::changes),
+    ("mounts", changes::mounts),
     ("repeats", repeats),
     ("connections", connections),
     ("resolving", resolving),

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
-    Action, Answer, Attachment, BpfProgram, Call, Connection, Credentials, Data, Direction, Dns,
-    Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Injection, Inode, LoginSession, Module,
-    ProcessKey, Question, Repeat, Stage, SystemCall, Target, Traffic,
+    Action, Answer, Attachment, Attribute, BpfProgram, Call, Connection, Credentials, Data,
+    Direction, Dns, Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Injection, Inode,
+    LoginSession, Module, Mount, MountChange, Node, Ownership, ProcessKey, Question, Repeat, Stage,
+    SystemCall, Target, Times, Traffic,
 };
 use serde_json::Value;
 
@@ -77,8 +78,39 @@ impl Random {
         }
     }
 
+    fn change(&mut self) -> FileChange {
+        let device = (self.next() as u32, self.next() as u32);
+        match self.below(14) {
+            0 => FileChange::Created,
+            1 => FileChange::DirectoryCreated,
+            2 => FileChange::NodeCreated(Node {
+                mode: self.next() as u32,
+                device,
+            }),
+            3 => FileChange::Modified,
+            4 => FileChange::Truncated(self.next()),
+            5 => FileChange::Deleted,
+            6 => FileChange::DirectoryDeleted,
+            7 => FileChange::Renamed,
+            8 => FileChange::Exchanged,
+            9 => FileChange::Symlinked(self.bytes(4096)),
+            10 => FileChange::Permissions(self.next() as u32),
+            11 => FileChange::Ownership(Ownership {
+                uid: self.coin().then(|| self.id()),
+                gid: self.coin().then(|| self.id()),
+            }),
+            12 => FileChange::Times(Times {
+                accessed: self.coin().then(|| self.next()),
+                modified: self.coin().then(|| self.next()),
+            }),
+            _ => FileChange::Attribute(Attribute {
+                name: self.bytes(256),
+                removed: self.coin(),
+            }),
+        }
+    }
+
     fn file(&mut self) -> File {
-        use FileChange::{Created, Deleted, DirectoryDeleted, Modified, Renamed};
         let inode = Inode {
             device: (self.next() as u32, self.next() as u32),
             number: self.next(),
@@ -87,9 +119,11 @@ impl Random {
             gid: self.id(),
             size: Some(self.next()),
         };
-        let changes = [Created, Deleted, DirectoryDeleted, Modified, Renamed];
+        let change = self.change();
         File {
-            change: changes[self.below(5) as usize],
+            // One call that takes both kinds of flags does not exist.
+            nofollow: change != FileChange::Exchanged && self.coin(),
+            change,
             path: self.bytes(8192),
             old_path: self.coin().then(|| self.bytes(8192)),
             path_truncated: self.coin(),
@@ -97,6 +131,20 @@ impl Random {
             deleted: self.coin(),
             unanswered: self.coin(),
             inode: self.coin().then_some(inode),
+        }
+    }
+
+    fn mount(&mut self) -> Mount {
+        use MountChange::{Mounted, RootChanged, RootSwapped, Unmounted};
+        Mount {
+            change: [Mounted, Unmounted, RootSwapped, RootChanged][self.below(4) as usize],
+            path: self.bytes(8192),
+            path_truncated: self.coin(),
+            source: self.bytes(8192),
+            source_truncated: self.coin(),
+            put_old: self.coin().then(|| self.bytes(8192)),
+            filesystem: self.bytes(4096),
+            options: vec!["MS_BIND"; self.below(3) as usize],
         }
     }
 
@@ -168,7 +216,7 @@ impl Random {
     }
 
     fn action(&mut self) -> Action {
-        match self.below(13) {
+        match self.below(14) {
             0 => Action::Fork(Fork { child: self.key() }),
             1 => Action::Snapshot(self.exec()),
             2 | 3 => Action::Exec(self.exec()),
@@ -205,6 +253,7 @@ impl Random {
                 attachment: self.coin().then(|| Attachment::Link(self.next() as u32)),
             }),
             11 => Action::Dns(self.dns()),
+            12 => Action::Mount(self.mount()),
             _ => Action::Connection(self.connection()),
         }
     }

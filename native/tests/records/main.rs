@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod calls;
+mod changes;
 mod check;
 mod golden;
 mod hostile;

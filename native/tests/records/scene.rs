@@ -231,6 +231,7 @@ pub fn file(change: FileChange, path: &[u8]) -> File {
         old_path_truncated: false,
         deleted: false,
         unanswered: false,
+        nofollow: false,
         inode: None,
     }
 }

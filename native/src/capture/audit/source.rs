@@ -344,6 +344,7 @@ fn action(act: Act, pid: u32, parent: Option<Task>, root: &Path) -> Action {
                 old_path_truncated,
                 deleted: false,
                 unanswered: false,
+                nofollow: false,
                 inode,
             })
         }

@@ -42,7 +42,7 @@ pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
 /// All, in the order of attachment: a process must be known before its acts.
 pub fn all() -> impl Iterator<Item = &'static Program> {
-    [PROCESS, SYSTEM, NETWORK, FILE, URING]
+    [PROCESS, SYSTEM, NETWORK, FILE, MADE, CHANGE, MOUNT, URING]
         .into_iter()
         .flatten()
 }
@@ -107,6 +107,65 @@ const FILE: &[Program] = &[
     ("on_rename", Return("sys_exit_rename"), "rename"),
     ("on_renameat", Return("sys_exit_renameat"), "rename"),
     ("on_renameat2", Return("sys_exit_renameat2"), "rename"),
+];
+
+const MADE: &[Program] = &[
+    ("on_mkdir", Return("sys_exit_mkdir"), "directory made"),
+    ("on_mkdirat", Return("sys_exit_mkdirat"), "directory made"),
+    ("on_mknod", Return("sys_exit_mknod"), "node made"),
+    ("on_mknodat", Return("sys_exit_mknodat"), "node made"),
+    ("on_link", Return("sys_exit_link"), "link"),
+    ("on_linkat", Return("sys_exit_linkat"), "link"),
+    ("on_symlink", Return("sys_exit_symlink"), "symlink"),
+    ("on_symlinkat", Return("sys_exit_symlinkat"), "symlink"),
+];
+
+const CHANGE: &[Program] = &[
+    ("on_chmod", Return("sys_exit_chmod"), "mode"),
+    ("on_fchmod", Return("sys_exit_fchmod"), "mode"),
+    ("on_fchmodat", Return("sys_exit_fchmodat"), "mode"),
+    ("on_fchmodat2", Return("sys_exit_fchmodat2"), "mode"),
+    ("on_chown", Return("sys_exit_chown"), "owner"),
+    ("on_fchown", Return("sys_exit_fchown"), "owner"),
+    ("on_lchown", Return("sys_exit_lchown"), "owner"),
+    ("on_fchownat", Return("sys_exit_fchownat"), "owner"),
+    ("on_utimensat", Return("sys_exit_utimensat"), "times"),
+    ("on_futimesat", Return("sys_exit_futimesat"), "times"),
+    ("on_utimes", Return("sys_exit_utimes"), "times"),
+    ("on_utime", Return("sys_exit_utime"), "times"),
+    ("on_setxattr", Return("sys_exit_setxattr"), "attribute"),
+    ("on_lsetxattr", Return("sys_exit_lsetxattr"), "attribute"),
+    ("on_fsetxattr", Return("sys_exit_fsetxattr"), "attribute"),
+    ("on_setxattrat", Return("sys_exit_setxattrat"), "attribute"),
+    (
+        "on_removexattr",
+        Return("sys_exit_removexattr"),
+        "attribute",
+    ),
+    (
+        "on_lremovexattr",
+        Return("sys_exit_lremovexattr"),
+        "attribute",
+    ),
+    (
+        "on_fremovexattr",
+        Return("sys_exit_fremovexattr"),
+        "attribute",
+    ),
+    (
+        "on_removexattrat",
+        Return("sys_exit_removexattrat"),
+        "attribute",
+    ),
+    ("on_truncate", Return("sys_exit_truncate"), "truncate"),
+];
+
+const MOUNT: &[Program] = &[
+    ("on_mount", Return("sys_exit_mount"), "mount"),
+    ("on_umount", Return("sys_exit_umount"), "mount"),
+    ("on_move_mount", Return("sys_exit_move_mount"), "mount"),
+    ("on_pivot_root", Return("sys_exit_pivot_root"), "mount"),
+    ("on_chroot", Return("sys_exit_chroot"), "mount"),
 ];
 
 const URING: &[Program] = &[

@@ -1,7 +1,7 @@
 //! What happens to files.
 
 use super::path::{named, path};
-use super::{Malformed, section, take};
+use super::{Malformed, device, section, take};
 use crate::capture::ebpf::wire::{self, flag};
 use crate::event::{Action, File, FileChange, Inode};
 
@@ -19,10 +19,11 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
         old_path: None,
         path_truncated: open.header.flags & flag::PATH_CUT != 0,
         old_path_truncated: false,
+        nofollow: false,
         deleted: open.header.flags & flag::NAMELESS != 0,
         unanswered: false,
         inode: Some(Inode {
-            device: (open.key.device >> 20, open.key.device & 0xf_ffff),
+            device: device(open.key.device),
             number: open.key.inode,
             mode: open.mode,
             uid: open.uid,
@@ -48,6 +49,7 @@ pub fn delete(record: &[u8]) -> Result<Action, Malformed> {
         old_path_truncated: false,
         deleted: false,
         unanswered: false,
+        nofollow: false,
         inode: None,
     }))
 }
@@ -56,14 +58,20 @@ pub fn rename(record: &[u8]) -> Result<Action, Malformed> {
     let (rename, rest) = take::<wire::Rename>(record)?;
     let (from, rest) = named(rest, rename.from)?;
     let (to, _) = named(rest, rename.to)?;
+    let exchanged = rename.header.flags & flag::EXCHANGED != 0;
     Ok(Action::File(File {
-        change: FileChange::Renamed,
+        change: if exchanged {
+            FileChange::Exchanged
+        } else {
+            FileChange::Renamed
+        },
         path: to,
         old_path: Some(from),
         path_truncated: rename.header.flags & flag::PATH_CUT != 0,
         old_path_truncated: rename.header.flags & flag::OLD_PATH_CUT != 0,
         deleted: false,
         unanswered: false,
+        nofollow: false,
         inode: None,
     }))
 }
@@ -137,5 +145,6 @@ mod tests {
         assert_eq!(renamed.old_path.unwrap(), b"/tmp/x");
         assert_eq!(renamed.path, b"/var/y");
         assert!(renamed.old_path_truncated && !renamed.path_truncated);
+        assert_eq!(renamed.change, FileChange::Renamed);
     }
 }

@@ -1,7 +1,9 @@
 //! Records to events. Pure: bytes in, an [`Event`] or a reason out, whatever the bytes are.
 
+mod change;
 mod dns;
 mod file;
+mod mount;
 mod network;
 mod path;
 mod process;
@@ -69,6 +71,10 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::MODULE => system::module(record)?,
         kind::BPF => system::bpf(record)?,
         kind::REQUEST => uring::request(record)?,
+        kind::LINK => change::link(record)?,
+        kind::SYMLINK => change::symlink(record)?,
+        kind::DIRECTORY_MADE..=kind::TRUNCATE => change::change(record, clock)?,
+        kind::MOUNT => mount::mount(record)?,
         _ => return Err(Malformed::Unknown("kind")),
     };
     Ok(Event {
@@ -97,6 +103,11 @@ fn take<T: FromBytes>(bytes: &[u8]) -> Result<(T, &[u8]), Malformed> {
 
 fn section(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
     bytes.split_at_checked(size).ok_or(Malformed::Short)
+}
+
+/// Major and minor number of a device as the kernel keeps it.
+fn device(packed: u32) -> (u32, u32) {
+    (packed >> 20, packed & 0xf_ffff)
 }
 
 fn key(pid: u32, start: u64) -> ProcessKey {

@@ -45,6 +45,13 @@ pub fn base_and_name(bytes: &[u8], sizes: wire::Name) -> Result<Parts<'_>, Malfo
     Ok((base, name, rest))
 }
 
+/// The text in a section, without its NUL, and what follows the section.
+pub fn text(bytes: &[u8], size: u16) -> Result<(Vec<u8>, &[u8]), Malformed> {
+    let (text, rest) = section(bytes, size.into())?;
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    Ok((text.to_vec(), rest))
+}
+
 /// Appends a name to the path it counts from and resolves `.` and `..` by their letters: the links
 /// they may cross are gone by now. An absolute name counts from its process's root, and `..` does
 /// not lead out of that.

@@ -43,6 +43,7 @@ pub fn request(record: &[u8]) -> Result<Action, Malformed> {
         old_path_truncated: two_names && cut(flag::OLD_PATH_CUT),
         deleted: false,
         unanswered: request.unanswered != 0,
+        nofollow: false,
         inode: None,
     }))
 }

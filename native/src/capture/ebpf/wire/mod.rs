@@ -35,6 +35,16 @@ kinds! {
     DELETE = 7 "delete",
     RENAME = 8 "rename",
     CONNECTION = 9 "connection",
+    DIRECTORY_MADE = 10 "directory made",
+    NODE_MADE = 11 "node made",
+    LINK = 12 "link",
+    SYMLINK = 13 "symlink",
+    MODE = 14 "mode",
+    OWNER = 15 "owner",
+    TIMES = 16 "times",
+    ATTRIBUTE = 17 "attribute",
+    TRUNCATE = 18 "truncate",
+    MOUNT = 19 "mount",
     CONNECT_FAILURE = 20 "connect failure",
     LISTEN = 21 "listen",
     DISCONNECTION = 22 "disconnection",
@@ -63,6 +73,7 @@ pub mod flag {
     pub const DIRECTORY: u16 = 1 << 5;
     pub const NAMELESS: u16 = 1 << 6;
     pub const OLD_PATH_CUT: u16 = 1 << 7;
+    pub const EXCHANGED: u16 = 1 << 8;
 }
 
 /// `AF_INET`.
@@ -96,13 +107,17 @@ macro_rules! wire {
 }
 
 // Behind the macro, which they use.
+mod change;
 mod file;
+mod mount;
 mod network;
 mod process;
 mod system;
 mod uring;
 
+pub use change::*;
 pub use file::*;
+pub use mount::*;
 pub use network::*;
 pub use process::*;
 pub use system::*;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use object::{Object, ObjectSection};
 
-use super::{LAYOUT, file, kind, network, process, system, uring};
+use super::{LAYOUT, change, file, kind, mount, network, process, system, uring};
 use crate::capture::ebpf::load;
 
 /// A struct's size and its fields' offsets, as BTF tells them.
@@ -84,6 +84,8 @@ fn every_struct_is_laid_out_as_the_kernel_programs_have_it() {
         LAYOUT,
         process::LAYOUT,
         file::LAYOUT,
+        change::LAYOUT,
+        mount::LAYOUT,
         network::LAYOUT,
         system::LAYOUT,
         uring::LAYOUT,
