@@ -36,8 +36,8 @@ struct {
 	__type(value, u64);
 } sequences SEC(".maps");
 
-/* Room for the largest record, an exec: header, three paths and a name, the arguments. */
-#define SECTIONS_MAX (4 * (PATH_LIMIT + 256) + ARGUMENTS_MAX)
+/* Room for the largest record, an exec: header, four paths and a name, the arguments. */
+#define SECTIONS_MAX (5 * (PATH_LIMIT + 256) + ARGUMENTS_MAX)
 #define RECORD_MAX (256 + SECTIONS_MAX)
 
 struct scratch {

@@ -110,10 +110,21 @@ struct event_name {
 	u16 name_size; /* string */
 };
 
+/* The namespaces of a process, as /proc/PID/ns numbers them; 0 where the kernel has none. */
+struct namespaces {
+	u32 pid;
+	u32 mnt;
+	u32 net;
+	u32 user;
+	u32 uts;
+	u32 ipc;
+};
+
 /*
  * Sections: executable (components), working directory (components), script base, script name,
- * arguments. The script is the file that was executed where the kernel runs an interpreter in its
- * place, else empty; a relative name counts from the working directory and has no base.
+ * control group (components), arguments. The script is the file that was executed where the kernel runs an interpreter in its
+ * place, else empty; a relative name counts from the working directory and has no base. The control group's path comes with its first exec only;
+ * in a snapshot, always.
  */
 struct event_exec {
 	struct event_header header;
@@ -125,7 +136,9 @@ struct event_exec {
 	u16 directory_size;
 	struct event_name script;
 	u16 script_flags; /* enum event_flag: EVENT_PATH_CUT */
-	u16 reserved;
+	u16 group_size;
+	u64 group; /* number of the control group; 0: not known */
+	struct namespaces namespaces;
 };
 
 struct event_exit {

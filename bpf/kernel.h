@@ -230,6 +230,7 @@ struct task_struct {
 	int exit_code;
 	u64 self_exec_id;
 	u64 start_boottime;
+	struct pid *thread_pid;
 	kuid_t loginuid;
 	unsigned int sessionid;
 	struct task_struct *group_leader;
@@ -237,11 +238,11 @@ struct task_struct {
 	const struct cred *cred;
 	struct files_struct *files;
 	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
-	struct nsproxy *nsproxy;
-	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
 };
 
@@ -266,6 +267,29 @@ struct bpf_prog_aux {
 struct bpf_link {
 	enum bpf_link_type type;
 	struct bpf_prog *prog;
+};
+
+struct kernfs_node {
+	struct kernfs_node *parent;   /* until 6.14 */
+	struct kernfs_node *__parent; /* since 6.15 */
+	const char *name;
+	u64 id;
+};
+
+struct cgroup_root;
+
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
 };
 
 struct linux_binprm {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* The life of processes: fork, exec, exit. */
+#include "container.bpf.h"
 #include "namespace.bpf.h"
 #include "path.bpf.h"
 #include "standing.bpf.h"
@@ -91,11 +92,14 @@ int on_exec(u64 *context)
 {
 	struct task_struct *task = (void *)context[0];
 	struct linux_binprm *program = (void *)context[2];
+	struct kernfs_node *group;
 	struct event_exec *event;
 	struct scratch *scratch;
 	struct rule_state *rules;
 	u64 size;
 	u16 flags = nameless(program->file->f_inode), directory_flags = 0;
+	u64 group_number = 0;
+	u8 is_told = 1, one = 1;
 
 	if (current_is_muted())
 		return 0;
@@ -118,11 +122,20 @@ int on_exec(u64 *context)
 	event->directory_size = append_path(scratch, &task->fs->pwd, &directory_flags);
 	if (directory_flags)
 		flags |= EVENT_OLD_PATH_CUT;
-	event->reserved = 0;
 	append_script(scratch, task, program, event);
+	read_namespaces(&event->namespaces, task);
+	group = group_of(task);
+	READ(group_number, group->id);
+	event->group = group_number;
+	event->group_size = 0;
+	if (!bpf_map_lookup_elem(&told_groups, &group_number)) {
+		event->group_size = append_group(scratch, group);
+		is_told = 0;
+	}
 	event->arguments_size = append_arguments(scratch, task, &flags);
 	event->header.flags = flags;
-	submit_scratch(&critical, RING_CRITICAL, scratch);
+	if (submit_scratch(&critical, RING_CRITICAL, scratch) == 0 && !is_told)
+		bpf_map_update_elem(&told_groups, &group_number, &one, BPF_ANY);
 	remember_standing(task);
 	return 0;
 }

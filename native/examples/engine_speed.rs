@@ -137,11 +137,9 @@ fn program() -> Exec {
         parent: Some(SHELL),
         executable: b"/usr/lib/git-core/git".to_vec(),
         working_directory: b"/home/john/src/endpoint-agent".to_vec(),
-        script: Vec::new(),
         arguments: b"/usr/lib/git-core/git\0rev-list\0--objects\0--stdin\0--not\0--all\0".to_vec(),
-        arguments_truncated: false,
         arguments_count: 6,
-        deleted: false,
+        ..Default::default()
     }
 }
 

@@ -145,6 +145,12 @@ fields! {
     "sekoiaio.host.memory_available" Long Own "Memory of the host that is free in bytes."
     "sekoiaio.host.memory_usage" Float Own "Memory of the host in use, in percent."
     "sekoiaio.host.uptime" Long Own "Seconds since the boot."
+    "container.id" Keyword Ecs
+        "Container of the process: 64 hexadecimal digits, or its name for lxc and systemd-nspawn."
+    "container.name" Keyword Ecs "Its name, where the runtime has written it down."
+    "container.runtime" Keyword Ecs
+        "`docker`, `containerd`, `cri-o`, `podman`, `lxc`, `systemd-nspawn`, where that is known."
+    "container.image.name" Keyword Ecs "Image that it was made of, where that is written down."
     "user.id" Keyword Ecs "Real user id, `unset` for 4294967295."
     "user.name" Keyword Ecs "Its name in /etc/passwd."
     "user.group.id" Keyword Ecs "Real group id."
@@ -295,6 +301,14 @@ fields! {
     "action.properties.ancestors.executable" Keyword Own
         "What each of them ran, in the same order; empty where that is not known."
     "action.properties.ancestors.guid" Keyword Own "UUID of each of them, in the same order."
+    "action.properties.container_id" Keyword Own "The same as `container.id`."
+    "action.properties.ns_pid" Long Own
+        "Number of the process's PID namespace, if it is not that of the host's first process."
+    "action.properties.ns_mnt" Long Own "The same of its mount namespace."
+    "action.properties.ns_net" Long Own "The same of its network namespace."
+    "action.properties.ns_user" Long Own "The same of its user namespace."
+    "action.properties.ns_uts" Long Own "The same of its UTS namespace."
+    "action.properties.ns_ipc" Long Own "The same of its IPC namespace."
     "action.properties.process_inferred" Boolean Own
         "The agent missed the start of the process and read from /proc what it runs."
     "action.properties.truncated" Keyword Own "Names of the fields whose value is cut."

@@ -132,6 +132,7 @@ impl Encoder {
             .identities
             .of(event.credentials, event.login, act.users);
         process::write(&mut self.json, act, rendered);
+        self.json.raw_members(&rendered.container);
         if let Action::Login(login) = &event.action {
             login::write_user(&mut self.json, event, login, act.users);
         } else {

@@ -3,9 +3,10 @@
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::ecs::record::{Act, repeat};
 use crate::ecs::{login, system};
+use crate::enrich::containers::Container;
 use crate::enrich::processes::{Ancestor, Process, Rendered};
 use crate::enrich::program::{MAX_COMMAND_LINE, Program, arguments};
-use crate::event::{Action, Exec, Exit, ProcessKey};
+use crate::event::{Action, Exec, Exit, Namespaces, ProcessKey};
 
 /// What all events of a process say about it.
 ///
@@ -29,12 +30,37 @@ pub fn render(key: ProcessKey, process: &Process, limit: usize) -> Rendered {
         process: members,
         has_program: process.program().is_some(),
         identity: identity(key, process),
+        container: process
+            .container
+            .as_deref()
+            .map(container)
+            .unwrap_or_default(),
         properties,
         cut,
     }
 }
 
-/// The ancestors, as lists of equal length. Every event of the process has them.
+/// The member `container` of the root.
+fn container(container: &Container) -> Vec<u8> {
+    let mut json = Json::members_of("", UNLIMITED);
+    json.open("container");
+    json.text("id", container.id.as_bytes());
+    if let Some(name) = &container.name {
+        json.text("name", name.as_bytes());
+    }
+    if let Some(runtime) = container.runtime {
+        json.plain("runtime", runtime);
+    }
+    if let Some(image) = &container.image {
+        json.open("image");
+        json.text("name", image.as_bytes());
+        json.close();
+    }
+    json.close();
+    json.into_parts().0
+}
+
+/// The ancestors, as lists of equal length, and where the process is. Every event of it has them.
 fn properties(process: &Process, limit: usize) -> (Vec<u8>, Vec<String>) {
     let ancestors = process.ancestors();
     let mut json = Json::members_of("action.properties", limit.min(MAX_COMMAND_LINE));
@@ -44,6 +70,28 @@ fn properties(process: &Process, limit: usize) -> (Vec<u8>, Vec<String>) {
         json.texts("executable", ancestors.iter().map(executable));
         json.plain_texts("guid", ancestors.iter().map(|it| it.guid));
         json.close();
+    }
+    if let Some(container) = &process.container {
+        json.text("container_id", container.id.as_bytes());
+    }
+    let Namespaces {
+        pid,
+        mnt,
+        net,
+        user,
+        uts,
+        ipc,
+    } = process.namespaces;
+    let foreign = [
+        ("ns_pid", pid),
+        ("ns_mnt", mnt),
+        ("ns_net", net),
+        ("ns_user", user),
+        ("ns_uts", uts),
+        ("ns_ipc", ipc),
+    ];
+    for (name, number) in foreign.into_iter().filter(|&(_, number)| number != 0) {
+        json.number(name, number.into());
     }
     json.into_parts()
 }

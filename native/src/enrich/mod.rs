@@ -1,5 +1,6 @@
 //! What the host knows about those who act: the process table, users and groups.
 
+pub mod containers;
 pub mod guid;
 pub mod ledger;
 pub mod processes;

@@ -12,10 +12,11 @@ use lru::LruCache;
 use uuid::Uuid;
 
 use crate::counters::{Counter, Counters};
+use crate::enrich::containers::{Container, Containers};
 use crate::enrich::guid::Identity;
 use crate::enrich::ledger::{Charged, Ledger};
 use crate::enrich::program::Program;
-use crate::event::{Action, Exec, ProcessKey};
+use crate::event::{Action, Exec, Group, Namespaces, ProcessKey};
 use crate::host::procfs;
 
 /// Nanoseconds of event time that a process stays known after its end.
@@ -38,6 +39,10 @@ pub struct Process {
     /// The program was read from /proc when an event asked for it, of this process or of the one
     /// that it inherited it from: it may be a later one.
     pub inferred: bool,
+    /// The container it is in.
+    pub container: Option<Arc<Container>>,
+    /// Its namespaces, as far as they are others than the host's; else 0.
+    pub namespaces: Namespaces,
     program: Option<Arc<Charged<Program>>>,
     ancestors: Lineage,
     /// It and its ancestors as its children have them, made for the first of them.
@@ -75,6 +80,8 @@ pub struct Rendered {
     pub has_program: bool,
     /// JSON members of `sekoiaio.process`.
     pub identity: Vec<u8>,
+    /// The root's member `container`, or nothing.
+    pub container: Vec<u8>,
     /// JSON members of `action.properties`.
     pub properties: Vec<u8>,
     /// Names of the fields that were cut.
@@ -104,10 +111,12 @@ impl Process {
             let Rendered {
                 process,
                 identity,
+                container,
                 properties,
                 ..
             } = &rendered;
-            let size = process.len() + identity.len() + properties.len();
+            let texts = [process, identity, container, properties];
+            let size = texts.map(Vec::len).iter().sum();
             self.ledger.charge(rendered, size)
         });
         self.rendered.insert(kept)
@@ -121,6 +130,9 @@ pub struct Processes {
     /// Those that ended, and when, oldest first.
     exited: VecDeque<(u64, ProcessKey)>,
     identity: Identity,
+    containers: Containers,
+    /// The namespaces of the host's first process.
+    host: Namespaces,
     /// Where /proc is found, if it may be asked.
     live: Option<PathBuf>,
     ledger: Ledger,
@@ -134,6 +146,8 @@ impl Processes {
             table: LruCache::unbounded(),
             exited: VecDeque::new(),
             identity,
+            containers: Containers::new(live.clone()),
+            host: Namespaces::default(),
             live,
             ledger: Ledger::default(),
             counters,
@@ -158,7 +172,13 @@ impl Processes {
     /// A process created another, which runs the same program.
     pub fn fork(&mut self, parent: ProcessKey, child: ProcessKey) {
         self.ask(parent);
-        let inferred = self.entry(parent).inferred;
+        let Process {
+            inferred,
+            namespaces,
+            ref container,
+            ..
+        } = *self.entry(parent);
+        let container = container.clone();
         let lineage = self.heritage(parent);
         let process = self.entry(child);
         // The kernel may report what the child does, even its first exec, before its birth.
@@ -166,6 +186,8 @@ impl Processes {
         if process.program.is_none() {
             process.program = lineage[0].program.clone();
             process.inferred = inferred;
+            process.container = container;
+            process.namespaces = namespaces;
         }
         if process.ancestors.is_empty() {
             process.ancestors = lineage;
@@ -181,6 +203,11 @@ impl Processes {
 
     /// A process was there at the start. What events have told about it meanwhile is newer.
     pub fn snapshot(&mut self, key: ProcessKey, exec: &Exec) {
+        // The first thread of the kernel is where the first process is, which not even root may
+        // look at on some hosts.
+        if key.pid == 1 || (key.pid == 2 && self.host == Namespaces::default()) {
+            self.host = exec.namespaces;
+        }
         if self
             .table
             .peek(&key)
@@ -240,6 +267,8 @@ impl Processes {
         } = self;
         table.get_or_insert_mut(key, || Process {
             guid: identity.guid(key),
+            container: None,
+            namespaces: Namespaces::default(),
             program: None,
             ancestors: Lineage::default(),
             heritage: None,
@@ -272,7 +301,16 @@ impl Processes {
         let size = program.size();
         let program = self.ledger.charge(program, size);
         let lineage = exec.parent.map(|parent| self.heritage(parent));
+        let container = self.containers.of(&exec.group, key.pid);
+        let namespaces = foreign(exec.namespaces, self.host);
         let process = self.entry(key);
+        // A source that knows neither leaves what the process was born with.
+        if exec.group != Group::default() {
+            process.container = container;
+        }
+        if exec.namespaces != Namespaces::default() {
+            process.namespaces = namespaces;
+        }
         process.program = Some(Arc::new(program));
         if let Some(lineage) = lineage {
             process.ancestors = lineage;
@@ -322,6 +360,19 @@ impl Processes {
         } else if self.table.pop_lru().is_some() {
             self.counters.add(Counter::ProcessesForgotten, 1);
         }
+    }
+}
+
+/// Those of a process's namespaces that are not the host's.
+fn foreign(own: Namespaces, host: Namespaces) -> Namespaces {
+    let other = |own, host| if host == 0 || own == host { 0 } else { own };
+    Namespaces {
+        pid: other(own.pid, host.pid),
+        mnt: other(own.mnt, host.mnt),
+        net: other(own.net, host.net),
+        user: other(own.user, host.user),
+        uts: other(own.uts, host.uts),
+        ipc: other(own.ipc, host.ipc),
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::event::{Action, Credentials, Event, Exec, LoginSession, ProcessKey};
+use crate::event::{Action, Credentials, Event, Exec, Group, LoginSession, Namespaces, ProcessKey};
 
 /// Processes that a snapshot may hold; the kernel's own limit is 4,194,304.
 const MAX_PROCESSES: usize = 131_072;
@@ -15,6 +15,8 @@ const MAX_PROCESSES: usize = 131_072;
 const MAX_STATUS: u64 = 4_096;
 /// Bytes read of a file that holds one number of 32 bits.
 const MAX_NUMBER: u64 = 16;
+/// Bytes read of the list of control groups: a path for each of some fifteen hierarchies.
+const MAX_GROUPS: u64 = 65_536;
 /// Bytes kept of the arguments, as of those that the kernel programs send.
 const MAX_ARGUMENTS: usize = 32_768;
 /// Nanoseconds of the unit of [`ProcessKey::start`].
@@ -84,11 +86,15 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
         parent,
         executable,
         working_directory,
-        script: Vec::new(),
         arguments,
         arguments_truncated,
-        arguments_count: 0,
         deleted,
+        group: Group {
+            id: 0,
+            path: group(&folder).unwrap_or_default(),
+        },
+        namespaces: namespaces(&folder),
+        ..Default::default()
     };
     // The pid may have passed to another process while its files were read.
     let same = Stat::read(proc, process.pid)?.key() == process;
@@ -162,6 +168,49 @@ fn credentials(status: &[u8]) -> Option<Credentials> {
     })
 }
 
+/// The path of a process's control group, none if it is gone: the one that the kernel programs tell.
+pub fn group_of(root: &Path, pid: u32) -> Option<Vec<u8>> {
+    group(&folder(&root.join("proc"), pid))
+}
+
+/// That of cpuset if there is one, else that of version 2; a root only if there is nothing else.
+fn group(folder: &Path) -> Option<Vec<u8>> {
+    let text = read(&folder.join("cgroup"), MAX_GROUPS)?;
+    let lines = text.split(|&byte| byte == b'\n');
+    let groups = lines.filter_map(|line| {
+        let mut parts = line.splitn(3, |&byte| byte == b':');
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        let has_cpuset = controllers
+            .split(|&byte| byte == b',')
+            .any(|it| it == b"cpuset");
+        Some((
+            path != b"/",
+            has_cpuset,
+            controllers.is_empty(),
+            path.to_vec(),
+        ))
+    });
+    groups.max().map(|(.., path)| path)
+}
+
+/// Each link reads `pid:[4026531836]`.
+fn namespaces(folder: &Path) -> Namespaces {
+    let number = |name: &str| {
+        let link = fs::read_link(folder.join("ns").join(name)).ok()?;
+        let digits = link.to_str()?.split_once(":[")?.1.strip_suffix(']')?;
+        digits.parse().ok()
+    };
+    let number = |name| number(name).unwrap_or(0);
+    Namespaces {
+        pid: number("pid"),
+        mnt: number("mnt"),
+        net: number("net"),
+        user: number("user"),
+        uts: number("uts"),
+        ipc: number("ipc"),
+    }
+}
+
 /// Unset where the kernel has no audit system.
 fn login(folder: &Path) -> LoginSession {
     let number = |name| {
@@ -213,7 +262,9 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{MAX_ARGUMENTS, process, snapshot};
-    use crate::event::{Action, Credentials, Event, Exec, LoginSession, ProcessKey};
+    use crate::event::{
+        Action, Credentials, Event, Exec, Group, LoginSession, Namespaces, ProcessKey,
+    };
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
@@ -265,6 +316,11 @@ mod tests {
         add(root.path(), 77, 1, 500, b"x", b"nginx\0-g\0\0");
         link(root.path(), 77, "exe", "/usr/sbin/nginx");
         link(root.path(), 77, "cwd", "/var/www");
+        fs::create_dir(root.path().join("proc/77/ns")).unwrap();
+        link(root.path(), 77, "ns/mnt", "mnt:[4026532177]");
+        link(root.path(), 77, "ns/net", "net:[odd]");
+        let groups = "1:name=systemd:/x\n0::/system.slice/nginx.service\n";
+        fs::write(root.path().join("proc/77/cgroup"), groups).unwrap();
         fs::write(root.path().join("proc/77/loginuid"), "1000").unwrap();
         fs::write(root.path().join("proc/77/sessionid"), "12\n").unwrap();
         let event = process(root.path(), 77).unwrap();
@@ -287,11 +343,16 @@ mod tests {
             parent: Some(ProcessKey { pid: 1, start: 2 }),
             executable: b"/usr/sbin/nginx".to_vec(),
             working_directory: b"/var/www".to_vec(),
-            script: Vec::new(),
+            group: Group {
+                id: 0,
+                path: b"/system.slice/nginx.service".to_vec(),
+            },
+            namespaces: Namespaces {
+                mnt: 4_026_532_177,
+                ..Default::default()
+            },
             arguments: b"nginx\0-g\0\0".to_vec(),
-            arguments_truncated: false,
-            arguments_count: 0,
-            deleted: false,
+            ..Default::default()
         };
         assert_eq!(exec(&event), &expected);
         let login = LoginSession {
@@ -299,6 +360,23 @@ mod tests {
             session: 12,
         };
         assert_eq!(event.login, login);
+    }
+
+    #[test]
+    fn chooses_the_group_that_the_kernel_programs_tell() {
+        let root = root();
+        let chosen = |groups: &[u8]| {
+            fs::write(root.path().join("proc/1/cgroup"), groups).unwrap();
+            super::group_of(root.path(), 1).map(|path| String::from_utf8(path).unwrap())
+        };
+        assert_eq!(chosen(b"0::/a/b\n").unwrap(), "/a/b");
+        let both = b"4:cpu,cpuset:/docker/1\n1:name=systemd:/z\n0::/system.slice\n";
+        assert_eq!(chosen(both).unwrap(), "/docker/1");
+        assert_eq!(chosen(b"3:cpuset:/\n0::/x:y\n").unwrap(), "/x:y");
+        assert_eq!(chosen(b"3:cpuset:/\n2:memory:/m\n0::/\n").unwrap(), "/m");
+        assert_eq!(chosen(b"0::/\n").unwrap(), "/");
+        assert_eq!(chosen(b"odd\n::\n"), Some(String::new()));
+        assert_eq!(chosen(b""), None);
     }
 
     #[test]

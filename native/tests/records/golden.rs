@@ -8,8 +8,8 @@ use endpoint_agent_native::ecs::catalogue;
 use endpoint_agent_native::ecs::fields::FIELDS;
 use endpoint_agent_native::event::{
     Action, Attachment, BpfProgram, Call, Capabilities, Change, Credentials, Direction, Event,
-    Exec, ExecFailed, File, FileChange, Identity, Injection, Inode, Loss, Module, NamespaceChange,
-    Repeat, Signal, Stage, Target, Traffic,
+    Exec, ExecFailed, File, FileChange, Group, Identity, Injection, Inode, Loss, Module,
+    NamespaceChange, Namespaces, Repeat, Signal, Stage, Target, Traffic,
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ type Play = fn() -> Scene;
 
 const SCENES: &[(&str, Play)] = &[
     ("processes", processes),
+    ("containers", containers),
     ("unknown-processes", unknown_processes),
     ("inferred-processes", inferred_processes),
     ("files", files),
@@ -184,6 +185,57 @@ fn processes() -> Scene {
         ..root(1304)
     };
     scene.happens(become_root, exit(0, 0));
+    scene
+}
+
+/// A web server in a container, a shell in a namespace of its own, and a machine.
+fn containers() -> Scene {
+    let mut scene = Scene::below(repository("tests/golden/root"), true);
+    let host = Namespaces {
+        pid: 4_026_531_836,
+        mnt: 4_026_531_841,
+        net: 4_026_531_833,
+        user: 4_026_531_837,
+        uts: 4_026_531_838,
+        ipc: 4_026_531_839,
+    };
+    let within = |group: &str, namespaces, exec| Exec {
+        group: Group {
+            id: 0,
+            path: group.into(),
+        },
+        namespaces,
+        ..exec
+    };
+    let init = exec(None, "/usr/lib/systemd/systemd", &["/sbin/init"]);
+    scene.happens(root(1), Action::Snapshot(within("/init.scope", host, init)));
+    let contained = Namespaces {
+        pid: 4_026_532_300,
+        mnt: 4_026_532_297,
+        net: 4_026_532_301,
+        user: host.user,
+        uts: 4_026_532_298,
+        ipc: 4_026_532_299,
+    };
+    let id = "4f0c1d7a".repeat(8);
+    let server = exec(Some(1), "/usr/sbin/nginx", &["nginx"]);
+    let group = format!("/system.slice/docker-{id}.scope");
+    scene.happens(root(900), Action::Exec(within(&group, contained, server)));
+    scene.happens(root(900), fork(901));
+    scene.happens(
+        root(901),
+        Action::File(file(FileChange::Created, b"/run/nginx.pid")),
+    );
+    let user = Namespaces {
+        user: 4_026_532_400,
+        ..host
+    };
+    let shell = exec(Some(1), "/usr/bin/bash", &["bash"]);
+    let group = "/user.slice/user-1000.slice/session-3.scope";
+    scene.happens(john(902), Action::Exec(within(group, user, shell)));
+    let machine = exec(Some(1), "/usr/lib/systemd/systemd", &["systemd"]);
+    let group = r"/machine.slice/machine-old\x2ddebian.scope/payload";
+    scene.happens(root(903), Action::Exec(within(group, contained, machine)));
     scene
 }
 

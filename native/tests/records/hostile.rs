@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
     Action, Answer, Attachment, Attribute, BpfProgram, Call, Connection, Credentials, Data,
-    Direction, Dns, Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Injection, Inode,
-    LoginSession, Module, Mount, MountChange, Node, Ownership, ProcessKey, Question, Repeat, Stage,
-    SystemCall, Target, Times, Traffic,
+    Direction, Dns, Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Group, Injection, Inode,
+    LoginSession, Module, Mount, MountChange, Namespaces, Node, Ownership, ProcessKey, Question,
+    Repeat, Stage, SystemCall, Target, Times, Traffic,
 };
 use serde_json::Value;
 
@@ -71,6 +71,15 @@ impl Random {
             executable: self.bytes(4096),
             working_directory: self.bytes(4096),
             script: self.bytes(4096),
+            group: Group {
+                id: self.below(3),
+                path: self.bytes(4096),
+            },
+            namespaces: Namespaces {
+                pid: self.id(),
+                mnt: self.id(),
+                ..Default::default()
+            },
             arguments: self.arguments(arguments_limit),
             arguments_truncated: self.coin(),
             arguments_count: self.below(5) as u32,

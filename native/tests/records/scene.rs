@@ -207,14 +207,12 @@ pub fn exec(parent: Option<u32>, executable: &str, arguments: &[&str]) -> Exec {
         parent: parent.map(key),
         executable: executable.into(),
         working_directory: b"/home/john_doe".into(),
-        script: Vec::new(),
         arguments: arguments
             .iter()
             .flat_map(|it| [it.as_bytes(), b"\0"].concat())
             .collect(),
-        arguments_truncated: false,
         arguments_count: arguments.len() as u32,
-        deleted: false,
+        ..Default::default()
     }
 }
 

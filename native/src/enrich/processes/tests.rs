@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::{LINGER, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
 use crate::counters::{Counter, Counters};
 use crate::enrich::guid::Identity;
-use crate::event::{Exec, ProcessKey};
+use crate::event::{Exec, Group, Namespaces, ProcessKey};
 use crate::host::procfs;
 
 fn table() -> (Processes, Arc<Counters>) {
@@ -110,6 +110,40 @@ fn siblings_share_their_ancestors_until_the_parent_changes() {
 }
 
 #[test]
+fn a_child_is_where_its_parent_is_until_an_exec_says_otherwise() {
+    let (mut processes, _) = table();
+    let within = |path: &str, net| Exec {
+        group: Group {
+            id: 0,
+            path: path.into(),
+        },
+        namespaces: Namespaces {
+            pid: 10,
+            net,
+            ..Default::default()
+        },
+        ..exec("/bin/sh", None)
+    };
+    processes.snapshot(key(1), &within("/init.scope", 20));
+    processes.exec(key(2), &within("/lxc/box", 21));
+    processes.fork(key(2), key(3));
+    let told = |processes: &mut Processes, pid| {
+        let process = processes.get(key(pid));
+        let id = process.container.as_ref().map(|it| it.id.clone());
+        (id, process.namespaces.pid, process.namespaces.net)
+    };
+    let boxed = (Some("box".to_owned()), 0, 21);
+    assert_eq!(told(&mut processes, 1), (None, 0, 0));
+    assert_eq!(told(&mut processes, 2), boxed);
+    assert_eq!(told(&mut processes, 3), boxed);
+    // Not every source knows.
+    processes.exec(key(3), &exec("/bin/ls", None));
+    assert_eq!(told(&mut processes, 3), boxed);
+    processes.exec(key(3), &within("/user.slice", 20));
+    assert_eq!(told(&mut processes, 3), (None, 0, 0));
+}
+
+#[test]
 fn news_beat_a_late_fork_and_a_late_snapshot() {
     let (mut processes, _) = table();
     processes.exec(key(1), &exec("/bin/sh", None));
@@ -136,6 +170,7 @@ fn what_is_rendered_stays_until_the_next_exec() {
         process: text.to_vec(),
         has_program: true,
         identity: Vec::new(),
+        container: Vec::new(),
         properties: Vec::new(),
         cut: Vec::new(),
     };

@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 use super::path::{base_and_name, join, marked, path};
 use super::{Clock, Malformed, NANOSECONDS_PER_TICK, key, section, take};
 use crate::capture::ebpf::wire::{self, flag, kind};
-use crate::event::{Action, Event, Exec, Exit, Fork, ProcessKey};
+use crate::event::{Action, Event, Exec, Exit, Fork, Group, Namespaces, ProcessKey};
 
 pub fn fork(record: &[u8]) -> Result<Action, Malformed> {
     let (fork, _) = take::<wire::Fork>(record)?;
@@ -19,6 +19,7 @@ pub fn exec(record: &[u8]) -> Result<Exec, Malformed> {
     let (executable, rest) = section(rest, exec.executable_size.into())?;
     let (directory, rest) = section(rest, exec.directory_size.into())?;
     let (base, name, rest) = base_and_name(rest, exec.script)?;
+    let (group, rest) = section(rest, exec.group_size.into())?;
     let (arguments, _) = section(rest, exec.arguments_size as usize)?;
     let cut = |flag| exec.header.flags & flag != 0;
     let working_directory = marked(path(directory), cut(flag::OLD_PATH_CUT));
@@ -40,10 +41,37 @@ pub fn exec(record: &[u8]) -> Result<Exec, Malformed> {
         working_directory,
         script,
         arguments: arguments.to_vec(),
+        group: Group {
+            id: exec.group,
+            path: match group {
+                [] => Vec::new(),
+                components => path(components),
+            },
+        },
+        namespaces: namespaces(exec.namespaces),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
         arguments_count: exec.arguments_count,
         deleted: exec.header.flags & flag::NAMELESS != 0,
     })
+}
+
+fn namespaces(told: wire::Namespaces) -> Namespaces {
+    let wire::Namespaces {
+        pid,
+        mnt,
+        net,
+        user,
+        uts,
+        ipc,
+    } = told;
+    Namespaces {
+        pid,
+        mnt,
+        net,
+        user,
+        uts,
+        ipc,
+    }
 }
 
 pub fn exit(record: &[u8]) -> Result<Action, Malformed> {
@@ -72,8 +100,18 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
     };
     let executable = components(&exec.executable);
     let directory = components(&exec.working_directory);
+    let group = components(&exec.group.path);
     let parent = exec.parent.unwrap_or(ProcessKey { pid: 0, start: 0 });
-    let size = size_of::<wire::Exec>() + executable.len() + directory.len() + exec.arguments.len();
+    let sections = [&executable, &directory, &group, &exec.arguments];
+    let size = size_of::<wire::Exec>() + sections.map(Vec::len).iter().sum::<usize>();
+    let Namespaces {
+        pid,
+        mnt,
+        net,
+        user,
+        uts,
+        ipc,
+    } = exec.namespaces;
     let wire = wire::Exec {
         header: wire::Header {
             size: size as u32,
@@ -101,9 +139,19 @@ pub fn encode_snapshot(event: &Event, exec: &Exec, clock: Clock) -> Vec<u8> {
         arguments_size: exec.arguments.len() as u32,
         executable_size: executable.len() as u16,
         directory_size: directory.len() as u16,
+        group_size: group.len() as u16,
+        group: exec.group.id,
+        namespaces: wire::Namespaces {
+            pid,
+            mnt,
+            net,
+            user,
+            uts,
+            ipc,
+        },
         ..Default::default()
     };
-    [wire.as_bytes(), &executable, &directory, &exec.arguments].concat()
+    [wire.as_bytes(), &sections.map(Vec::as_slice).concat()].concat()
 }
 
 #[cfg(test)]
@@ -189,11 +237,23 @@ mod tests {
             parent: Some(ProcessKey { pid: 1, start: 10 }),
             executable: b"/usr/bin/sleep".to_vec(),
             working_directory: b"/".to_vec(),
-            script: Vec::new(),
+            group: Group {
+                id: 4,
+                path: b"/system.slice/cron.service".to_vec(),
+            },
+            namespaces: Namespaces {
+                pid: 1,
+                mnt: 2,
+                net: 3,
+                user: 4,
+                uts: 5,
+                ipc: 6,
+            },
             arguments: b"sleep\0\xff\0".to_vec(),
             arguments_truncated: false,
             arguments_count: 2,
             deleted: true,
+            ..Default::default()
         };
         let event = Event {
             time: 5_000,

@@ -11,6 +11,16 @@ wire! {
         reserved: u32,
     }
 
+    /// Where a process is.
+    struct Namespaces = "namespaces" {
+        pid: u32,
+        mnt: u32,
+        net: u32,
+        user: u32,
+        uts: u32,
+        ipc: u32,
+    }
+
     /// A new program; also a process of the snapshot.
     struct Exec = "event_exec" {
         header: Header,
@@ -22,7 +32,9 @@ wire! {
         directory_size: u16,
         script: Name,
         script_flags: u16,
-        reserved: u16,
+        group_size: u16,
+        group: u64,
+        namespaces: Namespaces,
     }
 
     /// The end of a process.

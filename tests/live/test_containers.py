@@ -1,0 +1,96 @@
+"""Control groups and namespaces of processes on this kernel."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .capture import Capture
+
+pytestmark = pytest.mark.live
+
+
+def unified() -> Path:
+    """Where the hierarchy of version 2 is mounted."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(place)
+    pytest.skip("needs control groups of version 2: none is mounted")
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group as docker names it."""
+    path = unified() / f"docker-{secrets.token_hex(32)}.scope"
+    try:
+        path.mkdir()
+    except OSError as error:
+        pytest.skip(f"needs to make a control group: {error}")
+    yield path
+    # A group is in use until the kernel has put away the last process that was in it.
+    deadline = time.monotonic() + 20.0
+    while path.exists():
+        try:
+            path.rmdir()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def run_in(group: Path, code: str) -> None:
+    """Runs Python code in a process that has moved to a control group."""
+    move = f"import os; open('{group}/cgroup.procs', 'w').write('0'); {code}"
+    subprocess.run([sys.executable, "-c", move], check=True)
+
+
+def test_container_of_a_process_and_its_children(
+    watching: Capture, group: Path, tmp_path: Path
+) -> None:
+    container = group.name.removeprefix("docker-").removesuffix(".scope")
+    made = tmp_path / "made"
+    code = f"os.execv('/bin/sh', ['sh', '-c', ': > {made}; true contained; true'])"
+    run_in(group, code)
+    event = watching.exec_of("true", "contained")
+    assert event["container"] == {"id": container, "runtime": "docker"}
+    assert event["action"]["properties"]["container_id"] == container
+    assert watching.of_path(str(made), "file-created")["container"]["id"] == container
+
+    run_in(group, "os.execv('/bin/true', ['true', 'contained-again'])")
+    assert watching.exec_of("true", "contained-again")["container"]["id"] == container
+
+    subprocess.run(["true", "free"], check=True)
+    assert "container" not in watching.exec_of("true", "free")
+
+
+def test_namespaces_other_than_the_hosts(watching: Capture, tmp_path: Path) -> None:
+    script = "readlink /proc/self/ns/net /proc/self/ns/uts; exec true {}"
+    marker = str(tmp_path)
+    done = subprocess.run(
+        ["unshare", "--net", "--uts", "sh", "-c", script.format(marker)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"needs namespaces: {done.stderr.strip()}")
+    try:
+        Path("/proc/2/ns/net").readlink()
+    except OSError as error:
+        pytest.skip(f"needs to see the host's own namespaces: {error}")
+    properties = watching.exec_of("true", marker)["action"]["properties"]
+    shown = [f"net:[{properties['ns_net']}]", f"uts:[{properties['ns_uts']}]"]
+    assert shown == done.stdout.split()
+    assert "ns_user" not in properties
+
+    subprocess.run(["unshare", "--pid", "--fork", "true", f"{marker}/pid"], check=True)
+    assert "ns_pid" in watching.exec_of("true", f"{marker}/pid")["action"]["properties"]
+    # One that only its children would be in is not its own.
+    subprocess.run(["unshare", "--pid", "true", f"{marker}/none"], check=True)
+    assert "ns_pid" not in watching.exec_of("true", f"{marker}/none")["action"]["properties"]
