@@ -7,6 +7,7 @@ use crate::counters::{Counter, Counters};
 use crate::ecs::catalogue::{self, Kind};
 use crate::ecs::{Act, Encoder};
 use crate::enrich::guid::Identity;
+pub use crate::enrich::processes::Found;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
 use crate::event::{Action, Event, Loss, ProcessKey};
@@ -114,6 +115,24 @@ impl Engine {
         }
         if let Action::Exit(_) = event.action {
             self.processes.exit(event.process, event.time);
+        }
+    }
+
+    /// The processes that there are now, if they may be asked for.
+    pub fn look(&self) -> Option<Found> {
+        self.processes.look()
+    }
+
+    /// Brings the process table up to date with what was found, once everything that had happened
+    /// until then was fed. Hands the records of the programs that were missed to `emit`.
+    pub fn mend(
+        &mut self,
+        found: &Found,
+        sequence: &mut dyn FnMut() -> u64,
+        emit: &mut dyn FnMut(&[u8]),
+    ) {
+        for event in self.processes.mend(found) {
+            self.report(&catalogue::PROCESS_CREATED, &event, sequence, emit);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod episodes;
+mod repair;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use crate::host::clock;
 use crate::spool::Spool;
 use audit::Watched;
 use episodes::Episodes;
+use repair::Repair;
 
 /// How long an event may wait in a ring: the reader comes by at least this often.
 const PATIENCE: Duration = Duration::from_millis(25);
@@ -69,6 +71,7 @@ impl Pipeline {
             patient,
             watched: audit::watched(now()),
             episodes: Episodes::default(),
+            repair: Repair::default(),
             shared: shared.clone(),
         };
         Self {
@@ -154,6 +157,7 @@ struct Worker {
     patient: bool,
     watched: [Watched; 2],
     episodes: Episodes,
+    repair: Repair,
     shared: Arc<Shared>,
 }
 
@@ -244,7 +248,11 @@ impl Worker {
         for loss in self.source.losses() {
             count(&self.counters, &loss);
             self.episodes.add(&loss, Instant::now());
+            self.repair.note(&loss);
             self.tell(&loss, Spool::write);
+        }
+        if !last {
+            self.mend();
         }
         self.audit(last);
         self.log_losses(last);
@@ -261,6 +269,21 @@ impl Worker {
         for counter in [Counter::Captured, Counter::Filtered] {
             self.counters.add(counter, occurrences);
         }
+    }
+
+    /// Makes up for what was lost of the life of processes.
+    fn mend(&mut self) {
+        let Self {
+            repair,
+            engine,
+            spool,
+            ..
+        } = self;
+        let mut sequence = || spool.next_sequence();
+        repair.step(engine, Instant::now(), &mut sequence, &mut |record| {
+            spool.append(record);
+        });
+        spool.flush();
     }
 
     /// Tells what the queue has lost.

@@ -55,18 +55,18 @@ def test_container_of_a_process_and_its_children(
 ) -> None:
     container = group.name.removeprefix("docker-").removesuffix(".scope")
     made = tmp_path / "made"
-    code = f"os.execv('/bin/sh', ['sh', '-c', ': > {made}; true contained; true'])"
+    code = f"os.execv('/bin/sh', ['sh', '-c', ': > {made}; /bin/true {tmp_path}; true'])"
     run_in(group, code)
-    event = watching.exec_of("true", "contained")
+    event = watching.exec_of("/bin/true", str(tmp_path))
     assert event["container"] == {"id": container, "runtime": "docker"}
     assert event["action"]["properties"]["container_id"] == container
     assert watching.of_path(str(made), "file-created")["container"]["id"] == container
 
-    run_in(group, "os.execv('/bin/true', ['true', 'contained-again'])")
-    assert watching.exec_of("true", "contained-again")["container"]["id"] == container
+    run_in(group, f"os.execv('/bin/true', ['again', '{tmp_path}'])")
+    assert watching.exec_of("again", str(tmp_path))["container"]["id"] == container
 
-    subprocess.run(["true", "free"], check=True)
-    assert "container" not in watching.exec_of("true", "free")
+    subprocess.run(["true", str(tmp_path)], check=True)
+    assert "container" not in watching.exec_of("true", str(tmp_path))
 
 
 def test_namespaces_other_than_the_hosts(watching: Capture, tmp_path: Path) -> None:

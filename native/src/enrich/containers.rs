@@ -10,7 +10,7 @@ use crate::event::Group;
 use crate::host::{procfs, runtimes};
 
 /// Control groups that are remembered: more than the kernel side takes for told.
-const MAX_GROUPS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
+const MAX_GROUPS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);
 /// Bytes of a container's name in its control group; the runtimes' own limits are lower.
 const MAX_ID: usize = 128;
 
@@ -140,7 +140,7 @@ fn by_machine(part: &str) -> Option<(String, Option<&'static str>)> {
     if let Some(name) = part.strip_prefix("lxc.payload.") {
         return Some((name.to_owned(), Some("lxc")));
     }
-    let unit = |begin, end| part.strip_prefix(begin)?.strip_suffix(end).map(unescaped);
+    let unit = |begin: &str, end: &str| part.strip_prefix(begin)?.strip_suffix(end).map(unescaped);
     if let Some(name) = unit("systemd-nspawn@", ".service") {
         return Some((name, Some("systemd-nspawn")));
     }

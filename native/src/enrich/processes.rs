@@ -51,6 +51,8 @@ pub struct Process {
     /// /proc has been asked.
     asked: bool,
     exited: bool,
+    /// Its end was missed.
+    is_gone: bool,
     ledger: Ledger,
 }
 
@@ -276,6 +278,7 @@ impl Processes {
             rendered: None,
             asked: false,
             exited: false,
+            is_gone: false,
             ledger: ledger.clone(),
         })
     }
@@ -376,5 +379,8 @@ fn foreign(own: Namespaces, host: Namespaces) -> Namespaces {
     }
 }
 
+mod repair;
 #[cfg(test)]
 mod tests;
+
+pub use repair::Found;

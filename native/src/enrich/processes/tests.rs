@@ -1,5 +1,9 @@
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+
+use tempfile::TempDir;
 
 use super::{LINGER, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
 use crate::counters::{Counter, Counters};
@@ -282,6 +286,82 @@ fn a_child_runs_what_was_found_out_about_its_parent() {
     processes.fork(key(u32::MAX), key(u32::MAX - 1));
     assert!(!processes.get(key(u32::MAX - 1)).inferred);
     assert_eq!(counters.get(Counter::Inferred), 1);
+}
+
+/// The table over a /proc that has a process 1 and one more.
+fn lost(pid: u32, executable: &str) -> (Processes, TempDir) {
+    let root = tempfile::tempdir().unwrap();
+    show(&root, 1, 0, "/sbin/init");
+    show(&root, pid, 1, executable);
+    let (processes, _) = table_over(Some(root.path()));
+    (processes, root)
+}
+
+fn show(root: &TempDir, pid: u32, parent: u32, executable: &str) {
+    let folder = root.path().join(format!("proc/{pid}"));
+    fs::create_dir_all(&folder).unwrap();
+    let fields = ["0"; 13].join(" ");
+    let stat = format!("{pid} (x) S {parent} {fields} 20 0 1 0 {} 1\n", pid * 10);
+    fs::write(folder.join("stat"), stat).unwrap();
+    fs::write(folder.join("status"), "Uid:\t0\t0\nGid:\t0\t0\n").unwrap();
+    fs::write(folder.join("cmdline"), "x\0").unwrap();
+    symlink(executable, folder.join("exe")).unwrap();
+}
+
+fn mended(processes: &mut Processes) -> Vec<u32> {
+    let found = processes.look().unwrap();
+    let missed = processes.mend(&found);
+    missed.iter().map(|event| event.process.pid).collect()
+}
+
+#[test]
+fn a_missed_program_is_learned_and_told_once() {
+    let (mut processes, _root) = lost(2, "/bin/missed");
+    processes.snapshot(key(1), &exec("/sbin/init", None));
+    assert_eq!(mended(&mut processes), [2]);
+    assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/missed");
+    assert!(processes.get(key(2)).inferred);
+    assert_eq!(parent_runs(&mut processes, 2).unwrap(), "/sbin/init");
+    assert_eq!(mended(&mut processes), [] as [u32; 0]);
+}
+
+#[test]
+fn a_program_that_took_anothers_place_is_learned() {
+    let (mut processes, _root) = lost(2, "/bin/later");
+    processes.snapshot(key(1), &exec("/sbin/init", None));
+    processes.exec(key(2), &exec("/bin/earlier", Some(1)));
+    assert_eq!(mended(&mut processes), [2]);
+    assert_eq!(runs(&mut processes, 2).unwrap(), "/bin/later");
+}
+
+#[test]
+fn a_missed_birth_is_learned_and_not_told() {
+    let (mut processes, _root) = lost(2, "/sbin/init");
+    processes.snapshot(key(1), &exec("/sbin/init", None));
+    assert_eq!(mended(&mut processes), [] as [u32; 0]);
+    assert!(processes.get(key(2)).inferred);
+}
+
+#[test]
+fn what_ended_unseen_is_forgotten_and_its_end_may_still_come() {
+    let (mut processes, _root) = lost(2, "/bin/sh");
+    for pid in 1..4 {
+        processes.exec(key(pid), &exec("/bin/sh", None));
+    }
+    // It began after the look.
+    processes.exec(
+        ProcessKey {
+            pid: 5,
+            start: u64::MAX,
+        },
+        &exec("/bin/sh", None),
+    );
+    mended(&mut processes);
+    mended(&mut processes);
+    let gone: Vec<u32> = processes.exited.iter().map(|(_, key)| key.pid).collect();
+    assert_eq!(gone, [3]);
+    assert!(!processes.has_exited(key(3)));
+    assert!(processes.exit(key(3), 0));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::event::{Action, Credentials, Event, LoginSession, ProcessKey};
 pub use process::encode_snapshot;
 
 /// A boot-time nanosecond in a clock tick of `/proc` (`USER_HZ` is 100 on every architecture).
-const NANOSECONDS_PER_TICK: u64 = 10_000_000;
+pub const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 
 /// What a record cannot be decoded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
