@@ -47,7 +47,7 @@ def test_arguments_on_a_page_that_faults(watching: Capture, tricks: Tricks, mark
     assert tricks.play("arguments_faulting", marker).lines == [f"late {marker}"]
     event = watching.exec_of("echo", "late", marker)
     assert event["process"]["args_count"] == 3
-    assert "action" not in event
+    assert "truncated" not in event["action"]["properties"]
 
 
 def test_exec_from_another_thread(watching: Capture, tricks: Tricks, marker: str) -> None:
@@ -120,7 +120,7 @@ def test_exec_by_descriptor(watching: Capture, tricks: Tricks, tmp_path: Path, m
     tricks.play("executed_by_descriptor", program, marker)
     event = watching.exec_of("echo", marker)
     assert event["process"]["executable"] == str(program)
-    assert "action" not in event
+    assert "deleted" not in event["action"]["properties"]
 
 
 def test_exec_from_memory(watching: Capture, tricks: Tricks, marker: str) -> None:

@@ -89,7 +89,7 @@ def test_program_that_may_not_be_executed(watching: Capture, tmp_path: Path) -> 
     event = watching.of_path(str(refused), "process-creation-failed")
     assert event["event"]["outcome"] == "failure"
     assert event["event"]["code"] == 1
-    assert event["action"]["properties"] == {"syscall": "execve", "exit": "EACCES"}
+    assert {"syscall": "execve", "exit": "EACCES"}.items() <= event["action"]["properties"].items()
     assert event["process"]["executable"] == os.path.realpath(sys.executable)
 
 
@@ -100,7 +100,9 @@ def test_program_that_is_not_there_below_a_folder(watching: Capture, tmp_path: P
     finally:
         os.close(folder)
     event = watching.of_path(str(tmp_path / "absent"), "process-creation-failed")
-    assert event["action"]["properties"] == {"syscall": "execveat", "exit": "ENOENT"}
+    assert {"syscall": "execveat", "exit": "ENOENT"}.items() <= event["action"][
+        "properties"
+    ].items()
     assert event["process"]["pid"] == os.getpid()
 
 
@@ -241,7 +243,9 @@ print(child)
 """
     pid, (namespace, child) = run(code)
     event = watching.wait_for(of(int(child), "changed-namespace-of"))
-    assert event["action"]["properties"] == {"syscall": "clone", "namespaces": [namespace]}
+    assert {"syscall": "clone", "namespaces": [namespace]}.items() <= event["action"][
+        "properties"
+    ].items()
     assert event["process"]["parent"]["pid"] == pid
 
 
@@ -329,7 +333,7 @@ def test_signals_that_end_and_that_do_not(
     os.kill(sleeper.pid, signal.SIGTSTP)
     os.kill(sleeper.pid, signal.SIGTERM)
     event = watching.wait_for(onto(sleeper.pid, "killed-pid"))
-    assert event["action"]["properties"] == {"syscall": "kill", "signal": 15}
+    assert {"syscall": "kill", "signal": 15}.items() <= event["action"]["properties"].items()
     assert event["sekoiaio"]["target_process"]["command_line"] == "sleep 1234"
     assert event["user"]["target"]["id"] == "0"
     assert event["event"]["type"] == ["end"]
@@ -351,7 +355,9 @@ def test_signal_that_pretends_to_come_from_a_timer(
     info = struct.pack("iii116x", signal.SIGTERM, 0, -2)  # SI_TIMER
     assert LIBC.syscall(RT_SIGQUEUEINFO, sleeper.pid, signal.SIGTERM, info) == 0
     event = watching.wait_for(onto(sleeper.pid, "killed-pid"))
-    assert event["action"]["properties"] == {"syscall": "rt_sigqueueinfo", "signal": 15}
+    assert {"syscall": "rt_sigqueueinfo", "signal": 15}.items() <= event["action"][
+        "properties"
+    ].items()
 
 
 def test_what_is_no_module_is_not_told(watching: Capture, tmp_path: Path) -> None:
