@@ -36,8 +36,8 @@ class Rules:
 
     def __new__(
         cls,
-        watches: Sequence[Watch] = (),
-        drops: Sequence[Rule] = (),
+        watches: Sequence[Watch] = ...,
+        drops: Sequence[Rule] = ...,
         before: Rules | None = None,
     ) -> Self:
         """Compiles what `watches` and `rules` have checked.
