@@ -120,6 +120,15 @@ struct namespaces {
 	u32 ipc;
 };
 
+/* A version of a file's content: another inode, or a later change, is another version. */
+struct file_version {
+	u64 inode;
+	u64 changed; /* ctime, ns */
+	u64 size;
+	u32 device;     /* major << 20 | minor */
+	u32 filesystem; /* magic number */
+};
+
 /*
  * Sections: executable (components), working directory (components), script base, script name,
  * control group (components), arguments. The script is the file that was executed where the kernel runs an interpreter in its
@@ -139,6 +148,7 @@ struct event_exec {
 	u16 group_size;
 	u64 group; /* number of the control group; 0: not known */
 	struct namespaces namespaces;
+	struct file_version file;
 };
 
 struct event_exit {
@@ -157,7 +167,7 @@ struct repeat_key {
 	u32 pid;
 	u32 euid;
 	u32 program; /* counts the execs of the process */
-	u32 reserved;
+	u32 filesystem; /* magic number; open only */
 };
 
 /* The begin of a record whose repeats may be counted: open and injection. */

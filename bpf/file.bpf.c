@@ -23,13 +23,15 @@ INLINE void identify(struct repeat_key *key, struct file *file, struct inode *in
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct super_block *device = 0;
-	unsigned long number = 0;
+	unsigned long number = 0, magic = 0;
 
 	READ(number, inode->i_ino);
 	READ(device, inode->i_sb);
 	READ(key->device, device->s_dev);
+	READ(magic, device->s_magic);
 	READ(key->generation, inode->i_generation);
 	key->inode = number;
+	key->filesystem = magic;
 	key->path = number_of(&file->f_path);
 	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
 	key->pid = LOAD(task->tgid);

@@ -115,6 +115,11 @@ struct file_system_type {
 	const char *name;
 };
 
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
@@ -131,6 +136,10 @@ struct inode {
 	unsigned int i_nlink;
 	s64 i_size;
 	void *i_private;
+	struct timespec64 i_ctime;   /* until 6.5 */
+	struct timespec64 __i_ctime; /* until 6.10 */
+	s64 i_ctime_sec;             /* since 6.11 */
+	u32 i_ctime_nsec;            /* … */
 };
 
 struct dentry {
@@ -426,6 +435,7 @@ struct bpf_attach {
 };
 
 /* Values of macros, which BTF does not hold; stable since the kernels named. */
+#define I_CTIME_QUERIED (1U << 31) /* a mark in the nanoseconds, 6.13 */
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* 4.19 */
 #define SIGNAL_GROUP_EXIT 0x4

@@ -93,4 +93,38 @@ INLINE u16 nameless(struct inode *inode)
 	return links == 0 ? EVENT_NAMELESS : 0;
 }
 
+/* When the inode was last changed, ns. */
+INLINE u64 changed_at(struct inode *inode)
+{
+	struct timespec64 time = {};
+	u32 nanoseconds = 0;
+	s64 seconds = 0;
+
+	if (EXISTS(inode->i_ctime_sec)) {
+		READ(seconds, inode->i_ctime_sec);
+		READ(nanoseconds, inode->i_ctime_nsec);
+		return seconds * 1000000000 + (nanoseconds & ~I_CTIME_QUERIED);
+	}
+	if (EXISTS(inode->__i_ctime))
+		READ(time, inode->__i_ctime);
+	else
+		READ(time, inode->i_ctime);
+	return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+INLINE void read_version(struct file_version *version, struct inode *inode)
+{
+	struct super_block *device = 0;
+	unsigned long number = 0, magic = 0;
+
+	READ(number, inode->i_ino);
+	READ(device, inode->i_sb);
+	READ(version->device, device->s_dev);
+	READ(magic, device->s_magic);
+	READ(version->size, inode->i_size);
+	version->inode = number;
+	version->changed = changed_at(inode);
+	version->filesystem = magic;
+}
+
 #endif

@@ -124,6 +124,7 @@ int on_exec(u64 *context)
 		flags |= EVENT_OLD_PATH_CUT;
 	append_script(scratch, task, program, event);
 	read_namespaces(&event->namespaces, task);
+	read_version(&event->file, program->file->f_inode);
 	group = group_of(task);
 	READ(group_number, group->id);
 	event->group = group_number;

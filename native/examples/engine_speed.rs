@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
-    Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    LoginSession, ProcessKey, Stage,
+    Action, Connection, Content, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork,
+    Inode, LoginSession, ProcessKey, Stage,
 };
 use endpoint_agent_native::filter::{Rules, Watch, Watches};
 
@@ -120,6 +120,7 @@ fn event(n: u64, process: ProcessKey, action: Action) -> Event {
         },
         repeat: None,
         call: None,
+        content: Content::Unasked,
         action,
     }
 }
@@ -155,6 +156,7 @@ fn write(n: u64) -> File {
         unanswered: false,
         inode: Some(Inode {
             device: (8, 1),
+            filesystem: 0xef53,
             number: 1_048_671 + n,
             mode: 0o100_644,
             uid: 1_000,

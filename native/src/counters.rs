@@ -70,6 +70,8 @@ counters! {
     DamagedBytes => "damaged_bytes",
     /// Processes told apart by reading /proc because their start was not seen.
     Inferred => "inferred",
+    /// Events without the hashes of their file, since there was too much to read or it took too long.
+    Unhashed => "unhashed",
     /// Entries pushed out of the process table by its size limit.
     ProcessesForgotten => "processes_forgotten",
 }

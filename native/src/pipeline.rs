@@ -2,6 +2,7 @@
 
 mod audit;
 mod episodes;
+mod hold;
 mod repair;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::capture::{Hook, Progress, Source};
 use crate::counters::{Counter, Counters};
 use crate::engine::Engine;
+use crate::enrich::hashes::Hashes;
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
@@ -19,6 +21,7 @@ use crate::host::clock;
 use crate::spool::Spool;
 use audit::Watched;
 use episodes::Episodes;
+use hold::Hold;
 use repair::Repair;
 
 /// How long an event may wait in a ring: the reader comes by at least this often.
@@ -58,13 +61,20 @@ struct Shared {
 
 impl Pipeline {
     /// Puts a source, an engine and a queue together; `patient` makes the source wait for room in
-    /// the queue, as a recording can and a kernel cannot.
-    pub fn new(source: Box<dyn Source>, engine: Engine, spool: Arc<Spool>, patient: bool) -> Self {
+    /// the queue, as a recording can and a kernel cannot. With `hashes`, events wait for those.
+    pub fn new(
+        source: Box<dyn Source>,
+        engine: Engine,
+        spool: Arc<Spool>,
+        patient: bool,
+        hashes: Option<Hashes>,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
         let coverage = source.coverage();
         let counters = spool.counters();
         let worker = Worker {
             source,
+            hold: Hold::new(hashes, counters.clone()),
             engine,
             spool,
             counters,
@@ -151,6 +161,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Worker {
     source: Box<dyn Source>,
+    hold: Hold,
     engine: Engine,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
@@ -165,7 +176,7 @@ impl Worker {
     /// Works until the end, and accounts for what is then still held even when the work failed.
     fn run(mut self) {
         let worked = guarded(|| self.work());
-        let finished = guarded(|| self.step(|source, sink| source.finish(sink)));
+        let finished = guarded(|| self.step(true, |source, sink| source.finish(sink)));
         let accounted = guarded(|| {
             self.housekeep(true);
             Ok(())
@@ -184,7 +195,7 @@ impl Worker {
             if self.patient && self.spool.is_half_full() {
                 std::thread::sleep(PATIENCE);
             } else {
-                let progress = self.step(|source, sink| source.drain(PATIENCE, sink))?;
+                let progress = self.step(false, |source, sink| source.drain(PATIENCE, sink))?;
                 self.announce();
                 if progress == Progress::Ended {
                     return Ok(());
@@ -198,22 +209,31 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets the source give what it has, and writes all of it to the queue's file.
+    /// Lets the source give what it has, and writes all of it to the queue's file but what waits
+    /// for the content of a file; in the `last` step that too.
     fn step<T>(
         &mut self,
+        last: bool,
         give: impl FnOnce(&mut dyn Source, &mut dyn FnMut(Event)) -> Result<T>,
     ) -> Result<T> {
         let Self {
             source,
+            hold,
             engine,
             spool,
             ..
         } = self;
-        let given = give(source.as_mut(), &mut |event| {
-            engine.feed(&event, &mut || spool.next_sequence(), &mut |record| {
+        let mut feed = |event: &Event| {
+            engine.feed(event, &mut || spool.next_sequence(), &mut |record| {
                 spool.append(record);
             });
-        });
+        };
+        let given = give(source.as_mut(), &mut |event| hold.push(event, &mut feed));
+        if last {
+            hold.finish(&mut feed);
+        } else {
+            hold.settle(&mut feed);
+        }
         spool.flush();
         given
     }

@@ -158,6 +158,8 @@ class Pipeline:
         mute: bool = True,
         logins: bool = True,
         dns: bool = True,
+        hash_max_size: int = 0,
+        hash_excluded: list[str] = ...,
     ) -> Self:
         """Prepares a source; nothing runs yet.
 
@@ -173,6 +175,8 @@ class Pipeline:
             logins: with `ebpf`, read logins and changes of accounts from the audit system as
                 well, which is turned on for that while it runs if it is off.
             dns: report questions and answers of DNS.
+            hash_max_size: bytes of the largest executed or written file that is hashed; 0 for none.
+            hash_excluded: files, and folders with all below them, that are not hashed.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.

@@ -44,6 +44,8 @@ FIXED = (
     "capture_source",
     "event_buffer_cache_size",
     "event_buffer_sync_interval",
+    "hashes_max_size",
+    "hashes_excluded_paths",
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -278,6 +280,8 @@ class Agent:
                 rules=self._rules,
                 record=str(record) if record else None,
                 dns=self._settings.enable_dns_resolutions,
+                hash_max_size=self._settings.hashes_max_size * 1_000_000,
+                hash_excluded=list(self._settings.hashes_excluded_paths),
             )
 
         chosen = source.open_pipeline(self._settings.capture_source, make)

@@ -25,7 +25,6 @@ INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
 
 # Keys of the original agent for what this version cannot do.
 NOT_AVAILABLE = (
-    "HashesExcludedPaths",
     "RemoteOptimizationRules",
     "logfiles",
     "roles",
@@ -36,6 +35,7 @@ Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 
 
 _Address = Annotated[str, Meta(pattern=r"\A[!-~]{1,2048}\Z")]
+_Path = Annotated[str, Meta(pattern=r"\A/[^\x00]{0,4095}\Z")]
 _Host = Annotated[str, Meta(pattern=r"\A[^\s,]{1,253}\Z")]
 
 
@@ -199,6 +199,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     ] = 100
     log_max_backups: Annotated[int, _setting("Rotated logs that are kept.", ge=0, le=1000)] = 5
     log_compress: Annotated[bool, _setting("Compress rotated logs with gzip.")] = True
+    hashes_max_size: Annotated[
+        int,
+        _setting(
+            "Size of the largest executed or written file whose MD5, SHA-1 and SHA-256 are told. "
+            "0 for none.",
+            unit="MB",
+            ge=0,
+            le=10_000,
+        ),
+    ] = 50
+    hashes_excluded_paths: Annotated[
+        tuple[_Path, ...],
+        _setting(
+            "Files that are not hashed, and folders below which none is.",
+            allowed="a list of at most 1000 absolute paths",
+            max_length=1000,
+        ),
+    ] = ()
     stats_interval: Annotated[
         float, _setting("Time between two heartbeats.", unit="seconds", ge=1, le=3600)
     ] = 60.0

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 
 /// Its last byte counts the changes of the records' layout.
-const MAGIC: [u8; 8] = *b"EPAREC\x00\x02";
+const MAGIC: [u8; 8] = *b"EPAREC\x00\x03";
 
 /// The largest record the kernel side makes, with room to spare.
 const RECORD_LIMIT: usize = 1 << 17;

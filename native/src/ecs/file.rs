@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::ecs::content;
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
 use crate::ecs::user::write_id;
 use crate::enrich::program::file_name;
 use crate::enrich::users::Users;
-use crate::event::{File, FileChange, Inode};
+use crate::event::{Content, File, FileChange, Inode};
 
 /// `S_IFMT` of inode(7).
 const TYPE_BITS: u32 = 0o170_000;
@@ -15,7 +16,7 @@ const TYPE_BITS: u32 = 0o170_000;
 const MODE_BITS: u32 = 0o7_777;
 
 /// Writes `file`.
-pub fn write(json: &mut Json, file: &File, users: &Users) {
+pub fn write(json: &mut Json, file: &File, content: &Content, users: &Users) {
     json.open("file");
     write_path(json, &file.path, file.path_truncated);
     match &file.inode {
@@ -26,6 +27,7 @@ pub fn write(json: &mut Json, file: &File, users: &Users) {
         write_time(json, "accessed", times.accessed);
         write_time(json, "mtime", times.modified);
     }
+    content::write(json, content);
     json.close();
 }
 

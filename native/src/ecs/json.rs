@@ -175,6 +175,23 @@ impl Json {
             .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
+    /// Bytes as hexadecimal digits.
+    pub fn hex(&mut self, key: &'static str, bytes: &[u8]) {
+        self.key(key);
+        self.hex_digits(bytes);
+    }
+
+    /// A list of the same.
+    pub fn hex_list<'a>(&mut self, key: &'static str, values: impl IntoIterator<Item = &'a [u8]>) {
+        self.key(key);
+        self.out.push(b'[');
+        for value in values {
+            self.separate();
+            self.hex_digits(value);
+        }
+        self.out.push(b']');
+    }
+
     /// A list of whole numbers.
     pub fn numbers(&mut self, key: &'static str, values: impl IntoIterator<Item = u64>) {
         self.key(key);
@@ -244,6 +261,16 @@ impl Json {
         self.out.extend_from_slice(b"\":");
     }
 
+    fn hex_digits(&mut self, bytes: &[u8]) {
+        let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
+        self.out.push(b'"');
+        for &byte in bytes {
+            self.out
+                .extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        self.out.push(b'"');
+    }
+
     fn separate(&mut self) {
         if !matches!(self.out.last(), None | Some(b'{' | b'[')) {
             self.out.push(b',');
@@ -296,11 +323,13 @@ mod tests {
             json.plain_texts("i", [1, 2]);
             json.text_if_known("j", b"");
             json.numbers("l", [0, 1]);
+            json.hex("m", &[0x0f, 0xa0]);
+            json.hex_list("n", [&[][..], &[0xff]]);
         });
         let members = json!({"c": u64::MAX, "d": "7", "e": true, "f": {"g": "1.5"}});
         assert_eq!(
             value,
-            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1]})
+            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1], "m": "0fa0", "n": ["", "ff"]})
         );
         assert_eq!(cut, Vec::<String>::new());
     }

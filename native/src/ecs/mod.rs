@@ -2,6 +2,7 @@
 
 mod call;
 pub mod catalogue;
+mod content;
 mod dns;
 mod errno;
 mod escape;

@@ -1,5 +1,6 @@
 //! `process.*` and `sekoiaio.process.*`: who acted.
 
+use crate::ecs::content;
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::ecs::record::{Act, repeat};
 use crate::ecs::{login, system};
@@ -150,7 +151,10 @@ pub fn write(json: &mut Json, act: &Act, rendered: &Rendered) {
         json.close();
     }
     match &event.action {
-        Action::Exec(exec) => write_arguments(json, exec),
+        Action::Exec(exec) => {
+            write_arguments(json, exec);
+            content::write(json, &event.content);
+        }
         Action::Exit(exit) => json.number("exit_code", exit_code(*exit)),
         Action::Login(login) if !rendered.has_program => login::write_program(json, login),
         _ => {}

@@ -3,10 +3,10 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{call, dns, file, login, mount, network, system};
+use crate::ecs::{call, content, dns, file, login, mount, network, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
-use crate::event::{Action, Event, Exec, Exit, File, Loss, Repeat};
+use crate::event::{Action, Content, Event, Exec, Exit, File, Loss, Repeat};
 
 /// An act and what is known about it.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub fn outcome(act: &Act) -> Option<&'static str> {
 /// Writes what the act was done to.
 pub fn write_object(json: &mut Json, act: &Act) {
     match &act.event.action {
-        Action::File(file) => file::write(json, file, act.users),
+        Action::File(file) => file::write(json, file, &act.event.content, act.users),
         Action::Mount(mount) => mount::write(json, mount),
         Action::Connection(connection) => network::write(json, connection),
         Action::Login(login) => login::write_source(json, login),
@@ -116,6 +116,9 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
     let addresses = network::addresses(&act.event.action);
     if !addresses.is_empty() {
         json.plain_texts("ip", addresses);
+    }
+    if let Content::Known(digests) = &act.event.content {
+        json.hex_list("hash", [&digests.md5[..], &digests.sha1, &digests.sha256]);
     }
     json.close();
 }
@@ -146,6 +149,7 @@ pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]
     if is_deleted(&act.event.action) {
         json.yes("deleted");
     }
+    content::write_reason(json, &act.event.content);
     // A login tells its own.
     if !matches!(act.event.action, Action::Login(_)) {
         json.raw_members(login);

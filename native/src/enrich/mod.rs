@@ -2,6 +2,7 @@
 
 pub mod containers;
 pub mod guid;
+pub mod hashes;
 pub mod ledger;
 pub mod processes;
 pub mod program;

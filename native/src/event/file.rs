@@ -100,6 +100,8 @@ pub struct File {
 pub struct Inode {
     /// Device, major and minor.
     pub device: (u32, u32),
+    /// Magic number of the file system, 0 if unknown.
+    pub filesystem: u32,
     /// Inode number.
     pub number: u64,
     /// Type and permission bits (`st_mode`).

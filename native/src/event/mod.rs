@@ -4,6 +4,7 @@
 //! what the kernel held: any bytes but NUL, not necessarily UTF-8, already bounded by the decoder.
 
 mod call;
+mod content;
 mod dns;
 mod file;
 mod login;
@@ -13,6 +14,7 @@ mod process;
 mod system;
 
 pub use call::*;
+pub use content::*;
 pub use dns::*;
 pub use file::*;
 pub use login::*;
@@ -97,6 +99,8 @@ pub struct Event {
     pub repeat: Option<Repeat>,
     /// The system call, where the source tells it.
     pub call: Option<Box<SystemCall>>,
+    /// What the executed or written file holds.
+    pub content: Content,
     /// What.
     pub action: Action,
 }

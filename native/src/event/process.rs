@@ -1,6 +1,6 @@
 //! What processes are and become.
 
-use super::ProcessKey;
+use super::{FileVersion, ProcessKey};
 
 /// A new process, still running its parent's program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Exec {
     pub script: Vec<u8>,
     /// The argument block: each argument followed by one NUL.
     pub arguments: Vec<u8>,
+    /// The executed file, if the source knows it.
+    pub file: Option<FileVersion>,
     /// Its control group.
     pub group: Group,
     /// Its namespaces.

@@ -18,7 +18,7 @@ pub fn boot_time() -> u64 {
 pub fn read() -> Clock {
     let readings = (0..3).map(|_| {
         let before = boot_time();
-        let epoch = nanoseconds(libc::CLOCK_REALTIME);
+        let epoch = real_time();
         let took = boot_time().saturating_sub(before);
         (took, epoch.wrapping_sub(before + took / 2))
     });
@@ -30,6 +30,16 @@ pub fn read() -> Clock {
 pub fn since_monotonic() -> (u64, u64) {
     let to_boot = boot_time().wrapping_sub(nanoseconds(libc::CLOCK_MONOTONIC));
     (to_boot, read().wall(to_boot))
+}
+
+/// Nanoseconds since the epoch.
+pub fn real_time() -> u64 {
+    nanoseconds(libc::CLOCK_REALTIME)
+}
+
+/// Nanoseconds of CPU time that the calling thread has used.
+pub fn thread_time() -> u64 {
+    nanoseconds(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
 /// The id of this boot, of zeros where the kernel does not tell.
@@ -44,7 +54,7 @@ fn nanoseconds(clock: libc::clockid_t) -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is writable; both clocks exist since Linux 2.6.39, so the call cannot fail.
+    // SAFETY: `time` is writable; every clock exists since Linux 2.6.39, so the call cannot fail.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }

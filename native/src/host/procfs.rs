@@ -7,7 +7,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::event::{Action, Credentials, Event, Exec, Group, LoginSession, Namespaces, ProcessKey};
+use crate::event::{
+    Action, Content, Credentials, Event, Exec, Group, LoginSession, Namespaces, ProcessKey,
+};
 
 /// Processes that a snapshot may hold; the kernel's own limit is 4,194,304.
 const MAX_PROCESSES: usize = 131_072;
@@ -106,6 +108,7 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
         login: login(&folder),
         repeat: None,
         call: None,
+        content: Content::Unasked,
         action: Action::Snapshot(exec),
     })
 }

@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::Context;
-use crate::event::{Action, Connection, Credentials, Direction, LoginSession, ProcessKey, Stage};
+use crate::event::{
+    Action, Connection, Content, Credentials, Direction, LoginSession, ProcessKey, Stage,
+};
 use crate::spool::{Batch, Limits, Settings};
 
 /// A mock of a source: it gives so many events at every drain and others at its end.
@@ -65,6 +67,7 @@ fn event() -> Event {
         login: LoginSession::UNSET,
         repeat: None,
         call: None,
+        content: Content::Unasked,
         action: Action::Connection(Connection {
             direction: Direction::Egress,
             local: Some(address),
@@ -102,7 +105,7 @@ impl World {
             live: false,
         };
         let engine = Engine::new(context, spool.counters());
-        let mut pipeline = Pipeline::new(Box::new(source), engine, spool.clone(), false);
+        let mut pipeline = Pipeline::new(Box::new(source), engine, spool.clone(), false, None);
         Self {
             root,
             spool,
@@ -113,7 +116,7 @@ impl World {
 
     fn drain(&mut self) {
         self.worker
-            .step(|source, sink| source.drain(PATIENCE, sink))
+            .step(false, |source, sink| source.drain(PATIENCE, sink))
             .unwrap();
     }
 

@@ -16,6 +16,7 @@ use crate::capture::audit::{self, Audit};
 use crate::capture::ebpf::{Ebpf, Settings};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
+use crate::enrich::hashes::{self, Hashes};
 use crate::error::{Error, Result};
 use crate::host::clock;
 use crate::pipeline::Pipeline;
@@ -35,7 +36,7 @@ impl PyPipeline {
     #[new]
     #[pyo3(signature = (
         spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
-        mute=true, logins=true, dns=true
+        mute=true, logins=true, dns=true, hash_max_size=0, hash_excluded=Vec::new()
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -51,6 +52,8 @@ impl PyPipeline {
         mute: bool,
         logins: bool,
         dns: bool,
+        hash_max_size: u64,
+        hash_excluded: Vec<PathBuf>,
     ) -> PyResult<Self> {
         let _ = state_directory;
         let root = PathBuf::from(root);
@@ -77,6 +80,11 @@ impl PyPipeline {
             }),
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
+        let hashes = hashes::Settings {
+            max_size: hash_max_size,
+            excluded: hash_excluded,
+            root: root.clone(),
+        };
         let spool = spool.shared();
         let rules = rules.map(|rules| rules.shared()).unwrap_or_default();
         let context = Context {
@@ -88,10 +96,15 @@ impl PyPipeline {
         };
         let made = py.detach(move || -> Result<Pipeline> {
             let counters = spool.counters();
+            // Others do not tell which file it was, or it is not on this host.
+            let hashes = match origin {
+                Origin::Ebpf { .. } => Hashes::start(hashes)?,
+                Origin::Audit(_) | Origin::Recording(_) => None,
+            };
             let (source, context, patient) = open(origin, context)?;
             let mut engine = Engine::new(context, counters);
             engine.set_rules(rules);
-            Ok(Pipeline::new(source, engine, spool, patient))
+            Ok(Pipeline::new(source, engine, spool, patient, hashes))
         });
         made.map(|pipeline| Self(Mutex::new(pipeline)))
             .map_err(|error| to_python(py, error))

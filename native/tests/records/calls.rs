@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use endpoint_agent_native::capture::audit::call::{self, Act, Place, Told};
 use endpoint_agent_native::capture::audit::join::Joiner;
-use endpoint_agent_native::event::{Action, Connection, Event, Exec, File, FileChange, Stage};
+use endpoint_agent_native::event::{
+    Action, Connection, Content, Event, Exec, File, FileChange, Stage,
+};
 
 use crate::scene::{SHELL, Scene, key};
 
@@ -94,6 +96,7 @@ fn event(told: Told) -> Event {
         credentials: told.credentials,
         login: told.login,
         repeat: None,
+        content: Content::Unasked,
         call: Some(Box::new(told.call)),
         action,
     }

@@ -7,9 +7,9 @@ use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::catalogue;
 use endpoint_agent_native::ecs::fields::FIELDS;
 use endpoint_agent_native::event::{
-    Action, Attachment, BpfProgram, Call, Capabilities, Change, Credentials, Direction, Event,
-    Exec, ExecFailed, File, FileChange, Group, Identity, Injection, Inode, Loss, Module,
-    NamespaceChange, Namespaces, Repeat, Signal, Stage, Target, Traffic,
+    Action, Attachment, BpfProgram, Call, Capabilities, Change, Content, Credentials, Digests,
+    Direction, Event, Exec, ExecFailed, File, FileChange, Group, Identity, Injection, Inode, Loss,
+    Module, NamespaceChange, Namespaces, Repeat, Signal, Stage, Target, Traffic, Unread,
 };
 use serde_json::Value;
 
@@ -35,6 +35,7 @@ const SCENES: &[(&str, Play)] = &[
     ("changes", changes::changes),
     ("mounts", changes::mounts),
     ("repeats", repeats),
+    ("hashes", hashes),
     ("connections", connections),
     ("resolving", resolving),
     ("system", system),
@@ -369,6 +370,7 @@ fn repeats() -> Scene {
         thread: SHELL,
         credentials: john(SHELL).credentials,
         login: john(SHELL).login,
+        content: Content::Unasked,
         repeat: Some(Repeat {
             count,
             first: BEGIN,
@@ -387,6 +389,38 @@ fn repeats() -> Scene {
     scene.event(repeated(1, again));
     assert_eq!(scene.counted(Counter::Captured), 12_348);
     assert_eq!(scene.counted(Counter::Coalesced), 12_345);
+    scene
+}
+
+/// An executed and a written file whose content is known, and one that could not be read.
+fn hashes() -> Scene {
+    let mut scene = Scene::with_shell();
+    let content = Content::Known(Arc::new(Digests {
+        md5: [0x0f; 16],
+        sha1: [0xa1; 20],
+        sha256: [0x7e; 32],
+    }));
+    let mut happens = |content, action| {
+        scene.event(Event {
+            time: BEGIN,
+            process: key(SHELL),
+            thread: SHELL,
+            credentials: john(SHELL).credentials,
+            login: john(SHELL).login,
+            repeat: None,
+            call: None,
+            content,
+            action,
+        });
+    };
+    let written = File {
+        inode: Some(inode()),
+        ..file(FileChange::Created, b"/home/john_doe/bin/tool")
+    };
+    happens(content.clone(), Action::File(written.clone()));
+    happens(Content::Unread(Unread::Late), Action::File(written));
+    let tool = exec(Some(800), "/home/john_doe/bin/tool", &["tool"]);
+    happens(content, Action::Exec(tool));
     scene
 }
 

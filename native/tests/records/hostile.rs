@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use endpoint_agent_native::event::{
-    Action, Answer, Attachment, Attribute, BpfProgram, Call, Connection, Credentials, Data,
-    Direction, Dns, Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Group, Injection, Inode,
-    LoginSession, Module, Mount, MountChange, Namespaces, Node, Ownership, ProcessKey, Question,
-    Repeat, Stage, SystemCall, Target, Times, Traffic,
+    Action, Answer, Attachment, Attribute, BpfProgram, Call, Connection, Content, Credentials,
+    Data, Direction, Dns, Event, Exec, ExecFailed, Exit, File, FileChange, Fork, Group, Injection,
+    Inode, LoginSession, Module, Mount, MountChange, Namespaces, Node, Ownership, ProcessKey,
+    Question, Repeat, Stage, SystemCall, Target, Times, Traffic, Unread,
 };
 use serde_json::Value;
 
@@ -71,6 +71,7 @@ impl Random {
             executable: self.bytes(4096),
             working_directory: self.bytes(4096),
             script: self.bytes(4096),
+            file: None,
             group: Group {
                 id: self.below(3),
                 path: self.bytes(4096),
@@ -121,6 +122,7 @@ impl Random {
 
     fn file(&mut self) -> File {
         let inode = Inode {
+            filesystem: self.next() as u32,
             device: (self.next() as u32, self.next() as u32),
             number: self.next(),
             mode: self.next() as u32,
@@ -292,6 +294,7 @@ impl Random {
                 uid: self.id(),
                 session: self.id(),
             },
+            content: Content::Unread(Unread::Late),
             repeat: self.coin().then(|| Repeat {
                 count: self.below(3),
                 first: self.next(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::fields::FIELDS;
-use endpoint_agent_native::event::{Action, Direction, Event, File, FileChange, Repeat};
+use endpoint_agent_native::event::{Action, Content, Direction, Event, File, FileChange, Repeat};
 use endpoint_agent_native::filter::drops::{self, Filter, Operand, Operator};
 use endpoint_agent_native::filter::watch::Who;
 use endpoint_agent_native::filter::{Drop, Drops, Rules, Watch, Watches};
@@ -317,6 +317,7 @@ fn all_that_a_dropped_event_stands_for_is_filtered() {
                 last: BEGIN,
             }),
             call: None,
+            content: Content::Unasked,
             action: Action::File(file(FileChange::Modified, path.as_bytes())),
         });
     }

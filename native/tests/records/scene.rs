@@ -7,8 +7,8 @@ use std::sync::Arc;
 use endpoint_agent_native::counters::{Counter, Counters};
 use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::event::{
-    Action, Connection, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork, Inode,
-    LoginSession, Loss, ProcessKey, Stage,
+    Action, Connection, Content, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork,
+    Inode, LoginSession, Loss, ProcessKey, Stage,
 };
 use serde_json::Value;
 
@@ -88,6 +88,7 @@ impl Scene {
             login: who.login,
             repeat: None,
             call: None,
+            content: Content::Unasked,
             action,
         });
     }
@@ -237,6 +238,7 @@ pub fn file(change: FileChange, path: &[u8]) -> File {
 pub fn inode() -> Inode {
     Inode {
         device: (8, 1),
+        filesystem: 0xef53,
         number: 1_048_671,
         mode: 0o100_644,
         uid: 0,

@@ -342,6 +342,7 @@ fn inode(name: &Record) -> Option<Inode> {
             u32::from_str_radix(major, 16).ok()?,
             u32::from_str_radix(minor, 16).ok()?,
         ),
+        filesystem: 0,
         number: name.number("inode")?,
         mode: u32::from_str_radix(text("mode")?, 8).ok()?,
         uid: name.number("ouid")?,

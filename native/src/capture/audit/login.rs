@@ -5,7 +5,8 @@
 
 use crate::capture::audit::record::{self, Record};
 use crate::event::{
-    Account, Action, Credentials, Event, Login, LoginAct as Act, LoginSession, ProcessKey, UNSET_ID,
+    Account, Action, Content, Credentials, Event, Login, LoginAct as Act, LoginSession, ProcessKey,
+    UNSET_ID,
 };
 
 /// Types of records (`linux/audit.h`, `libaudit.h`) and what they tell.
@@ -88,6 +89,7 @@ pub fn decode(kind: u16, text: &[u8]) -> Option<Event> {
         // The record has its own.
         login: LoginSession::UNSET,
         repeat: None,
+        content: Content::Unasked,
         call: None,
         action: Action::Login(Login {
             act,

@@ -18,7 +18,7 @@ use super::tasks::{Task, Tasks};
 use super::{login, losses::Losses, record};
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
-use crate::event::{Action, Connection, Event, Exit, File, Fork, Loss, ProcessKey};
+use crate::event::{Action, Connection, Content, Event, Exit, File, Fork, Loss, ProcessKey};
 use crate::host::{clock, procfs};
 
 /// How long a process event waits for the records of its moment.
@@ -316,6 +316,7 @@ fn event(tasks: &mut Tasks, root: &Path, group: &Group) -> Option<Event> {
         credentials: told.credentials,
         login: told.login,
         repeat: None,
+        content: Content::Unasked,
         call: Some(Box::new(told.call)),
         action: action(told.act, told.pid, parent, root),
     })
@@ -422,6 +423,7 @@ fn process_event(
         credentials: task.credentials,
         login: task.login,
         repeat: None,
+        content: Content::Unasked,
         call: None,
         action,
     })

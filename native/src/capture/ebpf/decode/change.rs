@@ -60,6 +60,7 @@ fn time(sent: u64, now: u64) -> Option<u64> {
 fn inode(inode: wire::Inode) -> Inode {
     Inode {
         device: device(inode.device),
+        filesystem: 0,
         number: inode.number,
         mode: inode.mode,
         uid: inode.uid,

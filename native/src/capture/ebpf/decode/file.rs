@@ -24,6 +24,7 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
         unanswered: false,
         inode: Some(Inode {
             device: device(open.key.device),
+            filesystem: open.key.filesystem,
             number: open.key.inode,
             mode: open.mode,
             uid: open.uid,

@@ -13,7 +13,7 @@ mod uring;
 use zerocopy::FromBytes;
 
 use super::wire::{self, kind};
-use crate::event::{Action, Credentials, Event, LoginSession, ProcessKey};
+use crate::event::{Action, Content, Credentials, Event, LoginSession, ProcessKey};
 
 pub use process::encode_snapshot;
 
@@ -93,6 +93,7 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         },
         repeat: None,
         call: None,
+        content: Content::Unasked,
         action,
     })
 }

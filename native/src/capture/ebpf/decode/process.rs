@@ -3,9 +3,9 @@
 use zerocopy::IntoBytes;
 
 use super::path::{base_and_name, join, marked, path};
-use super::{Clock, Malformed, NANOSECONDS_PER_TICK, key, section, take};
+use super::{Clock, Malformed, NANOSECONDS_PER_TICK, device, key, section, take};
 use crate::capture::ebpf::wire::{self, flag, kind};
-use crate::event::{Action, Event, Exec, Exit, Fork, Group, Namespaces, ProcessKey};
+use crate::event::{Action, Event, Exec, Exit, FileVersion, Fork, Group, Namespaces, ProcessKey};
 
 pub fn fork(record: &[u8]) -> Result<Action, Malformed> {
     let (fork, _) = take::<wire::Fork>(record)?;
@@ -49,9 +49,21 @@ pub fn exec(record: &[u8]) -> Result<Exec, Malformed> {
             },
         },
         namespaces: namespaces(exec.namespaces),
+        file: version(exec.file),
         arguments_truncated: exec.header.flags & flag::ARGUMENTS_CUT != 0,
         arguments_count: exec.arguments_count,
         deleted: exec.header.flags & flag::NAMELESS != 0,
+    })
+}
+
+/// None where the source did not know, as in a snapshot.
+fn version(told: wire::FileVersion) -> Option<FileVersion> {
+    (told.inode != 0).then(|| FileVersion {
+        device: device(told.device),
+        inode: told.inode,
+        changed: told.changed,
+        size: told.size,
+        filesystem: told.filesystem,
     })
 }
 
@@ -159,7 +171,7 @@ mod tests {
     use super::*;
     use crate::capture::ebpf::decode::decode;
     use crate::capture::ebpf::decode::tests::{action, header, record};
-    use crate::event::{Credentials, LoginSession};
+    use crate::event::{Content, Credentials, LoginSession};
 
     #[test]
     fn an_exec_with_its_sections() {
@@ -171,6 +183,13 @@ mod tests {
             arguments_size: 6,
             executable_size: 8,
             directory_size: 5,
+            file: wire::FileVersion {
+                inode: 77,
+                device: 8 << 20 | 1,
+                changed: 1_000_000_002,
+                size: 3,
+                filesystem: 0xef53,
+            },
             ..Default::default()
         };
         let record = record(exec.as_bytes(), &[b"sh\0bin\0\0", b"home\0", b"sh\0-c\0"]);
@@ -181,6 +200,14 @@ mod tests {
         assert_eq!(exec.working_directory, b"/home");
         assert_eq!(exec.arguments, b"sh\0-c\0");
         assert!(exec.arguments_truncated);
+        let version = FileVersion {
+            device: (8, 1),
+            inode: 77,
+            changed: 1_000_000_002,
+            size: 3,
+            filesystem: 0xef53,
+        };
+        assert_eq!(exec.file, Some(version));
     }
 
     #[test]
@@ -268,6 +295,7 @@ mod tests {
             login: LoginSession { uid: 5, session: 6 },
             repeat: None,
             call: None,
+            content: Content::Unasked,
             action: Action::Snapshot(exec.clone()),
         };
         assert_eq!(

@@ -51,6 +51,6 @@ wire! {
         pid: u32,
         euid: u32,
         program: u32,
-        reserved: u32,
+        filesystem: u32,
     }
 }

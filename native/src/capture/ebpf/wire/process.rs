@@ -21,6 +21,15 @@ wire! {
         ipc: u32,
     }
 
+    /// A version of a file's content.
+    struct FileVersion = "file_version" {
+        inode: u64,
+        changed: u64,
+        size: u64,
+        device: u32,
+        filesystem: u32,
+    }
+
     /// A new program; also a process of the snapshot.
     struct Exec = "event_exec" {
         header: Header,
@@ -35,6 +44,7 @@ wire! {
         group_size: u16,
         group: u64,
         namespaces: Namespaces,
+        file: FileVersion,
     }
 
     /// The end of a process.

@@ -1,0 +1,274 @@
+//! Digests of files, made by a thread that lets others go first.
+//!
+//! A version of an executed file is read once. The thread uses at most one part in [`SHARE`] of a
+//! CPU and has at most [`MAX_JOBS`] files to do; whoever waits for it decides how long.
+//!
+//! The time of a file's change is as coarse as the kernel's clock, so of what has changed within
+//! the last [`TICK`], two contents may have one version. A written file is not read before that is
+//! over. A program may be gone by then: it is read at once, and while it runs, it cannot be changed.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use crate::error::{Error, Result};
+use crate::event::{Content, Digests, FileVersion, Unread};
+use crate::host::content::{self, Place};
+use crate::host::{clock, thread};
+
+/// Files that wait for the thread; as many again may wait for their time.
+const MAX_JOBS: usize = 256;
+/// Versions that are remembered, of some 200 bytes each.
+const MAX_KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
+/// The thread may use one part in so many of a CPU on average,
+const SHARE: u64 = 50;
+/// and so many nanoseconds at once after a rest.
+const BURST: u64 = 1_000_000_000;
+/// Bytes of the thread's stack: it calls nothing deep.
+const STACK: usize = 65_536;
+/// Bytes read at once.
+const BLOCK: usize = 32_768;
+/// Nanoseconds: twice the step of the clock of the slowest kernels.
+const TICK: u64 = 20_000_000;
+
+/// Which files are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of the largest file; 0 reads none.
+    pub max_size: u64,
+    /// Files, and folders with all below them, that are left out.
+    pub excluded: Vec<PathBuf>,
+    /// Where proc and everything else is found.
+    pub root: PathBuf,
+}
+
+/// A file to be read.
+#[derive(Debug)]
+pub struct Job {
+    /// Chosen by whoever asks.
+    pub number: u64,
+    /// Where it may be found, the best place first.
+    pub places: Vec<Place>,
+    /// Which it has to be; without the time of its change where it is being written.
+    pub version: FileVersion,
+    /// Its time is too short ago to tell this version from others: it has to be found at the only
+    /// place before it is read and after.
+    pub is_fresh: bool,
+    /// Not to be read before.
+    pub after: Instant,
+}
+
+/// The asking side. Dropping it ends the thread once it has read its file.
+#[derive(Debug)]
+pub struct Hashes {
+    jobs: SyncSender<Job>,
+    done: Receiver<(u64, Content)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    known: Mutex<LruCache<FileVersion, Arc<Digests>>>,
+    budget: Budget,
+}
+
+impl Hashes {
+    /// Starts the thread; none if no file is to be read.
+    pub fn start(settings: Settings) -> Result<Option<Self>> {
+        if settings.max_size == 0 {
+            return Ok(None);
+        }
+        let (jobs, taken) = mpsc::sync_channel(MAX_JOBS);
+        let (answer, done) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            settings,
+            known: Mutex::new(LruCache::new(MAX_KNOWN)),
+            budget: Budget::new(Instant::now()),
+        });
+        let reader = Reader {
+            shared: shared.clone(),
+            block: vec![0; BLOCK],
+        };
+        // Nobody joins it: it may be waiting for a disk.
+        std::thread::Builder::new()
+            .name("hashes".into())
+            .stack_size(STACK)
+            .spawn(move || reader.work(&taken, &answer))
+            .map_err(Error::io("cannot start a thread for", "hashes"))?;
+        Ok(Some(Self { jobs, done, shared }))
+    }
+
+    /// What is known of a file's content at once; none where [`Hashes::read`] could tell.
+    pub fn ask(&self, path: &[u8], version: &FileVersion) -> Option<Content> {
+        let Settings {
+            max_size, excluded, ..
+        } = &self.shared.settings;
+        if excluded.iter().any(|excluded| is_within(path, excluded)) {
+            return Some(Content::Unasked);
+        }
+        if !content::is_local(version.filesystem) {
+            return Some(Content::Unread(Unread::NotLocal));
+        }
+        if version.size > *max_size {
+            return Some(Content::Unread(Unread::TooLarge));
+        }
+        // Who asks never waits for the thread, which may be put aside at any moment.
+        if version.changed != 0
+            && let Ok(mut known) = self.shared.known.try_lock()
+            && let Some(digests) = known.get(version)
+        {
+            return Some(Content::Known(digests.clone()));
+        }
+        let is_allowed = self.shared.budget.allows(Instant::now());
+        (!is_allowed).then_some(Content::Unread(Unread::TooMuch))
+    }
+
+    /// Has a file read; false if too many wait for that already.
+    pub fn read(&self, job: Job) -> bool {
+        self.jobs.try_send(job).is_ok()
+    }
+
+    /// The number of a job that is done, and what came of it. Waits for one until then.
+    pub fn done(&self, wait: Duration) -> Option<(u64, Content)> {
+        self.done.recv_timeout(wait).ok()
+    }
+}
+
+/// Whether a path is that of a folder or of something below it.
+fn is_within(path: &[u8], folder: &Path) -> bool {
+    let folder = folder.as_os_str().as_bytes();
+    let rest = path.strip_prefix(folder.strip_suffix(b"/").unwrap_or(folder));
+    matches!(rest, Some([] | [b'/', ..]))
+}
+
+/// Whether a version's time of change is too short before `now`, nanoseconds since the epoch.
+pub fn is_fresh(version: &FileVersion, now: u64) -> bool {
+    now.abs_diff(version.changed) < TICK
+}
+
+/// The thread.
+struct Reader {
+    shared: Arc<Shared>,
+    block: Vec<u8>,
+}
+
+impl Reader {
+    fn work(mut self, jobs: &Receiver<Job>, done: &Sender<(u64, Content)>) {
+        thread::yield_to_others();
+        // In the order of their time, since all wait equally long.
+        let mut early: VecDeque<Job> = VecDeque::new();
+        loop {
+            let now = Instant::now();
+            let next = match early.pop_front_if(|job| job.after <= now) {
+                Some(job) => Ok(job),
+                None => match early.front() {
+                    Some(job) => jobs.recv_timeout(job.after.saturating_duration_since(now)),
+                    None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                },
+            };
+            let (number, content) = match next {
+                Ok(job) if job.after <= Instant::now() => (job.number, self.read(&job)),
+                Ok(job) if early.len() < MAX_JOBS => {
+                    early.push_back(job);
+                    continue;
+                }
+                Ok(job) => (job.number, Content::Unread(Unread::TooMuch)),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if done.send((number, content)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self, job: &Job) -> Content {
+        if !self.shared.budget.allows(Instant::now()) {
+            return Content::Unread(Unread::TooMuch);
+        }
+        let begun = clock::thread_time();
+        let digests = self.digests(job);
+        let used = clock::thread_time().saturating_sub(begun);
+        self.shared.budget.spend(Instant::now(), used);
+        digests.map_or_else(Content::Unread, Content::Known)
+    }
+
+    fn digests(&mut self, job: &Job) -> std::result::Result<Arc<Digests>, Unread> {
+        let Settings { root, max_size, .. } = &self.shared.settings;
+        let is_written = job.version.changed == 0;
+        let is_kept = !is_written && !job.is_fresh;
+        // A panic elsewhere leaves the cache whole.
+        let known = || {
+            let known = self.shared.known.lock();
+            known.unwrap_or_else(PoisonError::into_inner)
+        };
+        if is_kept && let Some(digests) = known().get(&job.version) {
+            return Ok(digests.clone());
+        }
+        let find = || content::open(root, &job.places, &job.version);
+        let (file, version) = find().ok_or(Unread::NotFound)?;
+        if version.size > *max_size {
+            return Err(Unread::TooLarge);
+        }
+        if is_written && is_fresh(&version, clock::real_time()) {
+            return Err(Unread::Changing);
+        }
+        let digests = content::digest(file, &version, &mut self.block);
+        let digests = Arc::new(digests.ok_or(Unread::Changing)?);
+        if job.is_fresh {
+            find().ok_or(Unread::NotFound)?;
+        }
+        if is_kept {
+            known().put(version, digests.clone());
+        }
+        Ok(digests)
+    }
+}
+
+/// CPU time that may be used: [`BURST`] at most, and one part in [`SHARE`] of what passes. A file
+/// that takes more than is left is paid for later. Only the thread spends.
+#[derive(Debug)]
+struct Budget {
+    begun: Instant,
+    /// When everything is paid for, nanoseconds on [`Budget::at`]'s scale.
+    paid: AtomicU64,
+}
+
+impl Budget {
+    fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            paid: AtomicU64::new(0),
+        }
+    }
+
+    fn allows(&self, now: Instant) -> bool {
+        self.paid.load(Ordering::Relaxed) <= self.at(now)
+    }
+
+    /// `used`: nanoseconds.
+    fn spend(&self, now: Instant, used: u64) {
+        let rested = self.at(now) - BURST * SHARE;
+        let paid = self.paid.load(Ordering::Relaxed).max(rested);
+        let paid = paid.saturating_add(used.saturating_mul(SHARE));
+        self.paid.store(paid, Ordering::Relaxed);
+    }
+
+    /// Never less than a whole burst, which is there at the begin.
+    fn at(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.begun).as_nanos();
+        // Some five centuries fit.
+        BURST * SHARE + passed as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! Holds events until the content of their files is known, for at most 150 ms.
+//!
+//! Events stay in their order: behind one that waits, all wait, and none longer than that.
+//! While nothing waits, an event passes without a copy.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::counters::{Counter, Counters};
+use crate::enrich::hashes::{self, Hashes, Job};
+use crate::event::{Action, Content, Event, FileChange, FileVersion, Unread};
+use crate::host::content::Place;
+
+/// How long an event waits; who lets it go comes by every 25 ms.
+const LIMIT: Duration = Duration::from_millis(125);
+
+/// After an opening for writing, what is written at once is written by then.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// What waits at most.
+const MAX_EVENTS: usize = 2_048;
+const MAX_BYTES: usize = 2 << 20;
+/// Room for so many is kept when nothing waits.
+const KEPT: usize = 64;
+
+/// The events that wait.
+pub struct Hold {
+    hashes: Option<Hashes>,
+    counters: Arc<Counters>,
+    waiting: VecDeque<Held>,
+    bytes: usize,
+    /// Number of the first that waits; the others follow one by one.
+    first: u64,
+    /// An answer did not come in time: until the next one comes, nothing waits for others.
+    is_late: bool,
+}
+
+struct Held {
+    event: Event,
+    size: usize,
+    /// For how long its answer is waited for, if one is to come.
+    until: Option<Instant>,
+}
+
+/// What takes the events that need not wait any more.
+type Sink<'a> = &'a mut dyn FnMut(&Event);
+
+impl Hold {
+    /// Holds nothing yet, and never if there are no hashes.
+    pub fn new(hashes: Option<Hashes>, counters: Arc<Counters>) -> Self {
+        Self {
+            hashes,
+            counters,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            first: 0,
+            is_late: false,
+        }
+    }
+
+    /// Takes an event; it, and what waited before it, may go on at once.
+    pub fn push(&mut self, mut event: Event, sink: Sink) {
+        let until = self.ask(&mut event);
+        if until.is_none() && self.waiting.is_empty() {
+            return self.pass(&event, sink);
+        }
+        let size = size(&event);
+        self.bytes += size;
+        self.waiting.push_back(Held { event, size, until });
+        while self.waiting.len() > MAX_EVENTS || self.bytes > MAX_BYTES {
+            self.release(Unread::TooMuch, sink);
+        }
+    }
+
+    /// Lets go what is answered or has waited long enough.
+    pub fn settle(&mut self, sink: Sink) {
+        self.take_answers(Duration::ZERO);
+        while let Some(held) = self.waiting.front() {
+            if let Some(until) = held.until {
+                if Instant::now() < until {
+                    return;
+                }
+                self.is_late = true;
+            }
+            self.release(Unread::Late, sink);
+        }
+        self.waiting.shrink_to(KEPT);
+    }
+
+    /// Lets everything go, and waits for answers as long as an event may wait.
+    pub fn finish(&mut self, sink: Sink) {
+        while let Some(held) = self.waiting.front() {
+            if let Some(until) = held.until {
+                self.take_answers(until.saturating_duration_since(Instant::now()));
+            }
+            self.settle(sink);
+        }
+    }
+
+    /// Finds out about the file of an event; until when to wait if the answer is still to come.
+    fn ask(&mut self, event: &mut Event) -> Option<Instant> {
+        let hashes = self.hashes.as_ref()?;
+        let (path, version) = subject(event)?;
+        if let Some(content) = hashes.ask(path, &version) {
+            event.content = content;
+            return None;
+        }
+        let now = Instant::now();
+        let is_written = version.changed == 0;
+        let is_fresh = !is_written && hashes::is_fresh(&version, event.time);
+        let job = Job {
+            number: self.first + self.waiting.len() as u64,
+            places: places(event, is_fresh),
+            version,
+            is_fresh,
+            after: if is_written { now + SETTLE } else { now },
+        };
+        if self.is_late || !hashes.read(job) {
+            event.content = Content::Unread(Unread::TooMuch);
+            return None;
+        }
+        Some(now + LIMIT)
+    }
+
+    /// Waits up to `wait` for a first answer.
+    fn take_answers(&mut self, mut wait: Duration) {
+        let Some(hashes) = &self.hashes else {
+            return;
+        };
+        while let Some((number, content)) = hashes.done(wait) {
+            wait = Duration::ZERO;
+            self.is_late = false;
+            let index = number.checked_sub(self.first).map(|index| index as usize);
+            if let Some(held) = index.and_then(|index| self.waiting.get_mut(index)) {
+                held.event.content = content;
+                held.until = None;
+            }
+        }
+    }
+
+    /// Lets the first go, if it waits for an answer without it, for that reason.
+    fn release(&mut self, why: Unread, sink: Sink) {
+        let Some(mut held) = self.waiting.pop_front() else {
+            return;
+        };
+        self.first += 1;
+        self.bytes -= held.size;
+        if held.until.is_some() {
+            held.event.content = Content::Unread(why);
+        }
+        self.pass(&held.event, sink);
+    }
+
+    fn pass(&self, event: &Event, sink: Sink) {
+        if let Content::Unread(Unread::Late | Unread::TooMuch) = event.content {
+            self.counters.add(Counter::Unhashed, 1);
+        }
+        sink(event);
+    }
+}
+
+/// The file whose content an event is about. Of one that is being written, the kernel could not yet
+/// tell the version.
+fn subject(event: &Event) -> Option<(&[u8], FileVersion)> {
+    match &event.action {
+        Action::Exec(exec) => Some((&exec.executable, exec.file?)),
+        Action::File(file)
+            if matches!(file.change, FileChange::Created | FileChange::Modified)
+                && !file.deleted =>
+        {
+            let inode = file.inode?;
+            let version = FileVersion {
+                device: inode.device,
+                inode: inode.number,
+                filesystem: inode.filesystem,
+                ..FileVersion::default()
+            };
+            (inode.filesystem != 0).then_some((&file.path, version))
+        }
+        _ => None,
+    }
+}
+
+/// The process that acts may be gone before its file is looked for; its parent sees the same files
+/// where both are in one container, and the agent where they are in none.
+fn places(event: &Event, is_fresh: bool) -> Vec<Place> {
+    let pid = event.process.pid;
+    match &event.action {
+        Action::Exec(_) if is_fresh => vec![Place::Program(pid)],
+        Action::Exec(exec) => {
+            let parent = exec.parent.map_or(pid, |parent| parent.pid);
+            vec![
+                Place::Program(pid),
+                Place::Seen(parent, exec.executable.clone()),
+                Place::Rooted(exec.executable.clone()),
+            ]
+        }
+        Action::File(file) => vec![
+            Place::Seen(pid, file.path.clone()),
+            Place::Rooted(file.path.clone()),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// Bytes of an event, those that are rarely many estimated.
+fn size(event: &Event) -> usize {
+    let texts = match &event.action {
+        Action::Exec(exec) => [
+            &exec.arguments,
+            &exec.executable,
+            &exec.working_directory,
+            &exec.script,
+            &exec.group.path,
+        ]
+        .iter()
+        .map(|text| text.len())
+        .sum(),
+        Action::File(file) => file.path.len() + file.old_path.as_ref().map_or(0, Vec::len),
+        Action::Fork(_) | Action::Exit(_) | Action::Connection(_) => 0,
+        _ => 4_096,
+    };
+    size_of::<Held>() + texts
+}
+
+#[cfg(test)]
+mod tests;
