@@ -19,7 +19,8 @@ pub struct Facts<'a> {
     pub users: &'a Users,
 }
 
-/// Programs whose first argument that is no option is what they run.
+/// Programs whose first argument that is no option is what they run, where they are called by name
+/// and not by the kernel, in place of a script.
 const INTERPRETERS: [&[u8]; 14] = [
     b"python", b"perl", b"ruby", b"node", b"php", b"lua", b"tclsh", b"bash", b"dash", b"sh",
     b"zsh", b"ksh", b"busybox", b"env",
@@ -49,8 +50,12 @@ impl<'a> Facts<'a> {
             Action::Exec(exec) => {
                 let by_file = by_file.unwrap_or_default();
                 let caller = arguments(&exec.arguments).next().map(file_name);
-                let script = is_interpreter(by_file).then(|| script(&exec.arguments));
-                (caller.filter(|name| *name != by_file), script.flatten())
+                let script = match &*exec.script {
+                    [] if is_interpreter(by_file) => script(&exec.arguments),
+                    [] => None,
+                    path => Some(file_name(path)),
+                };
+                (caller.filter(|name| *name != by_file), script)
             }
             _ => (None, None),
         };

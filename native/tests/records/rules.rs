@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::fields::FIELDS;
-use endpoint_agent_native::event::{Action, Content, Direction, Event, File, FileChange, Repeat};
+use endpoint_agent_native::event::{
+    Action, Content, Direction, Event, Exec, File, FileChange, Repeat,
+};
 use endpoint_agent_native::filter::drops::{self, Filter, Operand, Operator};
 use endpoint_agent_native::filter::watch::Who;
 use endpoint_agent_native::filter::{Drop, Drops, Rules, Watch, Watches};
@@ -119,6 +121,12 @@ fn programs_by_any_of_their_names() {
         scene.happens(john(SHELL), Action::Exec(exec(None, executable, arguments)));
         assert_eq!(tags(&mut scene), expected, "{executable} {arguments:?}");
     }
+    let run_by_kernel = Exec {
+        script: b"/opt/bin/curl".into(),
+        ..exec(None, "/opt/lang", &["lang", "-x", "/opt/bin/curl"])
+    };
+    scene.happens(john(SHELL), Action::Exec(run_by_kernel));
+    assert_eq!(tags(&mut scene), json!(["susp_activity"]));
 }
 
 #[test]
