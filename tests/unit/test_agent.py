@@ -108,13 +108,22 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def is_answering(settings: Settings) -> bool:
+    """Whether the agent runs. Its socket is there a moment before it listens."""
+    try:
+        ask(settings.state_directory)
+    except AgentError:
+        return False
+    return True
+
+
 def run(config_path: Path, *actions: Callable[[Settings], object]) -> int:
     """Runs the agent; another thread does the actions once it answers, and then ends it."""
     settings = load(config_path)
 
     def act() -> None:
         try:
-            wait_for((settings.state_directory / SOCKET_NAME).exists)
+            wait_for(lambda: is_answering(settings))
             for action in actions:
                 action(settings)
         finally:
