@@ -41,14 +41,12 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 		     event.header.time);
 }
 
-/* Of a file opened for writing: whether it is the memory of another process, /proc/PID/mem. */
-INLINE void opened_memory(u32 call, struct file *file, struct inode *inode)
+/* Whose memory a file is, if it is /proc/PID/mem; NULL if not. */
+INLINE struct task_struct *owner_of_memory(struct file *file, struct inode *inode)
 {
 	struct super_block *device = 0;
 	struct dentry *dentry = 0;
 	const unsigned char *name = 0;
-	struct task_struct *task;
-	struct target target = {};
 	struct pid *pid = 0;
 	unsigned long magic = 0;
 	char first[4] = {};
@@ -56,19 +54,31 @@ INLINE void opened_memory(u32 call, struct file *file, struct inode *inode)
 	READ(device, inode->i_sb);
 	READ(magic, device->s_magic);
 	if (magic != PROC_SUPER_MAGIC)
-		return;
+		return 0;
 	READ(dentry, file->f_path.dentry);
 	READ(name, dentry->d_name.name);
 	bpf_probe_read_kernel(first, sizeof(first), name);
 	if (first[0] != 'm' || first[1] != 'e' || first[2] != 'm' || first[3])
-		return;
+		return 0;
 	READ(pid, PROC_INODE_OF(inode)->pid);
-	task = task_of(pid);
+	return task_of(pid);
+}
+
+/*
+ * Of a file opened for writing: whether it is the memory of another process. Apart, so that its
+ * record is off the stack while the file's path is walked.
+ */
+NOINLINE int opened_memory(u32 call, struct file *file, struct inode *inode)
+{
+	struct task_struct *task = owner_of_memory(file, inode);
+	struct target target = {};
+
 	if (!task)
-		return;
+		return 0;
 	read_target(&target, task);
 	if (target.pid != (u32)(bpf_get_current_pid_tgid() >> 32))
 		send_injection(&target, call, 0, 0);
+	return 0;
 }
 
 #endif
