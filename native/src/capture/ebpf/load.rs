@@ -5,7 +5,7 @@ use std::any::Any;
 use aya::maps::Map;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd,
-    ProgramType,
+    ProgramType, TracePointError,
 };
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
@@ -242,9 +242,10 @@ fn state_of(error: &ProgramError) -> HookState {
         ProgramError::LoadError { verifier_log, .. } if lacks_field(verifier_log) => {
             HookState::Missing
         }
-        ProgramError::IOError(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            HookState::Missing
-        }
+        ProgramError::IOError(error)
+        | ProgramError::TracePointError(TracePointError::FileError {
+            io_error: error, ..
+        }) if error.kind() == std::io::ErrorKind::NotFound => HookState::Missing,
         _ => HookState::Failed,
     }
 }
@@ -276,6 +277,11 @@ fn explain(error: &ProgramError) -> String {
             .unwrap_or("");
         return format!("{io_error} {last}").trim().to_owned();
     }
+    if let ProgramError::TracePointError(_) = error
+        && state_of(error) == HookState::Missing
+    {
+        return "this kernel has no such call".into();
+    }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -288,6 +294,22 @@ fn explain(error: &ProgramError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_the_kernel_has_not_is_missing_and_what_may_not_be_attached_has_failed() {
+        let no = |kind: std::io::ErrorKind| {
+            ProgramError::TracePointError(TracePointError::FileError {
+                filename: "id".into(),
+                io_error: kind.into(),
+            })
+        };
+        let absent = no(std::io::ErrorKind::NotFound);
+        assert_eq!(state_of(&absent), HookState::Missing);
+        assert_eq!(explain(&absent), "this kernel has no such call");
+        let denied = no(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(state_of(&denied), HookState::Failed);
+        assert_eq!(explain(&denied), "`id`: permission denied");
+    }
 
     fn refusals(object: &[u8]) -> Vec<String> {
         let settings = Settings {
