@@ -30,8 +30,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
         capture.stop()
         capture.assert_sums()
     finally:
-        capture.pipeline.stop()
-        capture.spool.close()
+        capture.close()
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .capture import Capture
+from .capture import PATIENCE, Capture
 
 # linux/audit.h, linux/netlink.h
 NETLINK_AUDIT = 9
@@ -116,13 +116,12 @@ def auditing_into(folder: Path) -> Iterator[Capture]:
     capture = Capture(folder, source="audit")
     try:
         capture.pipeline.start()
-        assert capture.pipeline.ready(10.0)
+        assert capture.pipeline.ready(10.0 * PATIENCE)
         yield capture
         capture.stop()
         capture.assert_sums()
     finally:
-        capture.pipeline.stop()
-        capture.spool.close()
+        capture.close()
 
 
 def never_rule(key: bytes) -> bytes:

@@ -35,14 +35,16 @@ def require_root() -> None:
 class Capture:
     """Events of this host, in the order they were queued."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, source: str = "ebpf", **options: Any) -> None:
+        self.source = source
         self.spool = Spool(str(folder / "queue"), max_bytes=1_000_000_000)
         self.pipeline = Pipeline(
             self.spool,
             agent_id="0" * 64,
             envelope=ENVELOPE,
             state_directory=str(folder),
-            **{"source": "ebpf", "mute": False, "logins": False, **options},
+            source=source,
+            **{"mute": False, "logins": False, **options},
         )
         self.events: list[Event] = []
 
@@ -90,6 +92,12 @@ class Capture:
         self.pipeline.stop()
         self.collect()
 
+    def close(self) -> None:
+        """Ends it, stopped or not, and leaves word of what it has seen."""
+        note(self.source, self.events)
+        self.pipeline.stop()
+        self.spool.close()
+
     def assert_balance(self) -> None:
         """Both sums of the counters hold, and nothing was lost."""
         assert [message for _, message in self.pipeline.notices()] == []
@@ -105,12 +113,12 @@ class Capture:
         assert count["recovered"] + count["spooled"] == taken + count["damaged"]
 
 
-def note(events: list[Event]) -> None:
+def note(source: str, events: list[Event]) -> None:
     """Adds to the file $SEEN which actions were seen, for the page of what kernels cover."""
     if place := os.environ.get("SEEN"):
         actions = {event["event"]["action"] for event in events if "action" in event["event"]}
         with Path(place).open("a") as file:
-            file.writelines(f"ebpf {action}\n" for action in sorted(actions))
+            file.writelines(f"{source} {action}\n" for action in sorted(actions))
 
 
 @contextmanager
@@ -124,6 +132,4 @@ def capturing(folder: Path, **options: Any) -> Iterator[Capture]:
         capture.stop()
         capture.assert_balance()
     finally:
-        note(capture.events)
-        capture.pipeline.stop()
-        capture.spool.close()
+        capture.close()

@@ -17,6 +17,8 @@ from urllib.parse import urlencode
 from endpoint_agent.errors import AgentError
 from endpoint_agent.status import ask
 
+from .capture import PATIENCE
+
 KEY = "a-key-for-tests"
 COMMAND = [sys.executable, "-m", "endpoint_agent"]
 
@@ -24,8 +26,8 @@ COMMAND = [sys.executable, "-m", "endpoint_agent"]
 NOWHERE = "http://127.0.0.1:9"
 
 # Seconds.
-START = 30.0
-END = 15.0
+START = 30.0 * PATIENCE
+END = 15.0 * PATIENCE
 
 
 def wait(condition: Callable[[], Any], seconds: float = START) -> Any:
@@ -67,7 +69,7 @@ class Intake:
         request = urllib.request.Request(
             f"{self.url}/events?{urlencode(parameters)}", headers={"X-SEKOIAIO-INTAKE-KEY": KEY}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=START) as answer:
             return list(json.load(answer))
 
     def stop(self) -> None:
