@@ -22,10 +22,10 @@ from endpoint_agent.config import CaptureSource
 from endpoint_agent.envelope import VERSION, Envelope
 from endpoint_agent.errors import AgentError
 
-# Seconds.
-READY = 10.0
-PROBE = 10.0
-ARRIVAL = 5.0
+# Seconds, as a machine may need that has ten times as much to do as it can. What works takes one.
+READY = 60.0
+PROBE = 60.0
+ARRIVAL = 30.0
 
 # What the child does in the folder and to the port of the listening socket that it is given, after
 # having been executed. All acts are its own: the audit system may not watch who was there before.
@@ -38,7 +38,7 @@ os.close(os.open(made, os.O_WRONLY))
 os.rename(made, moved)
 os.unlink(moved)
 listener = socket.socket(fileno=int(sys.argv[3]))
-client = socket.create_connection(("127.0.0.1", port), 5)
+client = socket.create_connection(("127.0.0.1", port), 30)
 listener.accept()[0].close()
 client.close()
 """
