@@ -1,0 +1,136 @@
+"""What tools/kernels.py makes of the results that a booted kernel leaves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools/kernels.py"
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.live" name="test_passes"/>
+<testcase classname="tests.live" name="test_is_skipped"><skipped message="no"/></testcase>
+<testcase classname="tests.live" name="test_fails"><failure message="no">why</failure></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.fixture
+def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    specification = importlib.util.spec_from_file_location("kernels", TOOL)
+    assert specification is not None and specification.loader is not None
+    module = ModuleType("kernels")
+    monkeypatch.setitem(sys.modules, "kernels", module)
+    module.__file__ = str(TOOL)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(module, "RUNS", tmp_path)
+    return module
+
+
+def left(folder: Path, **files: str) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+
+
+def check(passed: bool = True) -> str:
+    coverage = [("exec", "attached", ""), ("new", "missing", "no such"), ("bad", "failed", "why")]
+    return json.dumps({"passed": passed, "coverage": coverage})
+
+
+def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
+    left(
+        tmp_path / "6.1",
+        release="6.1.0-1-amd64\n",
+        check_json=check(),
+        tests_xml=REPORT,
+        status="1\n",
+        seen="ebpf renamed\nebpf renamed\naudit renamed\n",
+    )
+
+    run = kernels.read("6.1")
+
+    assert run.release == "6.1.0-1-amd64"
+    assert run.tests == {"passed": 1, "failed": 1, "skipped": 1}
+    assert run.failures == ["tests.live::test_fails"]
+    assert run.seen == {("ebpf", "renamed"), ("audit", "renamed")}
+    assert not run.passed
+    assert "1/3" in kernels.table([run])
+    assert "bad: why" in kernels.table([run])
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"check_json": check()}, "did not come through"),
+        ({"check_json": check(), "late": ""}, "not done in time"),
+        ({"check_json": check(), "status": "3"}, "status 3"),
+        ({"check_json": check(passed=False), "status": "0"}, "has not seen"),
+        ({"check_json": "{", "status": "0"}, "has not seen"),
+    ],
+)
+def test_a_run_that_is_not_whole_has_not_passed(
+    kernels: Any, tmp_path: Path, files: dict[str, str], reason: str
+) -> None:
+    left(tmp_path / "6.1", **files)
+
+    run = kernels.read("6.1")
+
+    assert not run.passed
+    assert [reason in failure for failure in run.failures] == [True]
+
+
+def test_the_page_tells_what_each_kernel_covers_and_which_was_not_run(
+    kernels: Any, tmp_path: Path
+) -> None:
+    for name, seen in (("5.10", "ebpf renamed\n"), ("6.1", "ebpf renamed\naudit linked\n")):
+        left(
+            tmp_path / name,
+            release=f"{name}.0-amd64",
+            check_json=check(),
+            status="0",
+            seen=seen,
+        )
+
+    page = kernels.page([kernels.read(name) for name in kernels.SUITES])
+
+    assert "| source | `event.action` | 5.10 | 6.1 |" in page
+    assert "| ebpf | `renamed` | yes | yes |" in page
+    assert "| audit | `linked` | no | yes |" in page
+    assert "| 5.10.0-amd64 | 1 | `new` | `bad` | 0 | 0 | 0 |" in page
+    assert "Not run: 6.12, newest." in page
+
+
+def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
+    kernels: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left(tmp_path / "6.1", release="6.1")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "argv", ["kernels.py", "run", "6.1"])
+
+    assert kernels.main() == kernels.SKIPPED
+    assert "6.1 was not booted: qemu-system-x86_64 is missing" in capsys.readouterr().out
+    assert (tmp_path / "6.1/release").exists()
+
+
+def test_an_archive_that_cannot_be_reached_is_named(
+    kernels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(
+        '#!/bin/sh\n[ "$1" = indextargets ] && echo http://mirror.invalid && exit\nexit 100\n'
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    with pytest.raises(kernels.NotAvailableError, match=r"sid is not to be had from http://mirror"):
+        kernels.fetch("sid")
