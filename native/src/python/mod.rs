@@ -14,6 +14,10 @@ use crate::counters::Counter;
 
 #[pymodule]
 mod _native {
+    use pyo3::prelude::*;
+
+    use crate::host::memory::share_one_arena;
+
     #[pymodule_export]
     use super::counter_names;
     #[pymodule_export]
@@ -27,6 +31,14 @@ mod _native {
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Before any thread is started.
+    #[pymodule_init]
+    #[allow(clippy::unnecessary_wraps)] // asked for
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        share_one_arena();
+        Ok(())
+    }
 }
 
 #[pyfunction]

@@ -77,7 +77,6 @@ impl Loaded {
 /// Runs on a thread of its own, which may have to see a tracefs that nobody else sees.
 pub fn load(settings: Settings) -> Result<Loaded> {
     probe::check()?;
-    memory::share_one_arena();
     let loaded = std::thread::spawn(move || {
         probe::ensure_tracefs()?;
         load_here(settings)
