@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-# What the tests look through besides the agent's own eyes; the agent itself needs none of it.
+# What the tests look through besides the agent's own eyes, and what boots other kernels; the agent
+# itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
@@ -38,7 +39,6 @@ test: $(VENV)/.built $(VENV)/.test-packages test-rust fuzz ## The whole suite
 
 .PHONY: test-kernels
 test-kernels: $(VENV)/.built $(VENV)/.test-packages ## Run the live tests on KERNELS in QEMU, or what TESTS names
-	tools/debian-packages $(KERNEL_PACKAGES)
 	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $(KERNELS)
 
 .PHONY: coverage
@@ -106,7 +106,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --quiet --release --locked >/dev/null
 	@touch $@
 
-$(VENV)/.test-packages: tools/debian-packages
-	tools/debian-packages $(TEST_PACKAGES)
+$(VENV)/.test-packages: tools/debian-packages Makefile
+	tools/debian-packages $(TEST_PACKAGES) $(KERNEL_PACKAGES)
 	@mkdir -p $(VENV)
 	@touch $@

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -276,7 +277,7 @@ def page(runs: list[Run]) -> str:
 
 def kernel_row(run: Run) -> str:
     """A kernel's line in the page."""
-    states: dict[str, list[str]] = {"attached": [], "missing": [], "failed": []}
+    states = defaultdict[str, list[str]](list)
     for hook, state, _ in run.hooks:
         states[state].append(f"`{hook}`")
     named = (", ".join(sorted(set(states[state]))) or "none" for state in ("missing", "failed"))

@@ -1,0 +1,57 @@
+"""Kernels other than this one, emulated: each takes the programs, and what is done is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# The exit status of tools/kernels.py where there is no emulator, or no archive to fetch from.
+SKIPPED = 77
+
+# Seconds; an idle machine takes some forty. 5.10's verifier, emulated, takes many times as long.
+LIMIT = 400
+FETCH = 300
+
+# Calls that a kernel does not have.
+MISSING = {
+    "6.1": {"sys_exit_fchmodat2", "sys_exit_removexattrat", "sys_exit_setxattrat"},
+    "6.12": {"sys_exit_removexattrat", "sys_exit_setxattrat"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.flaky(reruns=1)
+@pytest.mark.parametrize("kernel", MISSING)
+def test_a_kernel_takes_the_programs_and_they_see_what_is_done(
+    kernel: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = subprocess.run(
+        [sys.executable, ROOT / "tools/kernels.py", "run", kernel],
+        env={**os.environ, "TESTS": "", "LIMIT": str(LIMIT), "RUNS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT + FETCH + 60,
+    )
+    if run.returncode == SKIPPED:
+        pytest.skip(run.stdout.strip())
+    with capsys.disabled():
+        print(f"\n{run.stdout}", end="")
+
+    output = tmp_path / kernel / "output.log"
+    assert run.returncode == 0, run.stdout + run.stderr + output.read_text()
+    check = json.loads((tmp_path / kernel / "check.json").read_bytes())
+    absent = {hook: reason for hook, state, reason in check["coverage"] if state == "missing"}
+    assert [hook for hook in check["coverage"] if hook[1] == "failed"] == []
+    assert {hook for hook in absent if hook.startswith("sys_exit_")} <= MISSING[kernel]
+    assert "" not in absent.values()
+    assert "io_uring_complete" not in absent
+    assert len(check["coverage"]) - len(absent) >= 70
+    assert check["source"] == "ebpf"
+    assert all(check["proof"].values())
