@@ -32,7 +32,7 @@ impl<'a> Facts<'a> {
         self.process.program()
     }
 
-    /// The paths the event is about: of a rename both.
+    /// The paths the event is about: of a rename and of a hard link both.
     pub fn paths(&self) -> impl Iterator<Item = &'a [u8]> {
         let (path, other) = match &self.event.action {
             Action::File(file) => (Some(&file.path), file.old_path.as_ref()),

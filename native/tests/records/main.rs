@@ -15,6 +15,7 @@ mod page;
 mod resolving;
 mod rules;
 mod scene;
+mod shipped;
 
 use std::path::{Path, PathBuf};
 
