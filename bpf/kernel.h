@@ -378,12 +378,51 @@ struct io_unlink {
 	struct filename *filename;
 };
 
+struct io_mkdir {
+	int dfd;
+	struct filename *filename;
+};
+
 struct io_rename {
 	int old_dfd;
 	int new_dfd;
 	struct filename *oldpath;
 	struct filename *newpath;
 	int flags;
+};
+
+/* Of hard links and of symbolic ones, which have no old folder. */
+struct io_link {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+
+struct io_open___7 {
+	struct delayed_filename filename;
+};
+
+struct io_unlink___7 {
+	struct delayed_filename filename;
+};
+
+struct io_mkdir___7 {
+	struct delayed_filename filename;
+};
+
+struct io_rename___7 {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
+};
+
+struct io_link___7 {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
 };
 
 struct io_accept {

@@ -69,22 +69,6 @@ int on_umount(struct syscall_exit *call)
 	return mount_submit(event, scratch, flags, 0);
 }
 
-/* Appends a text of the kernel's, with its NUL; returns its size, 0 if there is none. */
-INLINE u16 append_kernel_text(struct scratch *scratch, const char *string)
-{
-	u64 at = scratch->size;
-	long size;
-
-	BOUND(at);
-	if (at > RECORD_MAX - PATH_LIMIT)
-		return 0;
-	size = bpf_probe_read_kernel_str(scratch->record + at, PATH_LIMIT, string);
-	if (size <= 0)
-		return 0;
-	scratch->size = at + size;
-	return size;
-}
-
 /* The mount that a descriptor of fsmount(2) or open_tree(2) stands for. */
 INLINE void append_mount_of(struct scratch *scratch, struct event_mount *event, struct file *file)
 {

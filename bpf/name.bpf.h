@@ -49,13 +49,18 @@ INLINE s64 own_descriptor(const union descriptor_name *name)
  * The file that the process holds open and that a call named: by a descriptor without a string, or
  * through /proc, as programs do that want the very file they have checked. NULL for other names.
  */
+INLINE struct file *file_called(s32 folder, const union descriptor_name *name)
+{
+	return name->text[0] ? file_of(own_descriptor(name)) : file_of(folder);
+}
+
 NOINLINE struct file *file_named(s32 folder, const char *string)
 {
 	union descriptor_name name = {};
 
 	if (string && bpf_probe_read_user_str(name.text, sizeof(name.text), string) < 0)
 		return 0;
-	return name.text[0] ? file_of(own_descriptor(&name)) : file_of(folder);
+	return file_called(folder, &name);
 }
 
 /* Appends a text of the caller's, with its NUL; returns its size, 0 if it cannot be read. */
@@ -82,21 +87,10 @@ INLINE u16 append_text(struct scratch *scratch, const char *string)
 INLINE void append_name_at(struct scratch *scratch, s32 folder, const char *string,
 			   struct event_name *name, u16 *flags)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file;
 	char first = 0;
 
 	bpf_probe_read_user(&first, 1, string);
-	if (first == '/') {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->root, flags);
-	} else if (folder == AT_FDCWD) {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->pwd, flags);
-	} else {
-		file = file_of(folder);
-		if (!file)
-			*flags |= EVENT_PATH_CUT;
-		name->base_size = append_path(scratch, &file->f_path, flags);
-	}
+	name->base_size = append_base(scratch, folder, first, flags);
 	name->name_size = append_text(scratch, string);
 	if (!name->name_size)
 		*flags |= EVENT_PATH_CUT;

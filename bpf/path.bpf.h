@@ -84,6 +84,41 @@ NOINLINE u16 append_path(struct scratch *scratch, const struct path *path, u16 *
 	return scratch->size - start;
 }
 
+/*
+ * Appends the folder that a name counts from which begins with `first`, by the descriptor of a call
+ * for a relative one. Returns its size.
+ */
+INLINE u16 append_base(struct scratch *scratch, s32 folder, char first, u16 *flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file;
+
+	if (first == '/')
+		return append_path(scratch, &LOAD(task->fs)->root, flags);
+	if (folder == AT_FDCWD)
+		return append_path(scratch, &LOAD(task->fs)->pwd, flags);
+	file = file_of(folder);
+	if (!file)
+		*flags |= EVENT_PATH_CUT;
+	return append_path(scratch, &file->f_path, flags);
+}
+
+/* Appends a text of the kernel's, with its NUL; returns its size, 0 if there is none. */
+INLINE u16 append_kernel_text(struct scratch *scratch, const char *string)
+{
+	u64 at = scratch->size;
+	long size;
+
+	BOUND(at);
+	if (at > RECORD_MAX - PATH_LIMIT)
+		return 0;
+	size = bpf_probe_read_kernel_str(scratch->record + at, PATH_LIMIT, string);
+	if (size <= 0)
+		return 0;
+	scratch->size = at + size;
+	return size;
+}
+
 /* The mark of a file that no name leads to: it was unlinked, or never had one, as a memfd. */
 INLINE u16 nameless(struct inode *inode)
 {

@@ -64,8 +64,6 @@ INLINE void append_script(struct scratch *scratch, struct task_struct *task,
 	const char *string = program->filename;
 	u16 flags = 0;
 	char first = 0;
-	long size;
-	u64 at;
 
 	event->script.base_size = 0;
 	event->script.name_size = 0;
@@ -75,16 +73,8 @@ INLINE void append_script(struct scratch *scratch, struct task_struct *task,
 	bpf_probe_read_kernel(&first, 1, string);
 	if (first == '/')
 		event->script.base_size = append_path(scratch, &task->fs->root, &flags);
-	at = scratch->size;
-	BOUND(at);
-	if (at > RECORD_MAX - PATH_LIMIT)
-		return;
-	size = bpf_probe_read_kernel_str(scratch->record + at, PATH_LIMIT, string);
-	if (size <= 0)
-		return;
-	event->script.name_size = size;
+	event->script.name_size = append_kernel_text(scratch, string);
 	event->script_flags = flags;
-	scratch->size = at + size;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -6,7 +6,7 @@
  * it is submitted, and its answer when it is done. Both happen in a thread of the process that owns the
  * ring, also where a thread of the kernel polls it.
  */
-#include "path.bpf.h"
+#include "name.bpf.h"
 
 /* The operations' numbers are ABI (include/uapi/linux/io_uring.h). */
 #define IORING_OP_ACCEPT 13
@@ -14,10 +14,16 @@
 #define IORING_OP_OPENAT2 28
 #define IORING_OP_RENAMEAT 35
 #define IORING_OP_UNLINKAT 36
+#define IORING_OP_MKDIRAT 37
+#define IORING_OP_SYMLINKAT 38
+#define IORING_OP_LINKAT 39
 
 #define OPERATION(number) (1ull << (number))
 #define OPENS_A_FILE (OPERATION(IORING_OP_OPENAT) | OPERATION(IORING_OP_OPENAT2))
-#define CHANGES_NAMES (OPERATION(IORING_OP_RENAMEAT) | OPERATION(IORING_OP_UNLINKAT))
+#define CHANGES_NAMES                                                                      \
+	(OPERATION(IORING_OP_RENAMEAT) | OPERATION(IORING_OP_UNLINKAT) |                   \
+	 OPERATION(IORING_OP_MKDIRAT) | OPERATION(IORING_OP_SYMLINKAT) |                   \
+	 OPERATION(IORING_OP_LINKAT))
 
 INLINE int is_one_of(u8 operation, u64 operations)
 {
@@ -31,70 +37,103 @@ struct asked {
 	struct filename *from;
 	struct filename *to;
 	u32 details;
+	u32 from_is_text; /* the first name is no name, but the text of a symbolic link */
 };
+
+/* 7.0: an operation keeps the copies of its names in a struct around them. */
+#define READ_COPY(to, type, request, field)                                                \
+	({                                                                                 \
+		struct type *now_ = (void *)(request);                                     \
+		struct type##___7 *later_ = (void *)(request);                             \
+                                                                                           \
+		if (EXISTS(now_->field))                                                   \
+			READ(to, now_->field);                                             \
+		else                                                                       \
+			READ(to, later_->field.__incomplete_filename);                     \
+	})
 
 INLINE void read_open(struct asked *asked, struct io_open *open)
 {
 	u64 flags = 0;
 
 	READ(asked->from_folder, open->dfd);
-	READ(asked->from, open->filename);
+	READ_COPY(asked->from, io_open, open, filename);
 	READ(flags, open->how.flags);
 	asked->details = flags;
 }
 
-INLINE void read_names(struct asked *asked, void *request, u8 operation)
+INLINE void read_one_name(struct asked *asked, void *request, u8 operation)
 {
 	struct io_unlink *unlink = request;
-	struct io_rename *rename = request;
+	struct io_mkdir *folder = request;
 
 	if (operation == IORING_OP_UNLINKAT) {
 		READ(asked->from_folder, unlink->dfd);
-		READ(asked->from, unlink->filename);
+		READ_COPY(asked->from, io_unlink, request, filename);
 		READ(asked->details, unlink->flags);
 	} else {
-		READ(asked->from_folder, rename->old_dfd);
-		READ(asked->from, rename->oldpath);
-		READ(asked->to_folder, rename->new_dfd);
-		READ(asked->to, rename->newpath);
-		READ(asked->details, rename->flags);
+		READ(asked->from_folder, folder->dfd);
+		READ_COPY(asked->from, io_mkdir, request, filename);
 	}
+}
+
+INLINE void read_two_names(struct asked *asked, void *request, u8 operation)
+{
+	struct io_rename *rename = request;
+	struct io_link *link = request;
+
+	if (operation == IORING_OP_RENAMEAT) {
+		READ(asked->from_folder, rename->old_dfd);
+		READ_COPY(asked->from, io_rename, request, oldpath);
+		READ(asked->to_folder, rename->new_dfd);
+		READ_COPY(asked->to, io_rename, request, newpath);
+		READ(asked->details, rename->flags);
+	} else {
+		READ(asked->from_folder, link->old_dfd);
+		READ_COPY(asked->from, io_link, request, oldpath);
+		READ(asked->to_folder, link->new_dfd);
+		READ_COPY(asked->to, io_link, request, newpath);
+		asked->from_is_text = operation == IORING_OP_SYMLINKAT;
+	}
+}
+
+NOINLINE struct file *file_copied(s32 folder, const char *string)
+{
+	union descriptor_name name = {};
+
+	if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), string) < 0)
+		return 0;
+	return file_called(folder, &name);
 }
 
 INLINE void append_copied_name(struct scratch *scratch, s32 folder, struct filename *copy,
 			       struct event_name *name, u16 *flags)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	const char *string = 0;
 	struct file *file;
 	char first = 0;
-	long size;
-	u64 at;
 
 	READ(string, copy->name);
-	bpf_probe_read_kernel(&first, 1, string);
-	if (first == '/') {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->root, flags);
-	} else if (folder == AT_FDCWD) {
-		name->base_size = append_path(scratch, &LOAD(task->fs)->pwd, flags);
-	} else {
-		file = file_of(folder);
-		if (!file)
-			*flags |= EVENT_PATH_CUT;
+	file = file_copied(folder, string);
+	if (file) {
 		name->base_size = append_path(scratch, &file->f_path, flags);
-	}
-	name->name_size = 0;
-	at = scratch->size;
-	BOUND(at);
-	if (at > RECORD_MAX - PATH_LIMIT)
+		name->name_size = 0;
 		return;
-	size = bpf_probe_read_kernel_str(scratch->record + at, PATH_LIMIT, string);
-	if (size <= 0) {
+	}
+	bpf_probe_read_kernel(&first, 1, string);
+	name->base_size = append_base(scratch, folder, first, flags);
+	name->name_size = append_kernel_text(scratch, string);
+	if (!name->name_size)
 		*flags |= EVENT_PATH_CUT;
-		return;
-	}
-	name->name_size = size;
-	scratch->size = at + size;
+}
+
+INLINE void append_copied_text(struct scratch *scratch, struct filename *copy, struct event_name *name)
+{
+	const char *string = 0;
+
+	READ(string, copy->name);
+	name->base_size = 0;
+	name->name_size = append_kernel_text(scratch, string);
 }
 
 NOINLINE int send_request(void *request, u8 operation, const struct asked *asked)
@@ -114,7 +153,11 @@ NOINLINE int send_request(void *request, u8 operation, const struct asked *asked
 	event->reserved = 0;
 	event->to.base_size = 0;
 	event->to.name_size = 0;
-	append_copied_name(scratch, asked->from_folder, asked->from, &event->from, &from_flags);
+	if (asked->from_is_text)
+		append_copied_text(scratch, asked->from, &event->from);
+	else
+		append_copied_name(scratch, asked->from_folder, asked->from, &event->from,
+				   &from_flags);
 	if (asked->to)
 		append_copied_name(scratch, asked->to_folder, asked->to, &event->to, &to_flags);
 	else
@@ -138,8 +181,10 @@ INLINE int requested(struct io_kiocb *request, u8 operation)
 
 	if (!is_one_of(operation, OPENS_A_FILE | CHANGES_NAMES))
 		return 0;
-	if (!is_one_of(operation, OPENS_A_FILE))
-		read_names(&asked, request, operation);
+	if (operation == IORING_OP_UNLINKAT || operation == IORING_OP_MKDIRAT)
+		read_one_name(&asked, request, operation);
+	else if (!is_one_of(operation, OPENS_A_FILE))
+		read_two_names(&asked, request, operation);
 	else if (writes((void *)request))
 		read_open(&asked, (void *)request);
 	else

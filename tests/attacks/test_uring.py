@@ -37,6 +37,27 @@ def test_files(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> N
     assert acts_on(watching, made) == ["file-created"]
 
 
+@pytest.mark.parametrize("how", ["submitted", "polled"])
+def test_folders_and_links(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> None:
+    file = tmp_path / "file"
+    played = tricks.play("ring_links", how, tmp_path, file)
+    folder = watching.of_path(str(tmp_path / "below"), "directory-created")
+    assert folder["file"]["type"] == "dir"
+    soft = watching.of_path(str(tmp_path / "soft"), "symlinked")
+    assert soft["file"]["target_path"] == "../any/where"
+    hard = watching.of_path(str(tmp_path / "hard"), "linked")
+    assert hard["action"]["properties"]["old_path"] == str(file)
+    named = watching.of_path(str(tmp_path / "named"), "linked")
+    # As the kernel calls it, and not `/proc/self/fd/5`.
+    assert named["action"]["properties"]["old_path"].startswith(f"{tmp_path}/#")
+    for event in folder, soft, hard, named:
+        assert event["process"]["pid"] == played.pid
+        assert event["event"]["outcome"] == "success"
+    (tmp_path / "end").touch()
+    watching.of_path(str(tmp_path / "end"), "file-created")
+    assert acts_on(watching, tmp_path / "below") == ["directory-created"]
+
+
 def test_file_that_no_descriptor_leads_to(
     watching: Capture, tricks: Tricks, tmp_path: Path
 ) -> None:

@@ -117,4 +117,25 @@ __attribute__((unused)) static int done(struct ring *ring, struct io_uring_sqe r
 		.len = folder, .off = (uintptr_t)(to)                                      \
 	}
 
+#define MKDIRAT(folder, path)                                                              \
+	(struct io_uring_sqe)                                                              \
+	{                                                                                  \
+		.opcode = IORING_OP_MKDIRAT, .fd = folder, .addr = (uintptr_t)(path),     \
+		.len = 0700                                                                \
+	}
+
+#define SYMLINKAT(text, folder, path)                                                      \
+	(struct io_uring_sqe)                                                              \
+	{                                                                                  \
+		.opcode = IORING_OP_SYMLINKAT, .fd = folder, .addr = (uintptr_t)(text),   \
+		.off = (uintptr_t)(path)                                                   \
+	}
+
+#define LINKAT(from_folder, from, folder, to, how)                                         \
+	(struct io_uring_sqe)                                                              \
+	{                                                                                  \
+		.opcode = IORING_OP_LINKAT, .fd = from_folder, .addr = (uintptr_t)(from), \
+		.len = folder, .off = (uintptr_t)(to), .hardlink_flags = how               \
+	}
+
 #endif
