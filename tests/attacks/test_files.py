@@ -81,8 +81,10 @@ def test_names_that_change_places(watching: Capture, tricks: Tricks, tmp_path: P
     one.touch()
     other.touch()
     tricks.play("renamed_with", "exchange", one, other)
-    event = watching.of_path(str(other), "renamed")
-    assert event["action"]["properties"]["old_path"] == str(one)
+    for old, new in (one, other), (other, one):
+        properties = watching.of_path(str(new), "renamed")["action"]["properties"]
+        assert properties["old_path"] == str(old)
+        assert properties["flags"] == ["RENAME_EXCHANGE"]
 
 
 def test_name_that_must_be_free(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
@@ -102,6 +104,28 @@ def test_hole_left_behind(watching: Capture, tricks: Tricks, tmp_path: Path) -> 
     tricks.play("renamed_with", "whiteout", one, other)
     event = watching.of_path(str(other), "renamed")
     assert event["action"]["properties"]["old_path"] == str(one)
+    hole = watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "file-created"
+            and event["file"]["path"] == str(one)
+            and event["file"].get("type") == "char"
+        )
+    )
+    assert hole["action"]["properties"]["rdev"] == "00:00"
+
+
+def test_file_that_is_named_later(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """Its path is the one the kernel gave it, from the open to the links."""
+    played = tricks.play("named_later", tmp_path)
+    linked = watching.of_path(str(tmp_path / "named"), "linked")
+    unnamed = linked["action"]["properties"]["old_path"]
+    assert unnamed.startswith(f"{tmp_path}/#")
+    opened = watching.of_path(unnamed, "file-modified")
+    assert opened["action"]["properties"]["deleted"] is True
+    assert opened["file"]["inode"] == str((tmp_path / "named").stat().st_ino)
+    again = watching.of_path(str(tmp_path / "again"), "linked")
+    for event in linked, opened, again:
+        assert event["process"]["pid"] == played.pid
 
 
 def test_file_opened_by_its_number(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
@@ -117,6 +141,7 @@ def test_link_that_is_absolute_below_a_folder(
 ) -> None:
     tricks.play("opened_in_root", tmp_path)
     watching.of_path(str(tmp_path / "made"), "file-created")
+    watching.of_path(str(tmp_path / "beneath"), "file-created")
 
 
 def test_write_through_a_mapping(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
@@ -138,6 +163,16 @@ def test_file_filled_without_a_write(
     event = watching.of_path(str(target), "file-created")
     assert event["process"]["pid"] == played.pid
     assert call == "FICLONE" or target.read_text() == "content"
+
+
+def test_changes_through_a_descriptor(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """The open for writing is told, and stands for what follows."""
+    path = tmp_path / "file"
+    tricks.play("changed_unseen", path)
+    assert path.read_text().endswith("on")
+    (tmp_path / "end").write_text("")
+    watching.of_path(str(tmp_path / "end"), "file-created")
+    assert acts_on(watching, path) == ["file-created"]
 
 
 def test_calls_of_32_bit_programs(

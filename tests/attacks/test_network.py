@@ -27,3 +27,27 @@ def test_connection_opened_by_sending(watching: Capture, tricks: Tricks) -> None
     played = tricks.play("fast_open")
     event = of_connection(watching, "connected-to", played.lines)
     assert event["process"]["pid"] == played.pid
+
+
+def test_datagrams_of_sockets_that_never_connect(watching: Capture, tricks: Tricks) -> None:
+    played = tricks.play("sent_without_connect")
+    for ports in played.lines[:2], played.lines[2:]:
+        event = of_connection(watching, "sent-to", ports)
+        assert event["process"]["pid"] == played.pid
+        assert event["network"]["transport"] == "udp"
+
+
+def test_datagram_that_a_program_builds_itself(watching: Capture, tricks: Tricks) -> None:
+    """It goes past the kernel's IP, where datagrams are seen: nothing is told of it."""
+    played = tricks.play("sent_past_the_kernel")
+    watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == played.pid
+        )
+    )
+    watching.collect()
+    assert not [
+        event
+        for event in watching.events
+        if event["event"]["action"] == "sent-to" and event["process"]["pid"] == played.pid
+    ]

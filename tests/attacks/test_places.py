@@ -31,6 +31,8 @@ def test_jail_in_a_user_namespace(watching: Capture, tricks: Tricks, tmp_path: P
     jail = tmp_path / "jail"
     jail.mkdir()
     played = tricks.play("jailed", jail)
+    rooted = watching.of_path(str(jail), "changed-root-directory-of")
+    assert rooted["process"]["pid"] == played.pid
     created = watching.of_path(str(jail / "made"), "file-created")
     assert created["process"]["pid"] == played.pid
     assert created["user"]["id"] == "0"
