@@ -58,7 +58,7 @@ enum event_kind {
 };
 
 enum event_flag {
-	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec: the argument block was longer than ARGUMENTS_MAX */
+	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec, also failed: some arguments are missing or cut */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
 	EVENT_TRACKED = 1 << 3,       /* open, injection, datagram: repeats will be counted in a map */
@@ -323,13 +323,13 @@ struct event_dns {
 	u32 whole;     /* bytes of the message */
 };
 
-/* Sections: base, name. */
+/* Sections: base, name, arguments, each ended by NUL. */
 struct event_exec_failed {
 	struct event_header header;
 	struct event_name name;
 	u32 error; /* errno */
 	u32 call;  /* number of the system call */
-	u32 reserved;
+	u32 arguments_size;
 };
 
 #define GROUPS_MAX 32

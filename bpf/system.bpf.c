@@ -4,8 +4,60 @@
 #include "limited.bpf.h"
 #include "name.bpf.h"
 
+#define GIVEN_MOST 64     /* arguments */
+#define GIVEN_LENGTH 1024 /* of one */
+#define GIVEN_LIMIT 4096  /* of all but the last */
+
+struct given {
+	struct scratch *scratch;
+	const char *const *list;
+	u64 limit;
+	u64 is_whole;
+};
+
+static long append_given(u32 index, void *context)
+{
+	struct given *given = context;
+	struct scratch *scratch = given->scratch;
+	const char *string = 0;
+	u64 at = scratch->size;
+	long size;
+
+	if (bpf_probe_read_user(&string, sizeof(string), given->list + index))
+		return 1;
+	if (!string) {
+		given->is_whole = 1;
+		return 1;
+	}
+	BOUND(at);
+	if (index == GIVEN_MOST || at >= given->limit || at > RECORD_MAX - GIVEN_LENGTH)
+		return 1;
+	size = bpf_probe_read_user_str(scratch->record + at, GIVEN_LENGTH, string);
+	if (size <= 0)
+		return 1;
+	scratch->size = at + size;
+	return size == GIVEN_LENGTH;
+}
+
+/*
+ * Appends what the caller has in its memory as arguments, which another thread may have changed
+ * meanwhile; returns their size. The first that is too long or cannot be read ends them.
+ */
+NOINLINE u32 append_given_arguments(struct scratch *scratch, const char *const *list, u16 *flags)
+{
+	u64 start = scratch->size;
+	struct given given = { .scratch = scratch, .list = list, .limit = start + GIVEN_LIMIT };
+
+	bpf_loop(GIVEN_MOST + 1, append_given, &given, 0);
+	/* The kernel takes no list for an empty one. */
+	if (list && !given.is_whole)
+		*flags |= EVENT_ARGUMENTS_CUT;
+	return scratch->size - start;
+}
+
 /* A failed call changes nothing and costs nothing, so that it must not push out what does. */
-NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *string)
+NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *string,
+			      const char *const *arguments)
 {
 	struct event_exec_failed *event;
 	struct scratch *scratch = scratch_take(EVENT_EXEC_FAILED, sizeof(*event));
@@ -17,8 +69,8 @@ NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *strin
 	stamp(&event->header, EVENT_EXEC_FAILED);
 	event->error = error;
 	event->call = call;
-	event->reserved = 0;
 	append_name_at(scratch, folder, string, &event->name, &flags);
+	event->arguments_size = append_given_arguments(scratch, arguments, &flags);
 	event->header.flags = flags;
 	submit_scratch(&bulk, RING_BULK, scratch);
 	return 0;
@@ -32,7 +84,8 @@ int on_execve(struct syscall_exit *call)
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)LOAD(with->di));
+	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)LOAD(with->di),
+				(void *)LOAD(with->si));
 }
 
 SEC("tracepoint/syscalls/sys_exit_execveat")
@@ -43,7 +96,8 @@ int on_execveat(struct syscall_exit *call)
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
 	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, LOAD(with->di), (void *)LOAD(with->si));
+	return send_exec_failed(call->nr, -call->ret, LOAD(with->di), (void *)LOAD(with->si),
+				(void *)LOAD(with->dx));
 }
 
 /* What changes another process; reading and stepping do not. */

@@ -85,12 +85,30 @@ def test_program_that_may_not_be_executed(watching: Capture, tmp_path: Path) -> 
     refused = tmp_path / "refused"
     refused.write_text("#!/bin/sh\n")
     with pytest.raises(PermissionError):
-        subprocess.run([refused], check=False)
+        subprocess.run([refused, "", "one more"], check=False)
     event = watching.of_path(str(refused), "process-creation-failed")
     assert event["event"]["outcome"] == "failure"
     assert event["event"]["code"] == 1
-    assert {"syscall": "execve", "exit": "EACCES"}.items() <= event["action"]["properties"].items()
+    properties = event["action"]["properties"]
+    assert {"syscall": "execve", "exit": "EACCES"}.items() <= properties.items()
+    assert properties["args"] == [str(refused), "", "one more"]
+    assert "truncated" not in properties
     assert event["process"]["executable"] == os.path.realpath(sys.executable)
+
+
+def test_arguments_that_are_too_many_or_too_long(watching: Capture, tmp_path: Path) -> None:
+    for name, arguments, told, is_cut in (
+        ("many", ["x"] * 64, ["x"] * 64, False),
+        ("more", ["x"] * 65, ["x"] * 64, True),
+        ("long", ["y" * 2000, "z"], ["y" * 1023], True),
+        ("large", ["z" * 1000] * 6, ["z" * 1000] * 5, True),
+    ):
+        with pytest.raises(FileNotFoundError):
+            subprocess.run(arguments, executable=tmp_path / name, check=False)
+        event = watching.of_path(str(tmp_path / name), "process-creation-failed")
+        properties = event["action"]["properties"]
+        assert properties["args"] == told
+        assert properties.get("truncated") == (["action.properties.args"] if is_cut else None)
 
 
 def test_program_that_is_not_there_below_a_folder(watching: Capture, tmp_path: Path) -> None:

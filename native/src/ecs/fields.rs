@@ -265,6 +265,8 @@ fields! {
     "action.properties.exit" Keyword Own
         "Why it failed, as errno(3) names it: `ECONNREFUSED`; absent where the process gave up. From \
          the audit source also what a call returned."
+    "action.properties.args" Keyword Own
+        "Arguments that a program was to be started with, 4 KiB of them; of `process-creation-failed`."
     "action.properties.old_uid" Keyword Own "Real user id before the change."
     "action.properties.old_euid" Keyword Own "Effective user id before the change."
     "action.properties.old_suid" Keyword Own "Saved user id before the change."

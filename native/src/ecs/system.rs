@@ -5,6 +5,7 @@ use crate::ecs::json::Json;
 use crate::ecs::user::write_id;
 use crate::ecs::{errno, file, names};
 use crate::enrich::processes::Rendered;
+use crate::enrich::program::arguments;
 use crate::event::{
     Action, Attachment, BpfProgram, Call, Capabilities, Change, ExecFailed, Identity, Injection,
     Module, NamespaceChange, Signal,
@@ -93,6 +94,10 @@ fn write_named(json: &mut Json, key: &'static str, name: Option<&'static str>, n
 fn write_failed(json: &mut Json, failed: &ExecFailed) {
     write_call(json, failed.call);
     json.plain("exit", errno::name(failed.error));
+    json.texts("args", arguments(&failed.arguments));
+    if failed.arguments_truncated {
+        json.note_cut("args");
+    }
 }
 
 fn write_identities(json: &mut Json, change: &Change<Identity>) {

@@ -11,6 +11,10 @@ pub struct ExecFailed {
     pub path: Vec<u8>,
     /// The path is not whole, or could not be read.
     pub path_truncated: bool,
+    /// What were to be its arguments, each ended by NUL.
+    pub arguments: Vec<u8>,
+    /// There were more of them, or some could not be read.
+    pub arguments_truncated: bool,
     /// Why: a number of errno(3).
     pub error: u16,
 }

@@ -477,6 +477,8 @@ fn system() -> Scene {
         call: Call(59),
         path: path.into(),
         path_truncated: false,
+        arguments: b"ls\0-l\0\0".into(),
+        arguments_truncated: false,
         error,
     };
     let mut happens = |action| scene.happens(john(SHELL), action);
@@ -484,6 +486,8 @@ fn system() -> Scene {
     happens(Action::ExecFailed(ExecFailed {
         call: Call(u32::MAX),
         path_truncated: true,
+        arguments: Vec::new(),
+        arguments_truncated: true,
         ..refused(b"/tool", 4095)
     }));
     let before = Identity {

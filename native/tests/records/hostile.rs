@@ -241,6 +241,8 @@ impl Random {
                 call: Call(self.next() as u32),
                 path: self.bytes(8192),
                 path_truncated: self.coin(),
+                arguments: self.arguments(8192),
+                arguments_truncated: self.coin(),
                 error: self.next() as u16,
             }),
             8 => Action::Module(Module {

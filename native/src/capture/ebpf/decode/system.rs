@@ -12,11 +12,14 @@ use crate::event::{
 
 pub fn exec_failed(record: &[u8]) -> Result<Action, Malformed> {
     let (failed, rest) = take::<wire::ExecFailed>(record)?;
-    let (path, _) = named(rest, failed.name)?;
+    let (path, rest) = named(rest, failed.name)?;
+    let (arguments, _) = section(rest, failed.arguments_size as usize)?;
     Ok(Action::ExecFailed(ExecFailed {
         call: Call(failed.call),
         path,
         path_truncated: failed.header.flags & flag::PATH_CUT != 0,
+        arguments: arguments.into(),
+        arguments_truncated: failed.header.flags & flag::ARGUMENTS_CUT != 0,
         error: failed.error.try_into().unwrap_or(u16::MAX),
     }))
 }
@@ -147,22 +150,24 @@ mod tests {
     #[test]
     fn a_failed_exec_names_the_file() {
         let failed = wire::ExecFailed {
-            header: header(kind::EXEC_FAILED, flag::PATH_CUT),
+            header: header(kind::EXEC_FAILED, flag::PATH_CUT | flag::ARGUMENTS_CUT),
             name: wire::Name {
                 base_size: 5,
                 name_size: 5,
             },
             error: 13,
             call: 322,
-            reserved: 0,
+            arguments_size: 6,
         };
         let expected = ExecFailed {
             call: Call(322),
             path: b"/home/tool".into(),
             path_truncated: true,
+            arguments: b"tool\0\0".into(),
+            arguments_truncated: true,
             error: 13,
         };
-        let whole = record(failed.as_bytes(), &[b"home\0", b"tool\0"]);
+        let whole = record(failed.as_bytes(), &[b"home\0", b"tool\0", b"tool\0\0"]);
         assert_eq!(action(&whole), Action::ExecFailed(expected));
     }
 

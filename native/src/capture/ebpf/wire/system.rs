@@ -9,7 +9,7 @@ wire! {
         name: Name,
         error: u32,
         call: u32,
-        reserved: u32,
+        arguments_size: u32,
     }
 
     /// The ids of a thread.
