@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Changes of a file that are not its content: mode, owner, times, attributes; and its length. */
 #include "name.bpf.h"
+#include "repeat.bpf.h"
 
 /* What a call did to one file. */
 struct change {
@@ -37,15 +38,16 @@ NOINLINE int send_change(const struct change *change)
 {
 	struct event_change *event;
 	struct scratch *scratch = scratch_take(change->kind, sizeof(*event));
-	struct event_inode none = {};
 	struct file *file;
 	u16 flags = 0;
+	int is_known;
 
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
 	stamp(&event->header, change->kind);
-	event->inode = none;
+	__builtin_memset(&event->key, 0, sizeof(event->key));
+	__builtin_memset(&event->inode, 0, sizeof(event->inode));
 	event->how = change->how;
 	event->mode = change->mode;
 	event->device = change->device;
@@ -59,7 +61,12 @@ NOINLINE int send_change(const struct change *change)
 		fill_inode(&event->inode, file, &flags);
 	event->attribute_size = change->attribute ? append_text(scratch, change->attribute) : 0;
 	event->header.flags = flags;
-	submit_scratch(&bulk, RING_BULK, scratch);
+	is_known = !(flags & EVENT_PATH_CUT) && (!change->attribute || event->attribute_size);
+	/* What is made, is made once; of what is not known, nobody can say that it is the same. */
+	if (change->kind < EVENT_MODE || !is_known)
+		submit_scratch(&bulk, RING_BULK, scratch);
+	else
+		submit_change(scratch, change->kind);
 	return 0;
 }
 

@@ -45,6 +45,7 @@ struct scratch {
 	/* The record's bytes so far. Kept in the map: a number from there is unknown to the verifier,
 	 * so that a loop over it converges instead of being walked value by value. */
 	u64 size;
+	u64 digest[4]; /* while it is computed; here for the same reason */
 	u8 record[RECORD_MAX];
 };
 

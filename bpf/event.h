@@ -61,7 +61,7 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec, also failed: some arguments are missing or cut */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_TRACKED = 1 << 3,       /* open, injection, datagram: repeats will be counted in a map */
+	EVENT_TRACKED = 1 << 3,       /* open, change, injection, datagram: a map will count repeats */
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it; DNS: it is an answer */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
@@ -170,7 +170,7 @@ struct repeat_key {
 	u32 filesystem; /* magic number; open only */
 };
 
-/* The begin of a record whose repeats may be counted: open and injection. */
+/* The begin of a record whose repeats may be counted: open, change and injection. */
 struct event_repeatable {
 	struct event_header header;
 	struct repeat_key key;
@@ -228,6 +228,7 @@ enum change_how {
  */
 struct event_change {
 	struct event_header header;
+	struct repeat_key key; /* `path` is a digest of all that follows */
 	struct event_inode inode;
 	struct event_name name;
 	u16 attribute_size;
@@ -454,7 +455,7 @@ struct event_answer {
  * reader turns them round; the kernel side then never has to know a path's length beforehand.
  */
 
-/* Maps `repeats` and `peers`, by their keys: acts that stand for an event already sent. */
+/* Maps `repeats`, `changes` and `peers`, by their keys: acts that stand for an event already sent. */
 struct repeat {
 	u64 since; /* CLOCK_BOOTTIME of the event sent, ns; 0: not sent yet */
 	u64 last;  /* … of the last repeat */

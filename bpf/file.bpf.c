@@ -21,7 +21,6 @@ INLINE u64 number_of(const struct path *path)
 
 INLINE void identify(struct repeat_key *key, struct file *file, struct inode *inode)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct super_block *device = 0;
 	unsigned long number = 0, magic = 0;
 
@@ -33,10 +32,7 @@ INLINE void identify(struct repeat_key *key, struct file *file, struct inode *in
 	key->inode = number;
 	key->filesystem = magic;
 	key->path = number_of(&file->f_path);
-	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
-	key->pid = LOAD(task->tgid);
-	key->euid = LOAD(LOAD(task->cred)->euid.val);
-	key->program = LOAD(task->self_exec_id);
+	identify_actor(key);
 }
 
 INLINE void send_open(const struct repeat_key *key, struct file *file, struct inode *inode,

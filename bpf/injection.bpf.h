@@ -13,7 +13,6 @@
 /* `request`: of ptrace, 0 for other calls. A debugger writes word by word, so that repeats count. */
 INLINE void send_injection(const struct target *target, u32 call, u32 request, u64 bytes)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct event_injection event = {};
 	struct repeat_key *key = &event.key;
 	struct repeat *repeat = 0;
@@ -23,10 +22,7 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 	key->device = target->pid;
 	key->path = INJECTION_PATH;
 	key->generation = call << 16 | request;
-	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
-	key->pid = LOAD(task->tgid);
-	key->euid = LOAD(LOAD(task->cred)->euid.val);
-	key->program = LOAD(task->self_exec_id);
+	identify_actor(key);
 	if (repeat_window && is_repeat(&repeats, EVENT_INJECTION, key, repeat_window))
 		return;
 	stamp(&event.header, EVENT_INJECTION);

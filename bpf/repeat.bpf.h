@@ -3,7 +3,8 @@
 #ifndef REPEAT_H
 #define REPEAT_H
 
-#include "emit.bpf.h"
+#include "digest.bpf.h"
+#include "task.bpf.h"
 
 /*
  * Acts that were repeated inside the window; other kinds of keys have maps of their own. An entry
@@ -16,6 +17,25 @@ struct {
 	__type(key, struct repeat_key);
 	__type(value, struct repeat);
 } repeats SEC(".maps");
+
+/* The same of changes, so that one of many files leaves room for opens. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct repeat_key);
+	__type(value, struct repeat);
+} changes SEC(".maps");
+
+/* Fills in who acts. */
+INLINE void identify_actor(struct repeat_key *key)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	key->start = LOAD(LOAD(task->group_leader)->start_boottime);
+	key->pid = LOAD(task->tgid);
+	key->euid = LOAD(LOAD(task->cred)->euid.val);
+	key->program = LOAD(task->self_exec_id);
+}
 
 /* Counts the act on an event already sent. 1 if that is all there is to do. */
 INLINE int is_repeat(void *map, u32 kind, const void *key, u64 window)
@@ -59,6 +79,34 @@ INLINE void settle_entry(void *map, const void *key, struct repeat *repeat, int 
 		repeat->since = now;
 	if (failed && made)
 		bpf_map_delete_elem(map, key);
+}
+
+/*
+ * Sends the record of a change, unless the process has just done the same: all that follows the key
+ * has to be equal.
+ */
+INLINE void submit_change(struct scratch *scratch, u32 kind)
+{
+	struct event_repeatable *event = (void *)scratch->record;
+	struct repeat_key key = { .generation = kind };
+	struct repeat *repeat = 0;
+	u64 now = event->header.time;
+	int made = 0;
+
+	if (repeat_window)
+		key.path = digest_of(scratch, sizeof(*event));
+	if (key.path) {
+		identify_actor(&key);
+		if (is_repeat(&changes, kind, &key, repeat_window)) {
+			give_back(&scratch->held);
+			return;
+		}
+		repeat = entry_of(&changes, &key, &made);
+	}
+	if (repeat)
+		event->header.flags |= EVENT_TRACKED;
+	event->key = key;
+	settle_entry(&changes, &key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
 }
 
 #endif

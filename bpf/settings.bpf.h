@@ -14,6 +14,9 @@ const volatile u64 repeat_window = 1000000000;
 /* The same of datagrams to one peer. */
 const volatile u64 peer_window = 10000000000;
 
+/* What nobody knows, so that nobody can make two records that have the same digest. */
+const volatile u64 digest_secret[2] = {};
+
 /* Whether questions and answers of DNS are reported. */
 const volatile u32 dns_wanted = 1;
 

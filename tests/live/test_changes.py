@@ -303,6 +303,52 @@ def test_exchange_and_whiteout(watching: Capture, tmp_path: Path) -> None:
     assert whiteout["action"]["properties"]["rdev"] == "00:00"
 
 
+# Few changes, each very often, and many that are made once.
+AGAIN = """
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(300):
+    os.chmod("file", 0o600 if number % 3 else 0o640)
+    os.utime("file")
+    os.setxattr("file", f"trusted.{number % 2}", b"")
+    os.rename(f"{number}", f"{number + 1}")
+    os.chmod(f"{number + 1}", 0o600)
+"""
+
+
+def test_the_same_change_again_is_counted(watching: Capture, tmp_path: Path) -> None:
+    for name in "file", "0":
+        (tmp_path / name).touch()
+    child = subprocess.Popen([sys.executable, "-IBc", AGAIN, tmp_path])
+    assert child.wait(60) == 0
+    watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
+        )
+    )
+    # How often each change was told, and how many that stands for.
+    told: Counter[tuple[str, str, str]] = Counter()
+    done: Counter[tuple[str, str, str]] = Counter()
+    for event in watching.events:
+        if event.get("file", {}).get("directory") == str(tmp_path):
+            attribute = event.get("action", {}).get("properties", {}).get("attribute", "")
+            file = event["file"]
+            change = event["event"]["action"], file["name"], file.get("mode", attribute)
+            told[change] += 1
+            done[change] += event["sekoiaio"].get("repeat", {}).get("count", 1)
+    for change, times in (
+        ((MODE, "file", "0600"), 200),
+        ((MODE, "file", "0640"), 100),
+        ((TIMES, "file", ""), 300),
+        ((ATTRIBUTE, "file", "trusted.0"), 150),
+        ((ATTRIBUTE, "file", "trusted.1"), 150),
+    ):
+        assert done[change] == times
+        assert told[change] < times
+    for number in range(1, 301):
+        assert done[MODE, f"{number}", "0600"] == told[MODE, f"{number}", "0600"] == 1
+
+
 def test_failed_calls_are_not_reported(watching: Capture, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     with pytest.raises(FileNotFoundError):

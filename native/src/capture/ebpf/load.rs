@@ -89,11 +89,12 @@ pub fn load(settings: Settings) -> Result<Loaded> {
 }
 
 /// The names of the maps the agent reads.
-const MAPS: [&str; 10] = [
+const MAPS: [&str; 11] = [
     "critical",
     "bulk",
     "tallies",
     "repeats",
+    "changes",
     "peers",
     "rule_states",
     "rule_programs",
@@ -149,11 +150,13 @@ fn fitting_object() -> &'static [u8] {
 /// Makes the maps and relocates the programs.
 fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
+    let secret = <[u64; 2]>::from(uuid::Uuid::new_v4().as_u64_pair());
     EbpfLoader::new()
         .btf(Some(btf))
         .override_global("muted_pid", &settings.muted_pid, true)
         .override_global("repeat_window", &settings.repeat_window, true)
         .override_global("peer_window", &settings.peer_window, true)
+        .override_global("digest_secret", &secret[..], true)
         .override_global("dns_wanted", &u32::from(settings.dns), true)
         .map_max_entries("scratches", cpus as u32)
         .load(object)

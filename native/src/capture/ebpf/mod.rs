@@ -34,7 +34,7 @@ use crate::event::{Action, Event, Loss};
 use crate::filter::Rules;
 use crate::host::{clock, procfs};
 
-/// How long repeats of a write-open are folded into one event.
+/// How long repeats of a write-open or of a change are folded into one event.
 const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
 /// How long datagrams to one peer are folded into one event.
@@ -64,6 +64,7 @@ pub struct Ebpf {
     links: Vec<load::Link>,
     rings: Rings,
     repeats: Repeats<RepeatKey>,
+    changes: Repeats<RepeatKey>,
     peers: Repeats<PeerKey>,
     requests: Requests,
     losses: Losses,
@@ -98,6 +99,7 @@ impl Ebpf {
         let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;
         let tallies = PerCpuArray::try_from(loaded.take_map("tallies")?).map_err(map_error)?;
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
+        let changes = HashMap::try_from(loaded.take_map("changes")?).map_err(map_error)?;
         let peers = HashMap::try_from(loaded.take_map("peers")?).map_err(map_error)?;
         let rules = KernelRules::new(&mut loaded, &settings.root)?;
         Ok(Self {
@@ -105,6 +107,7 @@ impl Ebpf {
             rules,
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
+            changes: Repeats::new(changes, window),
             peers: Repeats::new(peers, peer_window),
             requests: Requests::new(),
             losses: Losses::new(tallies, loaded.running),
@@ -138,6 +141,7 @@ impl Ebpf {
             clock: self.clock,
             recorder: &mut self.recorder,
             repeats: &mut self.repeats,
+            changes: &mut self.changes,
             peers: &mut self.peers,
             requests: &mut self.requests,
             losses: &mut self.losses,
@@ -159,6 +163,7 @@ impl Source for Ebpf {
         self.clock = clock::read();
         self.read_rings(clock::boot_time(), sink);
         self.repeats.settle(clock::boot_time(), self.clock, sink);
+        self.changes.settle(clock::boot_time(), self.clock, sink);
         self.peers.settle(clock::boot_time(), self.clock, sink);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
@@ -179,8 +184,10 @@ impl Source for Ebpf {
         // The last requests cannot wait.
         self.read_rings(u64::MAX, sink);
         self.repeats.finish(self.clock, sink);
+        self.changes.finish(self.clock, sink);
         self.peers.finish(self.clock, sink);
-        let reported = self.repeats.reported() + self.peers.reported();
+        let reported =
+            self.repeats.reported() + self.changes.reported() + self.peers.reported();
         self.losses.settle_repeats(reported);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
@@ -213,6 +220,7 @@ struct Handler<'a> {
     clock: Clock,
     recorder: &'a mut Option<Recorder>,
     repeats: &'a mut Repeats<RepeatKey>,
+    changes: &'a mut Repeats<RepeatKey>,
     peers: &'a mut Repeats<PeerKey>,
     requests: &'a mut Requests,
     losses: &'a mut Losses,
@@ -263,6 +271,7 @@ impl Handler<'_> {
             Action::Exec(_) | Action::Exit(_) => {
                 let pid = event.process.pid;
                 self.repeats.leave(pid, self.clock, self.sink);
+                self.changes.leave(pid, self.clock, self.sink);
                 self.peers.leave(pid, self.clock, self.sink);
             }
             Action::File(_) | Action::Injection(_) | Action::Connection(_) => {
@@ -284,6 +293,11 @@ impl Handler<'_> {
             kind::OPEN | kind::INJECTION => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.repeats.track(begin.key, event, time, clock, self.sink);
+                }
+            }
+            kind::MODE..=kind::TRUNCATE => {
+                if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
+                    self.changes.track(begin.key, event, time, clock, self.sink);
                 }
             }
             kind::DATAGRAM => {

@@ -46,6 +46,22 @@ struct Pending {
     since: u64,
 }
 
+/// What a change of `first` was at its `last` repeat, times of events.
+fn settle_change(change: &mut FileChange, first: u64, last: u64) {
+    match change {
+        // What was created once can only have been opened again.
+        FileChange::Created => *change = FileChange::Modified,
+        FileChange::Times(times) => {
+            for time in [&mut times.accessed, &mut times.modified] {
+                if *time == Some(first) {
+                    *time = Some(last); // now
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// A map of repeats and the events they belong to.
 pub struct Repeats<K: Key> {
     map: HashMap<MapData, K, RepeatValue>,
@@ -194,8 +210,7 @@ impl<K: Key> Repeats<K> {
             ..pending.event.clone()
         };
         if let Action::File(file) = &mut event.action {
-            // What was created once can only have been opened again.
-            file.change = FileChange::Modified;
+            settle_change(&mut file.change, pending.event.time, last);
         }
         sink(event);
     }
@@ -240,5 +255,31 @@ impl<K: Key> Repeats<K> {
         (status == 0)
             .then(|| RepeatValue::read_from_bytes(&value).ok())
             .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Times;
+
+    #[test]
+    fn a_repeat_tells_what_was_last() {
+        let mut change = FileChange::Created;
+        settle_change(&mut change, 5, 9);
+        assert_eq!(change, FileChange::Modified);
+        let mut change = FileChange::Times(Times {
+            accessed: Some(4),
+            modified: Some(5),
+        });
+        settle_change(&mut change, 5, 9);
+        let expected = Times {
+            accessed: Some(4),
+            modified: Some(9),
+        };
+        assert_eq!(change, FileChange::Times(expected));
+        let mut change = FileChange::Permissions(0o600);
+        settle_change(&mut change, 5, 9);
+        assert_eq!(change, FileChange::Permissions(0o600));
     }
 }

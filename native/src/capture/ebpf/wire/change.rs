@@ -1,6 +1,6 @@
 //! What happens to files besides their content.
 
-use super::{Header, Name};
+use super::{Header, Name, RepeatKey};
 
 /// `enum change_how`.
 #[allow(missing_docs)] // event.h says what each means
@@ -28,6 +28,7 @@ wire! {
     /// A file that was made or changed.
     struct Change = "event_change" {
         header: Header,
+        key: RepeatKey,
         inode: Inode,
         name: Name,
         attribute_size: u16,
