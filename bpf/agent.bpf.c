@@ -22,6 +22,7 @@ const volatile union {
 	struct event_exit exit;
 	struct event_open open;
 	struct event_repeatable repeatable;
+	struct event_memory_file memory_file;
 	struct event_delete delete;
 	struct event_rename rename;
 	struct event_connection connection;

@@ -52,6 +52,7 @@ enum event_kind {
 	EVENT_SIGNAL = 35,
 	EVENT_MODULE = 36,
 	EVENT_BPF = 37,
+	EVENT_MEMORY_FILE = 38, /* by memfd_create */
 	EVENT_REQUEST = 45,   /* through io_uring; told once it is answered */
 	EVENT_ANSWER = 46,    /* never told by itself */
 	EVENT_KINDS
@@ -61,7 +62,7 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec, also failed: some arguments are missing or cut */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_TRACKED = 1 << 3,       /* open, change, injection, datagram: a map will count repeats */
+	EVENT_TRACKED = 1 << 3,       /* open, change, …: a map will count repeats */
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it; DNS: it is an answer */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
@@ -184,6 +185,15 @@ struct event_open {
 	u32 mode;
 	u32 uid;
 	u32 gid;
+	u16 path_size;
+	u16 reserved;
+};
+
+/* Sections: path (components). */
+struct event_memory_file {
+	struct event_header header;
+	struct repeat_key key; /* `path` is a digest of all that follows */
+	u32 options; /* MFD_* */
 	u16 path_size;
 	u16 reserved;
 };

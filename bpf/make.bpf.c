@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Names that come into being without an open: folders, nodes, links. */
+/* What comes into being without an open: folders, nodes, links, files in memory. */
 #include "name.bpf.h"
 
 NOINLINE int send_made(u32 kind, s32 folder, const char *name, u32 mode, u32 device)
@@ -113,4 +113,33 @@ int on_symlinkat(struct syscall_exit *call)
 	struct pt_regs *with = succeeded(call);
 
 	return with ? send_symlink(TEXT(LOAD(with->di)), LOAD(with->si), TEXT(LOAD(with->dx))) : 0;
+}
+
+NOINLINE int send_memory_file(struct file *file, u32 options)
+{
+	struct event_memory_file *event;
+	struct scratch *scratch = scratch_take(EVENT_MEMORY_FILE, sizeof(*event));
+	u16 flags = 0;
+
+	if (!scratch)
+		return 0;
+	event = (void *)scratch->record;
+	stamp(&event->header, EVENT_MEMORY_FILE);
+	event->options = options;
+	event->reserved = 0;
+	event->path_size = append_path(scratch, &file->f_path, &flags);
+	event->header.flags = flags;
+	submit_change(scratch, EVENT_MEMORY_FILE);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_memfd_create")
+int on_memfd_create(struct syscall_exit *call)
+{
+	struct pt_regs *with;
+
+	if (call->ret < 0 || current_is_muted() || current_is_dropped())
+		return 0;
+	with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	return send_memory_file(file_of(call->ret), LOAD(with->si));
 }

@@ -124,7 +124,15 @@ def test_exec_by_descriptor(watching: Capture, tricks: Tricks, tmp_path: Path, m
 
 
 def test_exec_from_memory(watching: Capture, tricks: Tricks, marker: str) -> None:
-    tricks.play("executed_from_memory", marker)
+    played = tricks.play("executed_from_memory", marker)
+    made = watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "file-created"
+            and event["process"]["pid"] == played.pid
+            and event["file"]["path"] == "/memfd:trick"
+        )
+    )
+    assert made["action"]["properties"]["deleted"] is True
     event = watching.exec_of("echo", marker)
     assert event["process"]["executable"] == "/memfd:trick"
     assert event["action"]["properties"]["deleted"] is True

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -122,6 +123,41 @@ def test_program_that_is_not_there_below_a_folder(watching: Capture, tmp_path: P
         "properties"
     ].items()
     assert event["process"]["pid"] == os.getpid()
+
+
+def test_file_that_is_only_in_memory(watching: Capture) -> None:
+    name = f"only-{uuid4()}"
+    os.close(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    event = watching.of_path(f"/memfd:{name}", "file-created")
+    assert event["process"]["pid"] == os.getpid()
+    assert event["event"]["code"] == 11
+    properties = event["action"]["properties"]
+    assert properties["flags"] == ["MFD_CLOEXEC", "MFD_ALLOW_SEALING"]
+    assert properties["deleted"] is True
+
+
+IN_MEMORY = """
+import os, sys
+for number in range(200):
+    os.close(os.memfd_create(sys.argv[1]))
+    os.close(os.memfd_create(f"{sys.argv[1]}-{number}"))
+"""
+
+
+def test_files_in_memory_of_one_name_are_counted(watching: Capture) -> None:
+    name = f"often-{uuid4()}"
+    pid, _ = run(IN_MEMORY, name)
+    watching.wait_for(of(pid, "process-ended"))
+    made = [
+        (event["file"]["name"], event["sekoiaio"].get("repeat", {}).get("count", 1))
+        for event in watching.events
+        if event["event"]["action"] == "file-created" and event["process"]["pid"] == pid
+    ]
+    counts = [count for found, count in made if found == f"memfd:{name}"]
+    assert sum(counts) == 200
+    assert len(counts) < 200
+    for number in range(200):
+        assert made.count((f"memfd:{name}-{number}", 1)) == 1
 
 
 def test_program_in_memory_is_told_twice(watching: Capture) -> None:

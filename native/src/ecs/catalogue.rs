@@ -51,7 +51,7 @@ kinds! {
     PROCESS_CREATED = "process-created", Some(1), "process" / "start", Some("success");
     /// The last thread of a process ended.
     PROCESS_ENDED = "process-ended", Some(5), "process" / "end", Some("success");
-    /// A file was created.
+    /// A file was created, also one that is only in memory (memfd).
     FILE_CREATED = "file-created", Some(11), "file" / "creation", Some("success");
     /// A folder was created.
     DIRECTORY_CREATED = "directory-created", Some(11), "file" / "creation", Some("success");
@@ -172,7 +172,9 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
         Action::Exec(_) => Some(&PROCESS_CREATED),
         Action::Exit(_) => Some(&PROCESS_ENDED),
         Action::File(file) => Some(match file.change {
-            FileChange::Created | FileChange::NodeCreated(_) => &FILE_CREATED,
+            FileChange::Created | FileChange::NodeCreated(_) | FileChange::MemoryCreated(_) => {
+                &FILE_CREATED
+            }
             FileChange::DirectoryCreated => &DIRECTORY_CREATED,
             FileChange::Modified | FileChange::Truncated(_) => &FILE_MODIFIED,
             FileChange::Deleted | FileChange::DirectoryDeleted => &FILE_DELETED,

@@ -232,7 +232,7 @@ fields! {
     "action.properties.put_old" Keyword Own "Where the old root of a mount namespace went."
     "action.properties.flags" Keyword Own
         "Flags of the call, by their names: all of a mount; `AT_SYMLINK_NOFOLLOW` where a symbolic \
-         link itself was changed if the path is one; `RENAME_EXCHANGE`."
+         link itself was changed if the path is one; `RENAME_EXCHANGE`; those of `memfd_create`."
     "action.properties.script" Keyword Own
         "File that was executed, where the kernel ran its interpreter in its place; of exec only."
     "action.properties.deleted" Boolean Own

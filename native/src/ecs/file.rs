@@ -77,6 +77,9 @@ pub fn write_properties(json: &mut Json, file: &File) {
             }
         }
         FileChange::Exchanged => json.plain_texts("flags", ["RENAME_EXCHANGE"]),
+        FileChange::MemoryCreated(options) if !options.is_empty() => {
+            json.plain_texts("flags", options);
+        }
         _ => {}
     }
     if file.nofollow {

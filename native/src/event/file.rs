@@ -9,6 +9,8 @@ pub enum FileChange {
     DirectoryCreated,
     /// It is a pipe, a socket, a device or an empty file, and was created without being opened.
     NodeCreated(Node),
+    /// It is in memory only, whatever its path, and was created with these options.
+    MemoryCreated(Vec<&'static str>),
     /// It existed and was opened for writing.
     Modified,
     /// It was cut or extended to this many bytes.
@@ -93,6 +95,23 @@ pub struct File {
     pub nofollow: bool,
     /// Attributes of the file, known where the kernel held it open.
     pub inode: Option<Inode>,
+}
+
+impl File {
+    /// A change of which nothing else is known.
+    pub fn new(change: FileChange, path: Vec<u8>) -> Self {
+        Self {
+            change,
+            path,
+            old_path: None,
+            path_truncated: false,
+            old_path_truncated: false,
+            deleted: false,
+            unanswered: false,
+            nofollow: false,
+            inode: None,
+        }
+    }
 }
 
 /// Attributes of an open file.

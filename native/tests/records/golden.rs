@@ -350,6 +350,13 @@ fn files() -> Scene {
         ..file(FileChange::Modified, b"/tmp/#1048671")
     });
     happens(file(FileChange::Deleted, b"/"));
+    let options = vec!["MFD_CLOEXEC", "MFD_ALLOW_SEALING"];
+    for options in [options, Vec::new()] {
+        happens(File {
+            deleted: true,
+            ..file(FileChange::MemoryCreated(options), b"/memfd:stage")
+        });
+    }
     let thread = Who {
         thread: 1207,
         ..john(SHELL)

@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use crate::scene::{SHELL, Scene, exec, file, fork, john, key};
 
+fn has_flags(change: &FileChange) -> bool {
+    matches!(change, FileChange::Exchanged | FileChange::MemoryCreated(_))
+}
+
 /// Numbers that look random and are the same in every run (xorshift64*).
 struct Random(u64);
 
@@ -90,7 +94,7 @@ impl Random {
 
     fn change(&mut self) -> FileChange {
         let device = (self.next() as u32, self.next() as u32);
-        match self.below(14) {
+        match self.below(15) {
             0 => FileChange::Created,
             1 => FileChange::DirectoryCreated,
             2 => FileChange::NodeCreated(Node {
@@ -113,6 +117,7 @@ impl Random {
                 accessed: self.coin().then(|| self.next()),
                 modified: self.coin().then(|| self.next()),
             }),
+            13 => FileChange::MemoryCreated(vec!["MFD_CLOEXEC"; self.below(3) as usize]),
             _ => FileChange::Attribute(Attribute {
                 name: self.bytes(256),
                 removed: self.coin(),
@@ -133,7 +138,7 @@ impl Random {
         let change = self.change();
         File {
             // One call that takes both kinds of flags does not exist.
-            nofollow: change != FileChange::Exchanged && self.coin(),
+            nofollow: self.coin() && !has_flags(&change),
             change,
             path: self.bytes(8192),
             old_path: self.coin().then(|| self.bytes(8192)),

@@ -222,17 +222,7 @@ pub fn exit(code: u8, signal: u8) -> Action {
 }
 
 pub fn file(change: FileChange, path: &[u8]) -> File {
-    File {
-        change,
-        path: path.into(),
-        old_path: None,
-        path_truncated: false,
-        old_path_truncated: false,
-        deleted: false,
-        unanswered: false,
-        nofollow: false,
-        inode: None,
-    }
+    File::new(change, path.into())
 }
 
 pub fn inode() -> Inode {

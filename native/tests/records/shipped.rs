@@ -229,6 +229,11 @@ fn others() -> Vec<(Who, Action, &'static str)> {
         ),
         (
             john(SHELL),
+            Action::File(file(FileChange::MemoryCreated(Vec::new()), b"/memfd:x")),
+            "anon_file_create",
+        ),
+        (
+            john(SHELL),
             Action::Exec(Exec {
                 deleted: true,
                 ..exec(Some(SHELL), "/memfd:x", &["x"])

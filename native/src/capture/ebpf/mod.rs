@@ -186,8 +186,7 @@ impl Source for Ebpf {
         self.repeats.finish(self.clock, sink);
         self.changes.finish(self.clock, sink);
         self.peers.finish(self.clock, sink);
-        let reported =
-            self.repeats.reported() + self.changes.reported() + self.peers.reported();
+        let reported = self.repeats.reported() + self.changes.reported() + self.peers.reported();
         self.losses.settle_repeats(reported);
         self.notices
             .extend(self.recorder.as_mut().and_then(Recorder::flush));
@@ -295,7 +294,7 @@ impl Handler<'_> {
                     self.repeats.track(begin.key, event, time, clock, self.sink);
                 }
             }
-            kind::MODE..=kind::TRUNCATE => {
+            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.changes.track(begin.key, event, time, clock, self.sink);
                 }

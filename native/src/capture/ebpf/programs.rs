@@ -118,6 +118,11 @@ const MADE: &[Program] = &[
     ("on_linkat", Return("sys_exit_linkat"), "link"),
     ("on_symlink", Return("sys_exit_symlink"), "symlink"),
     ("on_symlinkat", Return("sys_exit_symlinkat"), "symlink"),
+    (
+        "on_memfd_create",
+        Return("sys_exit_memfd_create"),
+        "memory file",
+    ),
 ];
 
 const CHANGE: &[Program] = &[

@@ -1,5 +1,6 @@
 //! What happens to files besides their content.
 
+use super::file::two_names;
 use super::path::{named, text};
 use super::{Clock, Malformed, device, take};
 use crate::capture::ebpf::wire::{self, TIME_KEPT, TIME_NOW, flag, how, kind};
@@ -37,15 +38,11 @@ pub fn change(record: &[u8], clock: Clock) -> Result<Action, Malformed> {
     };
     let flags = change.header.flags;
     Ok(Action::File(File {
-        change: what,
-        path,
-        old_path: None,
         path_truncated: flags & flag::PATH_CUT != 0,
-        old_path_truncated: false,
         deleted: flags & flag::NAMELESS != 0,
         nofollow: change.how & how::NOFOLLOW != 0,
-        unanswered: false,
         inode: (change.inode.mode != 0).then(|| inode(change.inode)),
+        ..File::new(what, path)
     }))
 }
 
@@ -71,20 +68,7 @@ fn inode(inode: wire::Inode) -> Inode {
 
 pub fn link(record: &[u8]) -> Result<Action, Malformed> {
     let (link, rest) = take::<wire::Link>(record)?;
-    let (from, rest) = named(rest, link.from)?;
-    let (to, _) = named(rest, link.to)?;
-    let flags = link.header.flags;
-    Ok(Action::File(File {
-        change: FileChange::Linked,
-        path: to,
-        old_path: Some(from),
-        path_truncated: flags & flag::PATH_CUT != 0,
-        old_path_truncated: flags & flag::OLD_PATH_CUT != 0,
-        deleted: false,
-        nofollow: false,
-        unanswered: false,
-        inode: None,
-    }))
+    two_names(FileChange::Linked, link.header, link.from, link.to, rest)
 }
 
 pub fn symlink(record: &[u8]) -> Result<Action, Malformed> {
@@ -92,15 +76,8 @@ pub fn symlink(record: &[u8]) -> Result<Action, Malformed> {
     let (path, rest) = named(rest, link.name)?;
     let (target, _) = text(rest, link.target_size)?;
     Ok(Action::File(File {
-        change: FileChange::Symlinked(target),
-        path,
-        old_path: None,
         path_truncated: link.header.flags & flag::PATH_CUT != 0,
-        old_path_truncated: false,
-        deleted: false,
-        nofollow: false,
-        unanswered: false,
-        inode: None,
+        ..File::new(FileChange::Symlinked(target), path)
     }))
 }
 

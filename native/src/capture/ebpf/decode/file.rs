@@ -1,5 +1,6 @@
 //! What happens to files.
 
+use super::mount::{Options, named_options};
 use super::path::{named, path};
 use super::{Malformed, device, section, take};
 use crate::capture::ebpf::wire::{self, flag};
@@ -8,20 +9,15 @@ use crate::event::{Action, File, FileChange, Inode};
 pub fn open(record: &[u8]) -> Result<Action, Malformed> {
     let (open, rest) = take::<wire::Open>(record)?;
     let (components, _) = section(rest, open.path_size.into())?;
-    let created = open.header.flags & flag::CREATED != 0;
+    let is = |bit| open.header.flags & bit != 0;
+    let change = if is(flag::CREATED) {
+        FileChange::Created
+    } else {
+        FileChange::Modified
+    };
     Ok(Action::File(File {
-        change: if created {
-            FileChange::Created
-        } else {
-            FileChange::Modified
-        },
-        path: path(components),
-        old_path: None,
-        path_truncated: open.header.flags & flag::PATH_CUT != 0,
-        old_path_truncated: false,
-        nofollow: false,
-        deleted: open.header.flags & flag::NAMELESS != 0,
-        unanswered: false,
+        path_truncated: is(flag::PATH_CUT),
+        deleted: is(flag::NAMELESS),
         inode: Some(Inode {
             device: device(open.key.device),
             filesystem: open.key.filesystem,
@@ -31,49 +27,70 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
             gid: open.gid,
             size: Some(open.size),
         }),
+        ..File::new(change, path(components))
+    }))
+}
+
+/// Options of memfd_create(2). (include/uapi/linux/memfd.h)
+const MEMORY_OPTIONS: &Options = &[
+    (0x1, "MFD_CLOEXEC"),
+    (0x2, "MFD_ALLOW_SEALING"),
+    (0x4, "MFD_HUGETLB"),
+    (0x8, "MFD_NOEXEC_SEAL"),
+    (0x10, "MFD_EXEC"),
+];
+
+pub fn memory(record: &[u8]) -> Result<Action, Malformed> {
+    let (made, rest) = take::<wire::MemoryFile>(record)?;
+    let (components, _) = section(rest, made.path_size.into())?;
+    let options = named_options(made.options.into(), MEMORY_OPTIONS);
+    Ok(Action::File(File {
+        path_truncated: made.header.flags & flag::PATH_CUT != 0,
+        deleted: true,
+        ..File::new(FileChange::MemoryCreated(options), path(components))
     }))
 }
 
 pub fn delete(record: &[u8]) -> Result<Action, Malformed> {
     let (delete, rest) = take::<wire::Delete>(record)?;
     let (path, _) = named(rest, delete.name)?;
-    let directory = delete.header.flags & flag::DIRECTORY != 0;
+    let is = |bit| delete.header.flags & bit != 0;
+    let change = if is(flag::DIRECTORY) {
+        FileChange::DirectoryDeleted
+    } else {
+        FileChange::Deleted
+    };
     Ok(Action::File(File {
-        change: if directory {
-            FileChange::DirectoryDeleted
-        } else {
-            FileChange::Deleted
-        },
-        path,
-        old_path: None,
-        path_truncated: delete.header.flags & flag::PATH_CUT != 0,
-        old_path_truncated: false,
-        deleted: false,
-        unanswered: false,
-        nofollow: false,
-        inode: None,
+        path_truncated: is(flag::PATH_CUT),
+        ..File::new(change, path)
     }))
 }
 
 pub fn rename(record: &[u8]) -> Result<Action, Malformed> {
     let (rename, rest) = take::<wire::Rename>(record)?;
-    let (from, rest) = named(rest, rename.from)?;
-    let (to, _) = named(rest, rename.to)?;
-    let exchanged = rename.header.flags & flag::EXCHANGED != 0;
+    let change = if rename.header.flags & flag::EXCHANGED != 0 {
+        FileChange::Exchanged
+    } else {
+        FileChange::Renamed
+    };
+    two_names(change, rename.header, rename.from, rename.to, rest)
+}
+
+/// A file that had a name and has another.
+pub fn two_names(
+    change: FileChange,
+    header: wire::Header,
+    from: wire::Name,
+    to: wire::Name,
+    sections: &[u8],
+) -> Result<Action, Malformed> {
+    let (from, rest) = named(sections, from)?;
+    let (to, _) = named(rest, to)?;
     Ok(Action::File(File {
-        change: if exchanged {
-            FileChange::Exchanged
-        } else {
-            FileChange::Renamed
-        },
-        path: to,
         old_path: Some(from),
-        path_truncated: rename.header.flags & flag::PATH_CUT != 0,
-        old_path_truncated: rename.header.flags & flag::OLD_PATH_CUT != 0,
-        deleted: false,
-        unanswered: false,
-        nofollow: false,
-        inode: None,
+        path_truncated: header.flags & flag::PATH_CUT != 0,
+        old_path_truncated: header.flags & flag::OLD_PATH_CUT != 0,
+        ..File::new(change, to)
     }))
 }
 
@@ -82,7 +99,9 @@ mod tests {
     use zerocopy::IntoBytes;
 
     use crate::capture::ebpf::decode::tests::{action, header, record};
-    use crate::capture::ebpf::wire::{Delete, Name, Open, Rename, RepeatKey, flag, kind};
+    use crate::capture::ebpf::wire::{
+        Delete, MemoryFile, Name, Open, Rename, RepeatKey, flag, kind,
+    };
     use crate::event::{Action, File, FileChange};
 
     fn file(record: &[u8]) -> File {
@@ -110,6 +129,16 @@ mod tests {
         assert_eq!(created.change, FileChange::Created);
         assert_eq!(created.path, b"/tmp/x");
         assert_eq!(created.inode.unwrap().device, (8, 1));
+        let made = MemoryFile {
+            header: header(kind::MEMORY_FILE, 0),
+            options: 0x11,
+            path_size: 8,
+            ..Default::default()
+        };
+        let made = file(&record(made.as_bytes(), &[b"memfd:x\0"]));
+        let options = vec!["MFD_CLOEXEC", "MFD_EXEC"];
+        assert_eq!(made.change, FileChange::MemoryCreated(options));
+        assert!(made.deleted && made.path == b"/memfd:x");
         let unnamed = file(&record(open(flag::NAMELESS).as_bytes(), &[b"x\0tmp\0"]));
         assert!(unnamed.deleted);
         let modified = file(&record(open(flag::PATH_CUT).as_bytes(), &[b"x\0tmp\0"]));

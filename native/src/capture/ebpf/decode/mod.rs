@@ -54,6 +54,7 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::SNAPSHOT => Action::Snapshot(process::exec(record)?),
         kind::EXIT => process::exit(record)?,
         kind::OPEN => file::open(record)?,
+        kind::MEMORY_FILE => file::memory(record)?,
         kind::DELETE => file::delete(record)?,
         kind::RENAME => file::rename(record)?,
         kind::CONNECTION => network::connection(record)?,

@@ -8,11 +8,11 @@ use crate::event::{Action, Mount, MountChange};
 /// `MS_MGC_VAL`, which old programs put before the options of mount(2), and its mask.
 const MAGIC: (u64, u64) = (0xc0ed_0000, 0xffff_0000);
 
-/// Bits of an option of a call, and its name. (include/uapi/linux/mount.h)
-type Option = (u64, &'static str);
+/// Bits of the options of a call, and their names. (include/uapi/linux/mount.h)
+pub type Options = [(u64, &'static str)];
 
 /// Of mount(2).
-const MADE: &[Option] = &[
+const MADE: &Options = &[
     (1 << 0, "MS_RDONLY"),
     (1 << 1, "MS_NOSUID"),
     (1 << 2, "MS_NODEV"),
@@ -40,7 +40,7 @@ const MADE: &[Option] = &[
 ];
 
 /// Of move_mount(2).
-const ATTACHED: &[Option] = &[
+const ATTACHED: &Options = &[
     (0x01, "MOVE_MOUNT_F_SYMLINKS"),
     (0x02, "MOVE_MOUNT_F_AUTOMOUNTS"),
     (0x04, "MOVE_MOUNT_F_EMPTY_PATH"),
@@ -52,7 +52,7 @@ const ATTACHED: &[Option] = &[
 ];
 
 /// Of umount2(2).
-const REMOVED: &[Option] = &[
+const REMOVED: &Options = &[
     (1 << 0, "MNT_FORCE"),
     (1 << 1, "MNT_DETACH"),
     (1 << 2, "MNT_EXPIRE"),
@@ -90,7 +90,8 @@ pub fn mount(record: &[u8]) -> Result<Action, Malformed> {
     }))
 }
 
-fn named_options(mut bits: u64, names: &[Option]) -> Vec<&'static str> {
+/// The names of the options that are set.
+pub fn named_options(mut bits: u64, names: &Options) -> Vec<&'static str> {
     let (magic, mask) = MAGIC;
     if bits & mask == magic {
         bits &= !mask;

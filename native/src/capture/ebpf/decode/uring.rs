@@ -44,15 +44,11 @@ pub fn request(record: &[u8]) -> Result<Action, Malformed> {
         _ => (from, None),
     };
     Ok(Action::File(File {
-        change,
-        path,
+        path_truncated: cut(flag::PATH_CUT),
         old_path_truncated: old_path.is_some() && cut(flag::OLD_PATH_CUT),
         old_path,
-        path_truncated: cut(flag::PATH_CUT),
-        deleted: false,
         unanswered: request.unanswered != 0,
-        nofollow: false,
-        inode: None,
+        ..File::new(change, path)
     }))
 }
 

@@ -15,6 +15,15 @@ wire! {
         reserved: u16,
     }
 
+    /// A file that is only in memory.
+    struct MemoryFile = "event_memory_file" {
+        header: Header,
+        key: RepeatKey,
+        options: u32,
+        path_size: u16,
+        reserved: u16,
+    }
+
     /// A name below a folder.
     struct Name = "event_name" {
         base_size: u16,

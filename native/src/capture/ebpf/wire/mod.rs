@@ -58,6 +58,7 @@ kinds! {
     SIGNAL = 35 "signal",
     MODULE = 36 "module",
     BPF = 37 "bpf",
+    MEMORY_FILE = 38 "memory file",
     REQUEST = 45 "request",
     ANSWER = 46 "answer",
 }
