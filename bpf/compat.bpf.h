@@ -8,7 +8,7 @@
 #ifndef COMPAT_H
 #define COMPAT_H
 
-#include "kernel.h"
+#include "kernel_network.h"
 
 #define SEC(name) __attribute__((section(name), used))
 #define INLINE static inline __attribute__((always_inline))

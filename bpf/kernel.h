@@ -308,127 +308,6 @@ struct linux_binprm {
 	const char *interp;
 };
 
-struct in6_addr {
-	u8 bytes[16]; /* only copied whole: the name of the field differs */
-};
-
-struct sock_common {
-	u32 skc_daddr;
-	u32 skc_rcv_saddr;
-	u16 skc_dport;
-	u16 skc_num;
-	unsigned short skc_family;
-	unsigned char skc_state;
-	unsigned long skc_flags;
-	struct in6_addr skc_v6_daddr;
-	struct in6_addr skc_v6_rcv_saddr;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-	u16 sk_protocol;
-	int sk_err;
-};
-
-struct inet_sock {
-	u16 inet_sport;
-};
-
-struct tcp_sock {
-	u64 bytes_sent, bytes_retrans, bytes_received;
-};
-
-struct socket {
-	struct sock *sk;
-};
-
-struct filename {
-	const char *name;
-};
-
-struct io_cqe {
-	s32 res;
-};
-
-struct io_cmd_data {
-	struct file *file;
-};
-
-/* A request of io_uring. What its operation needs to know lies at its begin, in a struct of its own. */
-struct io_kiocb {
-	struct io_cmd_data cmd; /* 6.0 */
-	u8 opcode;
-	struct io_cqe cqe; /* 5.19 */
-};
-
-struct open_how {
-	u64 flags;
-};
-
-struct io_open {
-	int dfd;
-	u32 file_slot;
-	struct filename *filename;
-	struct open_how how;
-};
-
-struct io_unlink {
-	int dfd;
-	int flags;
-	struct filename *filename;
-};
-
-struct io_mkdir {
-	int dfd;
-	struct filename *filename;
-};
-
-struct io_rename {
-	int old_dfd;
-	int new_dfd;
-	struct filename *oldpath;
-	struct filename *newpath;
-	int flags;
-};
-
-/* Of hard links and of symbolic ones, which have no old folder. */
-struct io_link {
-	int old_dfd;
-	int new_dfd;
-	struct filename *oldpath;
-	struct filename *newpath;
-};
-
-struct delayed_filename {
-	struct filename *__incomplete_filename;
-};
-
-struct io_open___7 {
-	struct delayed_filename filename;
-};
-
-struct io_unlink___7 {
-	struct delayed_filename filename;
-};
-
-struct io_mkdir___7 {
-	struct delayed_filename filename;
-};
-
-struct io_rename___7 {
-	struct delayed_filename oldpath;
-	struct delayed_filename newpath;
-};
-
-struct io_link___7 {
-	struct delayed_filename oldpath;
-	struct delayed_filename newpath;
-};
-
-struct io_accept {
-	u32 file_slot;
-};
-
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8;
 	unsigned long orig_ax;
@@ -441,23 +320,6 @@ struct syscall_exit {
 	u64 common;
 	s64 nr;
 	s64 ret;
-};
-
-/* What a program on packets is given, and what it sees of a socket: ABI (include/uapi/linux/bpf.h). */
-struct bpf_sock {
-	u32 bound_dev_if, family, type, protocol, mark, priority;
-	u32 src_ip4, src_ip6[4], src_port;
-	u16 dst_port; /* network order */
-};
-
-struct __sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, vlan[3], priority;
-	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid;
-	u32 data, data_end, napi_id, family, remote_ip4, local_ip4;
-	u32 remote_ip6[4], local_ip6[4], remote_port, local_port, data_meta;
-	u64 flow_keys, tstamp;
-	u32 wire_len, gso_segs;
-	struct bpf_sock *sk;
 };
 
 /* The begin of a siginfo, which is ABI as well. */
@@ -496,22 +358,6 @@ struct bpf_attach {
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
-#define ETH_P_IP 0x0800
-#define ETH_P_IPV6 0x86dd
-#define AF_INET 2
-#define AF_INET6 10
-#define IPPROTO_HOPOPTS 0
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-#define IPPROTO_ROUTING 43
-#define IPPROTO_DSTOPTS 60
-#define IPPROTO_MPTCP 262
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT 2
-#define TCP_SYN_RECV 3
-#define TCP_CLOSE 7
-#define TCP_LISTEN 10
-#define SOCK_DONE 1 /* the number of a bit */
 #define PROC_SUPER_MAGIC 0x9fa0
 #define CLONE_NEWTIME 0x00000080
 #define CLONE_NEWNS 0x00020000

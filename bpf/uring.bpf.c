@@ -6,6 +6,7 @@
  * it is submitted, and its answer when it is done. Both happen in a thread of the process that owns the
  * ring, also where a thread of the kernel polls it.
  */
+#include "kernel_uring.h"
 #include "name.bpf.h"
 
 /* The operations' numbers are ABI (include/uapi/linux/io_uring.h). */
