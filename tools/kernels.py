@@ -35,7 +35,8 @@ LIMIT_S = int(os.environ.get("LIMIT", "2400"))
 
 FETCH_LIMIT_S = 300
 
-TESTS = os.environ.get("TESTS", "tests/live tests/attacks")
+ALL = "tests/live tests/attacks"
+TESTS = os.environ.get("TESTS", ALL)
 
 
 class NotAvailableError(Exception):
@@ -48,6 +49,8 @@ class Run:
 
     name: str
     release: str
+    asked: str
+    """The tests it was to run, as pytest takes them."""
     tests: dict[str, int]
     failures: list[str]
     hooks: list[tuple[str, str, str]]
@@ -94,6 +97,7 @@ def boot(name: str) -> Run:
     booted = command(name, folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / "asked").write_text(TESTS)
     started = time.monotonic()
     with (folder / "console.log").open("wb") as console:
         machine = subprocess.Popen(
@@ -195,6 +199,7 @@ def read(name: str) -> Run:
     return Run(
         name,
         text(folder / "release").strip() or "not booted",
+        text(folder / "asked").strip(),
         tests,
         failures,
         [(hook, state, reason) for hook, state, reason in check["coverage"]],
@@ -250,7 +255,8 @@ def page(runs: list[Run]) -> str:
         "",
         "Made by `make coverage` from the last `make test-kernels`: the live tests and the attacks",
         "on kernels of Debian, booted in QEMU. An event is covered where these tests have seen it.",
-        f"Not run: {', '.join(absent)}." if absent else "All kernels were run.",
+        *([f"Not run: {', '.join(absent)}."] if absent else []),
+        *(f"On {short(run)}, {limited(run)}." for run in runs if run.asked != ALL),
         "",
     ]
     kernels = [
@@ -260,6 +266,7 @@ def page(runs: list[Run]) -> str:
         *(kernel_row(run) for run in runs),
         "",
     ]
+    runs = [run for run in runs if run.asked]
     actions = sorted({seen for run in runs for seen in run.seen})
     events = [
         "| source | `event.action` | " + " | ".join(short(run) for run in runs) + " |",
@@ -273,6 +280,14 @@ def page(runs: list[Run]) -> str:
         "",
     ]
     return "\n".join(head + kernels + events)
+
+
+def limited(run: Run) -> str:
+    """What was run where it was not everything."""
+    if not run.asked:
+        return "`endpoint-agent check` alone was run"
+    tests = [word for word in run.asked.split() if not word.startswith("-")]
+    return f"only these tests were run: {', '.join(f'`{test}`' for test in tests)}"
 
 
 def kernel_row(run: Run) -> str:

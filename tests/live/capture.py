@@ -123,13 +123,20 @@ def note(source: str, events: list[Event]) -> None:
 
 @contextmanager
 def capturing(folder: Path, **options: Any) -> Iterator[Capture]:
-    """A running capture that is stopped and balanced at the end."""
+    """A running capture that is stopped and balanced at the end.
+
+    An emulated machine may be too slow for what the tests do at once: losses only have to be
+    counted there.
+    """
     capture = Capture(folder, **options)
     try:
         capture.pipeline.start()
         assert capture.pipeline.ready(10.0 * PATIENCE)
         yield capture
         capture.stop()
-        capture.assert_balance()
+        if PATIENCE == 1:
+            capture.assert_balance()
+        else:
+            capture.assert_sums()
     finally:
         capture.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .capture import Capture, capturing, require_root
+from .capture import PATIENCE, Capture, capturing, require_root
 
 
 @pytest.fixture
@@ -17,7 +17,12 @@ def capture(tmp_path: Path) -> Iterator[Capture]:
         yield running
 
 
-@pytest.fixture(scope="module")
+def scope_of_watching(fixture_name: str, config: pytest.Config) -> str:
+    """One capture for a module; for all where attaching takes minutes, as in an emulated kernel."""
+    return "module" if PATIENCE == 1 else "package"
+
+
+@pytest.fixture(scope=scope_of_watching)
 def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
     """The same for all tests of a module that neither stop it nor count everything it saw.
 

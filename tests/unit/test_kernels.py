@@ -85,14 +85,20 @@ def test_a_run_that_is_not_whole_has_not_passed(
     assert [reason in failure for failure in run.failures] == [True]
 
 
-def test_the_page_tells_what_each_kernel_covers_and_which_was_not_run(
+def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
     kernels: Any, tmp_path: Path
 ) -> None:
-    for name, seen in (("5.10", "ebpf renamed\n"), ("6.1", "ebpf renamed\naudit linked\n")):
+    runs = [
+        ("5.10", kernels.ALL, "ebpf renamed\n"),
+        ("6.1", "-v tests/live/test_files.py", "ebpf renamed\naudit linked\n"),
+        ("6.12", "", ""),
+    ]
+    for name, asked, seen in runs:
         left(
             tmp_path / name,
             release=f"{name}.0-amd64",
             check_json=check(),
+            asked=asked,
             status="0",
             seen=seen,
         )
@@ -103,7 +109,10 @@ def test_the_page_tells_what_each_kernel_covers_and_which_was_not_run(
     assert "| ebpf | `renamed` | yes | yes |" in page
     assert "| audit | `linked` | no | yes |" in page
     assert "| 5.10.0-amd64 | 1 | `new` | `bad` | 0 | 0 | 0 |" in page
-    assert "Not run: 6.12, newest." in page
+    assert "Not run: newest." in page
+    assert "On 5.10," not in page
+    assert "On 6.1, only these tests were run: `tests/live/test_files.py`." in page
+    assert "On 6.12, `endpoint-agent check` alone was run." in page
 
 
 def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
