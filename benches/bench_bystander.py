@@ -17,8 +17,8 @@ from host import Host
 from storms import Storm
 from turns import in_turns
 
-CALLS = 2_000_000
-REPEATS = 5
+CALLS = 250_000
+REPEATS = 40
 REQUESTS = 200_000
 CLIENTS = 50
 ROUNDS = 7

@@ -7,11 +7,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-
-from .capture import PATIENCE, Capture
 
 # linux/audit.h, linux/netlink.h
 NETLINK_AUDIT = 9
@@ -108,20 +105,6 @@ def audit_client() -> Iterator[Client]:
             for rule in client.rules():
                 if rule not in before[1]:
                     client.ask(DELETE_RULE, rule)
-
-
-@contextmanager
-def auditing_into(folder: Path) -> Iterator[Capture]:
-    """A running capture by the audit system, whose losses, if any, are no failure."""
-    capture = Capture(folder, source="audit")
-    try:
-        capture.pipeline.start()
-        assert capture.pipeline.ready(10.0 * PATIENCE)
-        yield capture
-        capture.stop()
-        capture.assert_sums()
-    finally:
-        capture.close()
 
 
 def never_rule(key: bytes) -> bytes:
