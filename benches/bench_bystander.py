@@ -18,10 +18,13 @@ from storms import Storm
 from turns import in_turns
 
 CALLS = 250_000
-REPEATS = 40
-REQUESTS = 200_000
+REQUESTS = 50_000
 CLIENTS = 50
 ROUNDS = 7
+
+# The best of so many in a turn: what disturbs a loop only ever makes it slower.
+LOOPS = 40
+RUNS = 8
 
 GETPPID = Figure("getppid loop: slowdown", "{:.3f}", Reach.AT_MOST, 1.12)
 REDIS = Figure("redis-benchmark GET: throughput", "{:.3f}", Reach.AT_LEAST, 0.95)
@@ -31,8 +34,7 @@ def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results
     """A system call that nobody asked about."""
 
     def work() -> float:
-        # What disturbs a loop only ever makes it slower.
-        return min(storm.getppid(CALLS).seconds for _ in range(REPEATS))
+        return min(storm.getppid(CALLS).seconds for _ in range(LOOPS))
 
     turns = in_turns(benchmark, host, work, ROUNDS)
     alone = median(turns.alone) / CALLS * 1e9
@@ -43,7 +45,11 @@ def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results
 def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_path: Path) -> None:
     """A server and its clients, each with many small reads and writes on sockets."""
     with _redis(tmp_path) as port:
-        turns = in_turns(benchmark, host, lambda: _requests_per_second(port), ROUNDS)
+
+        def work() -> float:
+            return max(_requests_per_second(port) for _ in range(RUNS))
+
+        turns = in_turns(benchmark, host, work, ROUNDS)
     alone = median(turns.alone)
     results.add(REDIS, turns.ratios(float), f"{alone:,.0f} requests/s alone")
     results.require()
