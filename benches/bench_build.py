@@ -14,11 +14,11 @@ from figures import Figure, Reach, Results
 from host import Host
 from turns import in_turns
 
-UNITS = 100
+UNITS = 40
 FUNCTIONS = 60
-ROUNDS = 7
+ROUNDS = 9
 
-SLOWDOWN = Figure("build of 100 C files by make -j2: slowdown", "{:.3f}", Reach.AT_MOST, 1.03)
+SLOWDOWN = Figure("build of 40 C files by make -j2: slowdown", "{:.3f}", Reach.AT_MOST, 1.03)
 
 HEADERS = ("stdio", "stdlib", "string", "unistd", "sys/socket", "netdb", "pthread", "math")
 FUNCTION = """

@@ -15,6 +15,9 @@ from turns import in_turns
 CONNECTIONS = 20_000
 ROUNDS = 5
 
+# Twice as many events as the default has room for.
+QUEUE_MEGABYTES = 2_000
+
 ACTIONS = {
     "connected-to": Figure(
         "connect storm: connects delivered", "{:,.0f}", Reach.EXACTLY, CONNECTIONS
@@ -40,7 +43,13 @@ def bench_connect_storm(
     benchmark: BenchmarkFixture, host: Host, storm: Storm, results: Results
 ) -> None:
     """Each connection is a connect, an accept and two ends."""
-    turns = in_turns(benchmark, host, lambda: storm.connect(CONNECTIONS), ROUNDS)
+    turns = in_turns(
+        benchmark,
+        host,
+        lambda: storm.connect(CONNECTIONS),
+        ROUNDS,
+        EventBufferCacheSize=QUEUE_MEGABYTES,
+    )
     for action, figure in ACTIONS.items():
         pairs = zip(turns.watched, turns.watches, strict=True)
         delivered = [_delivered(host, ran, watch, action) for ran, watch in pairs]

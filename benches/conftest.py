@@ -41,6 +41,8 @@ def pytest_sessionstart() -> None:
     if os.geteuid() != 0:
         pytest.exit("the benchmarks load eBPF programs: run them as root", returncode=3)
     os.setpriority(os.PRIO_PROCESS, 0, FIRST)
+    # An installed agent has its modules compiled; to compile them at each start takes memory.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_terminal_summary(

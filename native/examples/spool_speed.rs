@@ -82,6 +82,7 @@ fn append(spool: &Spool, records: &[Vec<u8>]) {
 
 fn drain(spool: &Spool) -> endpoint_agent_native::error::Result<(usize, usize, usize, Duration)> {
     let limits = Limits {
+        enough: 250,
         max_records: 250,
         max_bytes: 10 << 20,
         max_wait: Duration::ZERO,

@@ -102,14 +102,16 @@ class Spool:
         self,
         timeout: float,
         *,
-        max_records: int = 250,
+        enough: int = 250,
+        max_records: int = 1000,
         max_wait: float = 5.0,
         max_bytes: int = 10_485_760,
     ) -> Batch | None:
         """The oldest records not yet acknowledged, the same ones until `ack` or `reject`.
 
         Waits up to `timeout` seconds for a first record, then up to `max_wait` seconds from the
-        time that record was queued for `max_records` of them. None if there was no record, or
+        time that record was queued for `enough` of them; where more stand in the queue, it takes
+        up to `max_records`. None if there was no record, or
         when `wake` was called before a first record came.
         """
     def split(self, batch: Batch) -> tuple[Batch, Batch]:

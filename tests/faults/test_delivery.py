@@ -40,10 +40,10 @@ PATIENT = Pace(batch=0.02, first_retry=30, last_retry=30, slow_retry=60)
 
 
 def test_a_batch_is_what_the_protocol_says(queue):
-    spool = queue(600)
+    spool = queue(2_400)
     with scripted_intake() as intake, delivering(spool, intake.url) as deliverer:
         settled(spool)
-    assert [len(request.events) for request in intake.requests] == [250, 250, 100]
+    assert [len(request.events) for request in intake.requests] == [1_000, 1_000, 400]
     first = intake.requests[0]
     assert first.line == "POST /plain/batch HTTP/1.1"
     assert first.headers["x-sekoiaio-intake-key"] == KEY
@@ -51,12 +51,12 @@ def test_a_batch_is_what_the_protocol_says(queue):
     assert first.headers["content-type"] == "text/plain"
     assert len({request.headers["x-batch-id"] for request in intake.requests}) == 3
     assert intake.connections == 1
-    assert intake.accepted == events(600)
+    assert intake.accepted == events(2_400)
     state = deliverer.state()
     assert state.requests == 3
     assert state.bytes_sent == sum(len(request.body) for request in intake.requests)
     assert state.last_delivery == pytest.approx(time.time(), abs=10)
-    assert_balance(spool, delivered=600)
+    assert_balance(spool, delivered=2_400)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_a_batch_is_what_the_protocol_says(queue):
     ],
 )  # fmt: skip
 def test_a_batch_is_sent_again_until_it_is_taken(queue, fault):
-    spool = queue(300)
+    spool = queue(1_100)
     with scripted_intake(accepts, fault, fault, fault) as intake, delivering(spool, intake.url):
         settled(spool)
-    assert intake.accepted == events(300)
+    assert intake.accepted == events(1_100)
     assert len({r.headers["x-batch-id"] for r in intake.requests[1:]}) == 1
-    assert_balance(spool, delivered=300)
+    assert_balance(spool, delivered=1_100)
 
 
 def test_a_reset_in_the_middle_of_a_large_body(queue):
@@ -137,12 +137,12 @@ def test_an_answer_that_drips_is_not_waited_for(queue, monkeypatch):
 
 
 def test_a_large_answer_is_not_read_to_its_end(queue):
-    spool = queue(300)
+    spool = queue(1_100)
     endless = sends(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 8_000_000)
     with scripted_intake(endless) as intake, delivering(spool, intake.url):
         settled(spool)
-    assert intake.accepted == events(300)[250:]
-    assert_balance(spool, delivered=300)
+    assert intake.accepted == events(1_100)[1_000:]
+    assert_balance(spool, delivered=1_100)
 
 
 def test_an_answer_cut_short_after_the_status_counts(queue):
@@ -160,7 +160,7 @@ def test_a_connection_closed_while_idle_is_no_failure(queue):
         connection.wait()
         connection.reset()
 
-    spool = queue(500)
+    spool = queue(1_100)
     with (
         scripted_intake(accepts_and_leaves) as intake,
         delivering(spool, intake.url, PATIENT) as deliverer,
@@ -168,7 +168,7 @@ def test_a_connection_closed_while_idle_is_no_failure(queue):
         settled(spool)
     assert intake.connections == 2
     assert deliverer.state().consecutive_failures == 0
-    assert_balance(spool, delivered=500)
+    assert_balance(spool, delivered=1_100)
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -212,15 +212,15 @@ def test_only_the_event_that_is_refused_goes_to_quarantine(queue, quarantined, s
 
 def test_events_refused_within_a_taken_batch_go_to_quarantine(queue, quarantined, caplog):
     errors = b'{"errors": [%s]}' % b",".join(
-        b'{"index": %d, "status": 413}' % place for place in (0, 100, 249, 250, -1, 10**30)
+        b'{"index": %d, "status": 413}' % place for place in (0, 100, 999, 1_000, -1, 10**30)
     )
-    spool = queue(260)
+    spool = queue(1_010)
     with scripted_intake(answers(202, errors)) as intake, delivering(spool, intake.url):
         settled(spool)
-    assert quarantined() == [events(260)[place] for place in (0, 100, 249)]
+    assert quarantined() == [events(1_010)[place] for place in (0, 100, 999)]
     assert len(intake.requests) == 2
     assert "refuses an event" in caplog.text
-    assert_balance(spool, delivered=257, rejected=3)
+    assert_balance(spool, delivered=1_007, rejected=3)
 
 
 def test_an_outage_between_two_halves_loses_nothing(queue):
@@ -346,7 +346,7 @@ def test_stop_does_not_wait_for_an_intake_that_hangs(queue):
 
 def test_a_batch_interrupted_by_a_restart_keeps_its_id(queue):
     with scripted_intake(hangs) as intake:
-        spool = queue(300)
+        spool = queue(1_100)
         with delivering(spool, intake.url) as deliverer:
             intake.wait_for(lambda intake: bool(intake.requests))
             deliverer.stop(drain=0.1)
@@ -358,8 +358,8 @@ def test_a_batch_interrupted_by_a_restart_keeps_its_id(queue):
     first, again, _ = intake.requests
     assert again.headers["x-batch-id"] == first.headers["x-batch-id"]
     assert again.events == first.events
-    assert intake.accepted == events(300)
-    assert_balance(spool, recovered=300, delivered=300)
+    assert intake.accepted == events(1_100)
+    assert_balance(spool, recovered=1_100, delivered=1_100)
 
 
 def test_a_long_outage_costs_the_oldest_events_and_says_how_many(queue):

@@ -338,7 +338,7 @@ def test_the_module_is_the_command() -> None:
 def test_a_room_is_imported_only_by_its_command() -> None:
     code = (
         "import sys, endpoint_agent.cli; "
-        "heavy = {'httpx', 'psutil', 'orjson', 'endpoint_agent.agent'}; "
+        "heavy = {'httpcore', 'psutil', 'orjson', 'endpoint_agent.agent'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

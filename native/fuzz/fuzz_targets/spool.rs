@@ -141,6 +141,7 @@ fn open(root: &Path) -> Option<Spool> {
 /// Takes and acknowledges everything; the size of each batch.
 fn drain(spool: &Spool) -> Vec<usize> {
     let limits = Limits {
+        enough: 3,
         max_records: 3,
         max_bytes: 1000,
         max_wait: Duration::ZERO,

@@ -307,7 +307,7 @@ fields! {
     "action.properties.ses" Keyword Own
         "Login session as the audit system numbers it, `unset` where nobody logged in."
     "action.properties.ancestors.pid" Long Own
-        "Process ids of the parent, its parent, and so on: five at most."
+        "Where a program starts: process ids of its parent, its parent, and so on, five at most."
     "action.properties.ancestors.executable" Keyword Own
         "What each of them ran, in the same order; empty where that is not known."
     "action.properties.ancestors.guid" Keyword Own "UUID of each of them, in the same order."

@@ -141,12 +141,7 @@ impl Encoder {
         }
         record::write_object(&mut self.json, act);
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);
-        record::write_properties(
-            &mut self.json,
-            act,
-            &identity.properties,
-            &rendered.properties,
-        );
+        record::write_properties(&mut self.json, act, &identity.properties, rendered);
         if !act.tags.is_empty() {
             self.json.plain_texts("tags", act.tags);
         }

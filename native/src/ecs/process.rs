@@ -37,6 +37,7 @@ pub fn render(key: ProcessKey, process: &Process, limit: usize) -> Rendered {
             .map(container)
             .unwrap_or_default(),
         properties,
+        ancestors: process.ancestors().clone(),
         cut,
     }
 }
@@ -61,17 +62,9 @@ fn container(container: &Container) -> Vec<u8> {
     json.into_parts().0
 }
 
-/// The ancestors, as lists of equal length, and where the process is. Every event of it has them.
+/// Where the process is. Every event of it has it.
 fn properties(process: &Process, limit: usize) -> (Vec<u8>, Vec<String>) {
-    let ancestors = process.ancestors();
     let mut json = Json::members_of("action.properties", limit.min(MAX_COMMAND_LINE));
-    if !ancestors.is_empty() {
-        json.open("ancestors");
-        json.numbers("pid", ancestors.iter().map(|it| it.key.pid.into()));
-        json.texts("executable", ancestors.iter().map(executable));
-        json.plain_texts("guid", ancestors.iter().map(|it| it.guid));
-        json.close();
-    }
     if let Some(container) = &process.container {
         json.text("container_id", container.id.as_bytes());
     }
@@ -95,6 +88,19 @@ fn properties(process: &Process, limit: usize) -> (Vec<u8>, Vec<String>) {
         json.number(name, number.into());
     }
     json.into_parts()
+}
+
+/// The ancestors, as lists of equal length. The start of a program tells them: with every event of it
+/// they would be a third of all that is delivered.
+pub fn write_ancestors(json: &mut Json, ancestors: &[Ancestor]) {
+    if ancestors.is_empty() {
+        return;
+    }
+    json.open("ancestors");
+    json.numbers("pid", ancestors.iter().map(|it| it.key.pid.into()));
+    json.texts("executable", ancestors.iter().map(executable));
+    json.plain_texts("guid", ancestors.iter().map(|it| it.guid));
+    json.close();
 }
 
 /// What an ancestor ran, by its name where it has no path, empty if unknown.

@@ -3,7 +3,7 @@
 use crate::ecs::catalogue::{Kind, PROVIDER};
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
-use crate::ecs::{call, content, dns, file, login, mount, network, system};
+use crate::ecs::{call, content, dns, file, login, mount, network, process, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
 use crate::event::{Action, Content, Event, Exec, Exit, File, Loss, Repeat};
@@ -123,9 +123,9 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
     json.close();
 }
 
-/// Writes `action.properties`: what ECS has no field for, and what was cut so far. `login`,
-/// `process`: its members about these as JSON.
-pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]) {
+/// Writes `action.properties`: what ECS has no field for, and what was cut so far. `login`: its
+/// members about that as JSON.
+pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], rendered: &Rendered) {
     json.open("action");
     json.open("properties");
     match &act.event.action {
@@ -134,7 +134,10 @@ pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]
         Action::Connection(connection) if act.event.call.is_none() => {
             network::write_error(json, connection);
         }
-        Action::Exec(exec) => json.text_if_known("script", &exec.script),
+        Action::Exec(exec) => {
+            json.text_if_known("script", &exec.script);
+            process::write_ancestors(json, &rendered.ancestors);
+        }
         Action::File(file) => file::write_properties(json, file),
         Action::Mount(mount) => mount::write_properties(json, mount),
         &Action::Exit(Exit {
@@ -154,7 +157,7 @@ pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], process: &[u8]
     if !matches!(act.event.action, Action::Login(_)) {
         json.raw_members(login);
     }
-    json.raw_members(process);
+    json.raw_members(&rendered.properties);
     if act.inferred {
         json.yes("process_inferred");
     }

@@ -29,7 +29,7 @@ pub const MAX_BYTES: usize = 8 << 20;
 pub const MAX_ANCESTORS: usize = 5;
 
 /// A process that started another, the one that started that, and so on; shared by siblings.
-type Lineage = Arc<[Ancestor]>;
+pub type Lineage = Arc<[Ancestor]>;
 
 /// A process as far as it is known.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ pub struct Rendered {
     pub container: Vec<u8>,
     /// JSON members of `action.properties`.
     pub properties: Vec<u8>,
+    /// Who started it, who started that one, and so on: at most [`MAX_ANCESTORS`].
+    pub ancestors: Lineage,
     /// Names of the fields that were cut.
     pub cut: Vec<String>,
 }
@@ -102,7 +104,7 @@ impl Process {
     }
 
     /// Who started it, who started that one, and so on: at most [`MAX_ANCESTORS`].
-    pub fn ancestors(&self) -> &[Ancestor] {
+    pub fn ancestors(&self) -> &Lineage {
         &self.ancestors
     }
 

@@ -141,6 +141,7 @@ impl World {
 
     fn next_batch(&self) -> Option<Arc<Batch>> {
         let limits = Limits {
+            enough: 100,
             max_records: 100,
             max_bytes: 10 << 20,
             max_wait: Duration::ZERO,

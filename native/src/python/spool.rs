@@ -73,16 +73,18 @@ impl PySpool {
         })
     }
 
-    #[pyo3(signature = (timeout, *, max_records=250, max_wait=5.0, max_bytes=10_485_760))]
+    #[pyo3(signature = (timeout, *, enough=250, max_records=1000, max_wait=5.0, max_bytes=10_485_760))]
     fn next_batch(
         &self,
         py: Python<'_>,
         timeout: f64,
+        enough: usize,
         max_records: usize,
         max_wait: f64,
         max_bytes: usize,
     ) -> PyResult<Option<PyBatch>> {
         let limits = Limits {
+            enough,
             max_records,
             max_bytes,
             max_wait: seconds(max_wait)?,

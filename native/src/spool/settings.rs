@@ -32,7 +32,9 @@ impl Settings {
 /// What a batch may hold, and how long it may be waited for.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Records.
+    /// Records that are worth no more waiting.
+    pub enough: usize,
+    /// Records, where more of them stand in the queue.
     pub max_records: usize,
     /// Bytes before compression; a single longer record is a batch by itself.
     pub max_bytes: usize,

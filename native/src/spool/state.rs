@@ -148,7 +148,7 @@ impl State {
             let arrival = self.arrivals.of(position);
             (
                 arrival.map_or(now, |arrival| arrival + limits.max_wait.min(LONGEST_WAIT)),
-                limits.max_records as u64,
+                limits.enough.min(limits.max_records) as u64,
             )
         };
         if unread > 0 && (unread >= records || now >= until) {

@@ -42,6 +42,7 @@ pub fn open(settings: Settings) -> Spool {
 
 pub fn limits(max_records: usize) -> Limits {
     Limits {
+        enough: max_records,
         max_records,
         max_bytes: 10 << 20,
         max_wait: Duration::ZERO,

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from endpoint_agent._native import Batch, Spool
     from endpoint_agent.config import Settings
 
-# The intake's limits: what one request may hold.
-MAX_RECORDS = 250
+# Events that make a request worth sending, and most that one holds when the queue has got longer:
+# a request costs as much as a hundred events. The intake's limit is the size of the body.
+ENOUGH = 250
+MAX_RECORDS = 1000
 MAX_BODY = 10_485_760
 
 # Lone events refused in a row, after which the next ones have to wait.
@@ -124,6 +126,7 @@ class Deliverer:
             return False
         batch = self._spool.next_batch(
             0.0 if stopping else IDLE,
+            enough=ENOUGH,
             max_records=MAX_RECORDS,
             max_wait=0.0 if stopping else self._pace.batch,
             max_bytes=MAX_BODY,

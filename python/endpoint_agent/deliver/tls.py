@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-import httpx
+import certifi
 
 from endpoint_agent.errors import ConfigError
 
@@ -14,7 +14,7 @@ def trusting(ca_bundle_path: Path | None) -> ssl.SSLContext:
     """A context that verifies certificates and host names.
 
     Against the authorities of a PEM file, else those of the system, else, on a system that has
-    none, those of Mozilla that come with httpx.
+    none, those of Mozilla, from certifi.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -30,7 +30,7 @@ def trusting(ca_bundle_path: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if _has_authorities(context):
         return context
-    return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def trusting_nobody() -> ssl.SSLContext:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from http import HTTPStatus
 from pathlib import Path
 
-import httpx
+import httpcore
 import msgspec
 
 from endpoint_agent.errors import AgentError
@@ -16,6 +17,7 @@ PAGE = 1_000
 KEPT = 10_000
 """Events that stay in the intake's database: the view has seen the rest, and runs for days."""
 TIMEOUT = 15.0
+FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
 class _Entry(msgspec.Struct):
@@ -31,13 +33,9 @@ class Tail:
 
     def __init__(self, url: str, key: str, database: Path) -> None:
         """Takes the intake's address, its key and its database file."""
-        self._client = httpx.Client(
-            base_url=url,
-            headers={"X-SEKOIAIO-INTAKE-KEY": key},
-            trust_env=False,
-            timeout=TIMEOUT,
-            limits=httpx.Limits(keepalive_expiry=None),
-        )
+        self._url = f"{url}/events"
+        self._headers = [("X-SEKOIAIO-INTAKE-KEY", key)]
+        self._connection = httpcore.ConnectionPool(max_connections=1)
         # Autocommit: a deletion holds the intake up no longer than it takes.
         self._database = sqlite3.connect(database, isolation_level=None)
         self._last = 0
@@ -57,14 +55,21 @@ class Tail:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._client.close()
+        self._connection.close()
         self._database.close()
 
     def _page(self) -> list[_Entry]:
         try:
-            answer = self._client.get("/events", params={"after": self._last, "limit": PAGE})
-            return _decode(answer.raise_for_status().content)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            answer = self._connection.request(
+                "GET",
+                f"{self._url}?after={self._last}&limit={PAGE}",
+                headers=self._headers,
+                extensions={"timeout": {"connect": TIMEOUT, "write": TIMEOUT, "read": TIMEOUT}},
+            )
+            if answer.status != HTTPStatus.OK:
+                raise AgentError(f"the intake does not answer: HTTP {answer.status}")
+            return _decode(answer.content)
+        except (*FAILURES, msgspec.MsgspecError) as error:
             raise AgentError(f"the intake does not answer: {error}") from error
 
     def _forget(self) -> None:

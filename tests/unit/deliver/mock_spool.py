@@ -46,12 +46,18 @@ class MockSpool:
         return True
 
     def next_batch(
-        self, timeout: float, *, max_records: int = 250, max_wait: float = 5.0, max_bytes: int = 0
+        self,
+        timeout: float,
+        *,
+        enough: int = 250,
+        max_records: int = 1000,
+        max_wait: float = 5.0,
+        max_bytes: int = 0,
     ) -> MockBatch | None:
         with self._changed:
             self._wait(timeout, 1)
             if self._records:
-                self._wait(max_wait, max_records)
+                self._wait(max_wait, min(enough, max_records))
             self._woken = False
             if not self._records:
                 return None

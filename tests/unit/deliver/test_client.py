@@ -57,10 +57,10 @@ def test_an_intake_without_a_bundle_is_checked_against_known_authorities():
     IntakeClient(Settings(intake_key="k", intake_url="https://intake.example")).close()
 
 
-def test_delivery_does_not_import_what_only_the_command_line_of_httpx_needs():
+def test_delivery_does_not_import_the_client_above_its_transport():
     code = (
         "import sys, endpoint_agent.deliver; "
-        "print(sorted({'rich', 'click', 'pygments', 'asyncio'} & set(sys.modules)))"
+        "print(sorted({'httpx', 'asyncio', 'urllib.request', 'http.client'} & set(sys.modules)))"
     )
     path = str(Path(__file__).parents[3] / "python")
     output = subprocess.run(

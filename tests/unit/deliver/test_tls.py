@@ -3,7 +3,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-import httpx
+import certifi
 import pytest
 
 from endpoint_agent.deliver.tls import trusting, trusting_nobody
@@ -18,10 +18,10 @@ def test_every_context_verifies_certificate_and_name():
     assert trusting_nobody().cert_store_stats()["x509_ca"] == 0
 
 
-def test_a_system_without_authorities_falls_back_on_those_of_httpx(monkeypatch, tmp_path):
+def test_a_system_without_authorities_falls_back_on_those_of_mozilla(monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    known = httpx.create_ssl_context(trust_env=False).cert_store_stats()["x509_ca"]
+    known = ssl.create_default_context(cafile=certifi.where()).cert_store_stats()["x509_ca"]
     assert trusting(None).cert_store_stats()["x509_ca"] == known > 50
 
 

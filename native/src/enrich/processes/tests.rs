@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{LINGER, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
+use super::{LINGER, Lineage, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Processes, Rendered};
 use crate::counters::{Counter, Counters};
 use crate::enrich::guid::Identity;
 use crate::event::{Exec, Group, Namespaces, ProcessKey};
@@ -177,6 +177,7 @@ fn what_is_rendered_stays_until_the_next_exec() {
         container: Vec::new(),
         properties: Vec::new(),
         cut: Vec::new(),
+        ancestors: Lineage::default(),
     };
     assert_eq!(
         processes.get(key(1)).rendered(|_| rendered(b"one")).process,
