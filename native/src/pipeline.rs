@@ -24,8 +24,10 @@ use episodes::Episodes;
 use hold::Hold;
 use repair::Repair;
 
-/// How long an event may wait in a ring: the reader comes by at least this often.
+/// How long an event may wait in a ring: the reader comes by this often while there are events, and
+/// less and less often, up to the last, where it found none.
 const PATIENCE: Duration = Duration::from_millis(25);
+const LONG_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How often losses are looked for.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -191,11 +193,23 @@ impl Worker {
     fn work(&mut self) -> Result<()> {
         self.set_rules(self.engine.rules().clone());
         let mut audited = Instant::now();
+        let mut patience = PATIENCE;
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.patient && self.spool.is_half_full() {
                 std::thread::sleep(PATIENCE);
             } else {
-                let progress = self.step(false, |source, sink| source.drain(PATIENCE, sink))?;
+                let mut found = false;
+                let progress = self.step(false, |source, sink| {
+                    source.drain(patience, &mut |event| {
+                        found = true;
+                        sink(event);
+                    })
+                })?;
+                patience = if found || !self.hold.is_empty() {
+                    PATIENCE
+                } else {
+                    LONG_PATIENCE.min(2 * patience)
+                };
                 self.announce();
                 if progress == Progress::Ended {
                     return Ok(());

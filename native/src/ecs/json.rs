@@ -8,6 +8,9 @@ use crate::ecs::escape::escape;
 /// Cuts nothing.
 pub const UNLIMITED: usize = usize::MAX;
 
+/// Bytes that the members of a process take, give or take.
+const USUAL: usize = 512;
+
 /// One JSON object under construction, or members to be put into one.
 ///
 /// Commas need no state: one is due unless the last byte opened an object or a list.
@@ -26,7 +29,7 @@ impl Json {
     /// Members of an object that is called `name` where they will be used.
     pub fn members_of(name: &'static str, limit: usize) -> Self {
         Self {
-            out: Vec::new(),
+            out: Vec::with_capacity(USUAL),
             limit,
             open: vec![(name, 0)],
             cut: Vec::new(),
@@ -63,7 +66,8 @@ impl Json {
     }
 
     /// What has been written, and the names of what was cut.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<String>) {
+    pub fn into_parts(mut self) -> (Vec<u8>, Vec<String>) {
+        self.out.shrink_to_fit();
         (self.out, self.cut)
     }
 

@@ -62,7 +62,7 @@ impl Hold {
     /// Takes an event; it, and what waited before it, may go on at once.
     pub fn push(&mut self, mut event: Event, sink: Sink) {
         let until = self.ask(&mut event);
-        if until.is_none() && self.waiting.is_empty() {
+        if until.is_none() && self.is_empty() {
             return self.pass(&event, sink);
         }
         let size = size(&event);
@@ -71,6 +71,11 @@ impl Hold {
         while self.waiting.len() > MAX_EVENTS || self.bytes > MAX_BYTES {
             self.release(Unread::TooMuch, sink);
         }
+    }
+
+    /// Nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Lets go what is answered or has waited long enough.
