@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from daemon import wait
 from pytest_benchmark.fixture import BenchmarkFixture
+from tests.live.daemon import wait
 
 from figures import Figure, Reach, Results
 from host import Host

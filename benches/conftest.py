@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit import ADD_RULE, DELETE_RULE, Client, never_rule
+from tests.live.audit import ADD_RULE, DELETE_RULE, Client, never_rule
 
 from figures import Results
 from host import Host

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from daemon import Agent, Intake, wait
+from tests.live.daemon import Agent, Intake, wait
 
 from endpoint_agent.balance import SUMS
 from meter import cpu_seconds, forget_peak, peak_megabytes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
-from daemon import wait
+from tests.live.daemon import wait
 
 from host import Host
 from meter import cpu_seconds
