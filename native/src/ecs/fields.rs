@@ -186,7 +186,7 @@ fields! {
         "`file`, `dir`, `symlink`, and beyond ECS `fifo`, `socket`, `char`, `block`; where known."
     "file.accessed" Date Ecs "Time of the last access that was set."
     "file.mtime" Date Ecs "Time of the last change that was set."
-    "file.hash.md5" Keyword Ecs "Of what was written, as of 50 ms after the opening."
+    "file.hash.md5" Keyword Ecs "Of what was written, as of 50 to 150 ms after the opening."
     "file.hash.sha1" Keyword Ecs "The same."
     "file.hash.sha256" Keyword Ecs "The same."
     "source.address" Keyword Ecs "The end that opened the connection, or sent the message."
