@@ -4,6 +4,7 @@
 #include "change.bpf.c"
 #include "make.bpf.c"
 #include "file.bpf.c"
+#include "object.bpf.c"
 #include "mount.bpf.c"
 #include "network.bpf.c"
 #include "packet.bpf.c"

@@ -9,19 +9,20 @@ struct change {
 	u16 how;          /* enum change_how */
 	s32 folder;       /* where `name` counts from */
 	const char *name; /* NULL: the file behind the descriptor `folder` */
+	struct vfsmount *mount; /* where they are known: in place of both */
+	struct dentry *dentry;
+	struct inode *inode;
 	const char *attribute;
 	u32 mode, device, uid, gid;
 	u64 size, accessed, modified;
 };
 
-INLINE void fill_inode(struct event_inode *to, struct file *file, u16 *flags)
+INLINE void fill_inode(struct event_inode *to, struct inode *inode, u16 *flags)
 {
-	struct inode *inode = 0;
 	struct super_block *device = 0;
 	unsigned long number = 0;
 	u16 mode = 0;
 
-	READ(inode, file->f_inode);
 	READ(number, inode->i_ino);
 	READ(mode, inode->i_mode);
 	READ(device, inode->i_sb);
@@ -38,6 +39,7 @@ NOINLINE int send_change(const struct change *change)
 {
 	struct event_change *event;
 	struct scratch *scratch = scratch_take(change->kind, sizeof(*event));
+	struct inode *inode = change->inode;
 	struct file *file;
 	u16 flags = 0;
 	int is_known;
@@ -56,9 +58,15 @@ NOINLINE int send_change(const struct change *change)
 	event->size = change->size;
 	event->accessed = change->accessed;
 	event->modified = change->modified;
-	file = append_object_at(scratch, change->folder, change->name, &event->name, &flags);
-	if (file)
-		fill_inode(&event->inode, file, &flags);
+	if (change->dentry) {
+		append_object(scratch, change->mount, change->dentry, &event->name, &flags);
+	} else {
+		file = append_object_at(scratch, change->folder, change->name, &event->name, &flags);
+		if (file)
+			READ(inode, file->f_inode);
+	}
+	if (inode)
+		fill_inode(&event->inode, inode, &flags);
 	event->attribute_size = change->attribute ? append_text(scratch, change->attribute) : 0;
 	event->header.flags = flags;
 	is_known = !(flags & EVENT_PATH_CUT) && (!change->attribute || event->attribute_size);
@@ -191,4 +199,50 @@ int on_utime(struct syscall_exit *call)
 		change.modified = time_of(given[1], 0, 1);
 	}
 	return send_change(&change);
+}
+
+/*
+ * The same as the kernel's own objects, where a function that each call comes to returns. The first
+ * of its `arguments` is the path.
+ */
+INLINE int changed(struct change *change, const u64 *context, u32 arguments)
+{
+	const struct path *path = (void *)context[0];
+	s32 returned = 0;
+	u16 mode = 0;
+
+	READ(returned, *(s32 *)(context + arguments));
+	if (returned || current_is_muted() || current_is_dropped())
+		return 0;
+	READ(change->mount, path->mnt);
+	READ(change->dentry, path->dentry);
+	READ(change->inode, change->dentry->d_inode);
+	READ(mode, change->inode->i_mode);
+	change->how = (mode & S_IFMT) == S_IFLNK ? CHANGE_NOFOLLOW : 0;
+	return send_change(change);
+}
+
+#define CHANGED(function, arguments, ...)                                                  \
+	SEC("fexit/" #function)                                                            \
+	int leave_##function(u64 *context)                                                 \
+	{                                                                                  \
+		return changed(&(struct change){ __VA_ARGS__ }, context, arguments);       \
+	}
+
+CHANGED(chmod_common, 2, .kind = EVENT_MODE, .mode = (u16)context[1])
+CHANGED(chown_common, 3, .kind = EVENT_OWNER, TO_OWNER(context[1], context[2]))
+CHANGED(vfs_truncate, 2, .kind = EVENT_TRUNCATE, .size = context[1])
+
+SEC("fexit/vfs_utimes")
+int leave_vfs_utimes(u64 *context)
+{
+	struct change change = { .kind = EVENT_TIMES, .accessed = TIME_NOW, .modified = TIME_NOW };
+	s64 given[4] = {};
+
+	/* It gets no times, from nowhere to read, for those of now. */
+	if (!bpf_probe_read_kernel(given, sizeof(given), (void *)context[1])) {
+		change.accessed = time_of(given[0], given[1], 1);
+		change.modified = time_of(given[2], given[3], 1);
+	}
+	return changed(&change, context, 2);
 }

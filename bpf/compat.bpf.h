@@ -184,6 +184,13 @@ static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void
 /* Whether the running kernel's struct has the field. */
 #define EXISTS(field) __builtin_preserve_field_info(field, 2)
 
+/*
+ * 5.12: functions of vfs_* have the mount's view of users as their first argument. 7.0: those that
+ * change a folder have one more at their end. Both came with a struct.
+ */
+#define HAS_VIEW EXISTS(((struct renamedata *)0)->flags)
+#define HAS_DELEGATION EXISTS(((struct delegated_inode *)0)->di_inode)
+
 /* Keeps the compiler from moving a bounds check away from the value the verifier must see it on. */
 #define BOUND(variable) asm volatile("" : "+r"(variable))
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Files: opened for writing, deleted, renamed. */
+#include "entry.bpf.h"
 #include "injection.bpf.h"
 #include "name.bpf.h"
 #include "repeat.bpf.h"
@@ -65,17 +66,13 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	settle_entry(&repeats, key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
 }
 
-INLINE int opened(struct syscall_exit *call)
+INLINE int opened_file(struct file *file)
 {
 	struct repeat_key key = {};
 	struct inode *inode = 0;
-	struct file *file;
 	u32 file_mode = 0;
 	u16 mode = 0, created;
 
-	if (call->ret < 0)
-		return 0;
-	file = file_of(call->ret);
 	READ(file_mode, file->f_mode);
 	if (!(file_mode & FMODE_WRITE))
 		return 0;
@@ -91,8 +88,13 @@ INLINE int opened(struct syscall_exit *call)
 	if (current_is_muted())
 		return 0;
 	send_open(&key, file, inode, created, mode);
-	opened_memory(call->nr, file, inode);
+	opened_memory(file, inode);
 	return 0;
+}
+
+INLINE int opened(struct syscall_exit *call)
+{
+	return call->ret < 0 ? 0 : opened_file(file_of(call->ret));
 }
 
 #define OPENS(name)                                                                        \
@@ -107,6 +109,36 @@ OPENS(openat)
 OPENS(openat2)
 OPENS(creat)
 OPENS(open_by_handle_at)
+
+/* Whoever asked by name, for a file or an error. do_file_open since 7.0. */
+SEC("fexit/do_filp_open")
+int leave_open(u64 *context)
+{
+	u64 file = 0;
+
+	READ(file, context[3]);
+	return is_error(file) ? 0 : opened_file((void *)file);
+}
+
+/*
+ * A file without a name that is about to be open. Where returns are not seen, the other files are met
+ * when they are open, in security_file_post_open, before 6.9 in ima_file_check.
+ */
+SEC("kprobe/security_file_open")
+int probe_open(struct pt_regs *context)
+{
+	struct file *file = (void *)context->di;
+	u32 flags = 0;
+
+	READ(flags, file->f_flags);
+	return flags & O_WITHOUT_NAME ? opened_file(file) : 0;
+}
+
+SEC("kprobe/security_file_post_open")
+int probe_opened(struct pt_regs *context)
+{
+	return opened_file((void *)context->di);
+}
 
 NOINLINE int send_delete(s32 folder, const char *string, u16 flags)
 {

@@ -37,6 +37,23 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 		     event.header.time);
 }
 
+/* By which call the current task opens a file. Calls of 32 bits have other numbers. */
+INLINE u32 opening_call(void)
+{
+	struct pt_regs *with = bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	switch (LOAD(with->orig_ax)) {
+	case CALL_OPEN:
+		return CALL_OPEN;
+	case CALL_CREAT:
+		return CALL_CREAT;
+	case CALL_OPENAT2:
+		return CALL_OPENAT2;
+	default:
+		return CALL_OPENAT;
+	}
+}
+
 /* Whose memory a file is, if it is /proc/PID/mem; NULL if not. */
 INLINE struct task_struct *owner_of_memory(struct file *file, struct inode *inode)
 {
@@ -64,7 +81,7 @@ INLINE struct task_struct *owner_of_memory(struct file *file, struct inode *inod
  * Of a file opened for writing: whether it is the memory of another process. Apart, so that its
  * record is off the stack while the file's path is walked.
  */
-NOINLINE int opened_memory(u32 call, struct file *file, struct inode *inode)
+NOINLINE int opened_memory(struct file *file, struct inode *inode)
 {
 	struct task_struct *task = owner_of_memory(file, inode);
 	struct target target = {};
@@ -73,7 +90,7 @@ NOINLINE int opened_memory(u32 call, struct file *file, struct inode *inode)
 		return 0;
 	read_target(&target, task);
 	if (target.pid != (u32)(bpf_get_current_pid_tgid() >> 32))
-		send_injection(&target, call, 0, 0);
+		send_injection(&target, opening_call(), 0, 0);
 	return 0;
 }
 

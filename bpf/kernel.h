@@ -145,6 +145,7 @@ struct inode {
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -163,8 +164,18 @@ struct path {
 	struct dentry *dentry;
 };
 
+/* Looked for only, to tell kernels apart. */
+struct renamedata {
+	unsigned int flags;
+};
+
+struct delegated_inode {
+	struct inode *di_inode;
+};
+
 struct file {
 	u32 f_mode;
+	unsigned int f_flags;
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
@@ -309,7 +320,7 @@ struct linux_binprm {
 };
 
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8;
+	unsigned long di, si, dx, cx, r10, r8;
 	unsigned long orig_ax;
 };
 
@@ -347,6 +358,7 @@ struct bpf_attach {
 #define O_ACCMODE 3
 #define O_CREAT 0100
 #define O_TRUNC 01000
+#define O_WITHOUT_NAME 020000000 /* what tells O_TMPFILE from O_DIRECTORY */
 #define RENAME_EXCHANGE 0x2
 #define RENAME_WHITEOUT 0x4
 #define UTIME_NOW 0x3fffffff
@@ -356,6 +368,7 @@ struct bpf_attach {
 #define MOVE_MOUNT_F_EMPTY_PATH 0x4 /* 5.2 */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFLNK 0120000
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define PROC_SUPER_MAGIC 0x9fa0
@@ -395,10 +408,14 @@ struct bpf_attach {
 #define BPF_LINK_CREATE 28
 
 /* Numbers of system calls of x86-64. */
+#define CALL_OPEN 2
 #define CALL_CLONE 56
+#define CALL_CREAT 85
 #define CALL_RT_SIGQUEUEINFO 129
+#define CALL_OPENAT 257
 #define CALL_RT_TGSIGQUEUEINFO 297
 #define CALL_FINIT_MODULE 313
 #define CALL_PIDFD_SEND_SIGNAL 424
+#define CALL_OPENAT2 437
 
 #endif

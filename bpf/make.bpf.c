@@ -2,13 +2,18 @@
 /* What comes into being without an open: folders, nodes, links, files in memory. */
 #include "name.bpf.h"
 
+/* As user space packs it: include/linux/kdev_t.h, new_decode_dev. */
+INLINE u32 device_of_call(u32 device)
+{
+	return (device & 0xfff00) << 12 | (device & 0xff) | (device >> 12 & 0xfff00);
+}
+
 NOINLINE int send_made(u32 kind, s32 folder, const char *name, u32 mode, u32 device)
 {
 	struct change change = { .kind = kind, .folder = folder, .name = name };
 
 	change.mode = mode;
-	/* As user space packs it: include/linux/kdev_t.h, new_decode_dev. */
-	change.device = (device & 0xfff00) << 12 | (device & 0xff) | (device >> 12 & 0xfff00);
+	change.device = device_of_call(device);
 	return send_change(&change);
 }
 

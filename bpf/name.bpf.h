@@ -111,4 +111,12 @@ INLINE struct file *append_object_at(struct scratch *scratch, s32 folder, const 
 	return file;
 }
 
+/* The whole name of an object. */
+INLINE void append_object(struct scratch *scratch, struct vfsmount *mount, struct dentry *dentry,
+			  struct event_name *name, u16 *flags)
+{
+	name->base_size = append_names(scratch, mount, dentry, flags);
+	name->name_size = 0;
+}
+
 #endif

@@ -67,21 +67,29 @@ static long walk_step(u32 index, void *context)
 	return 0;
 }
 
-/* Appends the components of `path` to the record, and returns their size. */
-NOINLINE u16 append_path(struct scratch *scratch, const struct path *path, u16 *flags)
+/* Appends the components of a name in a mount to the record, and returns their size. */
+NOINLINE u16 append_names(struct scratch *scratch, struct vfsmount *mount, struct dentry *dentry,
+			  u16 *flags)
 {
 	u64 start = scratch->size;
-	struct walk walk = { .scratch = scratch, .limit = start + PATH_LIMIT };
-	struct vfsmount *mount = 0;
+	struct walk walk = { .scratch = scratch, .limit = start + PATH_LIMIT, .dentry = dentry };
 
-	READ(walk.dentry, path->dentry);
-	READ(mount, path->mnt);
 	READ(walk.mount_root, mount->mnt_root);
 	walk.mount = MOUNT_OF(mount);
 	if (bpf_loop(PATH_STEPS, walk_step, &walk, 0) >= PATH_STEPS)
 		walk.flags |= EVENT_PATH_CUT;
 	*flags |= walk.flags;
 	return scratch->size - start;
+}
+
+INLINE u16 append_path(struct scratch *scratch, const struct path *path, u16 *flags)
+{
+	struct vfsmount *mount = 0;
+	struct dentry *dentry = 0;
+
+	READ(mount, path->mnt);
+	READ(dentry, path->dentry);
+	return append_names(scratch, mount, dentry, flags);
 }
 
 /*

@@ -1,6 +1,7 @@
 """Boots kernels of Debian in QEMU, and in each runs `endpoint-agent check` and tests.
 
-    kernels.py run NAME...      the kernels to boot; $TESTS names the tests, none if it is empty
+    kernels.py run NAME...      the kernels to boot; $TESTS names the tests, none if it is empty,
+                                $TIER the best tier of programs that they try (`CaptureTier`)
     kernels.py coverage         makes docs/coverage.md of what the last runs left
 
 A kernel's folder in target/kernels, or in $RUNS, holds its console, what was printed, and the
@@ -37,6 +38,7 @@ FETCH_LIMIT_S = 300
 
 ALL = "tests/live tests/attacks"
 TESTS = os.environ.get("TESTS", ALL)
+TIER = os.environ.get("TIER", "tracepoint")
 
 
 class NotAvailableError(Exception):
@@ -137,7 +139,8 @@ def command(name: str, folder: Path) -> list[str]:
     image = [*kernel.glob("boot/vmlinuz-*"), *kernel.glob("lib/modules/*/vmlinuz")][0]
     # What virtme-ng knows best is how to get at the host's files. Its own first process, which
     # makes of them a system to work in, would take half a minute.
-    inside = f"console=ttyS0 loglevel=4 panic=-1 init={ROOT}/tools/in-kernel -- {kernel} {TESTS}"
+    first = f"TIER={TIER} init={ROOT}/tools/in-kernel -- {kernel} {TESTS}"
+    inside = f"console=ttyS0 loglevel=4 panic=-1 {first}"
     share = "local,security_model=none,multidevs=remap"
     return [
         *(str(virtme), "--kimg", str(image), "--mods", "auto"),

@@ -1,7 +1,7 @@
 """The typed boundary to the Rust core: everything Python may call there."""
 
 from collections.abc import Sequence
-from typing import Self, final
+from typing import Literal, Self, final
 
 from endpoint_agent.rules import Rule
 from endpoint_agent.watches import Watch
@@ -162,6 +162,7 @@ class Pipeline:
         dns: bool = True,
         hash_max_size: int = 0,
         hash_excluded: list[str] = ...,
+        tier: Literal["auto", "kprobe", "tracepoint"] = "tracepoint",
     ) -> Self:
         """Prepares a source; nothing runs yet.
 
@@ -179,6 +180,7 @@ class Pipeline:
             dns: report questions and answers of DNS.
             hash_max_size: bytes of the largest executed or written file that is hashed; 0 for none.
             hash_excluded: files, and folders with all below them, that are not hashed.
+            tier: with `ebpf`, the best tier of programs that is tried.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.
@@ -197,7 +199,10 @@ class Pipeline:
     def set_rules(self, rules: Rules) -> None:
         """Changes what is tagged and what is dropped, within a second."""
     def coverage(self) -> list[tuple[str, str, str]]:
-        """(hook, state, reason) of every hook: state is `attached`, `missing` or `failed`."""
+        """(hook, state, reason) of every hook: state is `attached`, `missing` or `failed`.
+
+        A tier of programs that others stand in for is `replaced`.
+        """
     def notices(self) -> list[tuple[str, str]]:
         """(level, message) lines for the log since the last call: `warning`, `error`."""
     def stop(self) -> None:

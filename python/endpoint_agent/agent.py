@@ -42,6 +42,7 @@ STACK = 262_144
 FIXED = (
     "state_directory",
     "capture_source",
+    "capture_tier",
     "event_buffer_cache_size",
     "event_buffer_sync_interval",
     "hashes_max_size",
@@ -282,6 +283,7 @@ class Agent:
                 dns=self._settings.enable_dns_resolutions,
                 hash_max_size=self._settings.hashes_max_size * 1_000_000,
                 hash_excluded=list(self._settings.hashes_excluded_paths),
+                tier=self._settings.capture_tier,
             )
 
         chosen = source.open_pipeline(self._settings.capture_source, make)
@@ -294,7 +296,8 @@ class Agent:
         pipeline.start()
         if not pipeline.ready(READY):
             _LOGGER.warning("the capture is not ready after %g s", READY)
-        missing = [hook for hook, state, _ in self._coverage() if state != "attached"]
+        in_force = "attached", "replaced"
+        missing = [hook for hook, state, _ in self._coverage() if state not in in_force]
         hooks = ", ".join(missing) or "none"
         _LOGGER.info("the capture by %s runs; hooks missing: %s", self._source, hooks)
 

@@ -61,8 +61,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _coverage(source: str, coverage: list[tuple[str, str, str]]) -> Iterator[str]:
-    attached = sum(state == "attached" for _, state, _ in coverage)
-    yield f"source {source}: {attached} of {len(coverage)} hooks attached"
+    states = [state for _, state, _ in coverage if state != "replaced"]
+    yield f"source {source}: {states.count('attached')} of {len(states)} hooks attached"
     for hook, state, reason in coverage:
         if state != "attached":
             yield f"  {hook} {state}: {reason}"

@@ -31,6 +31,7 @@ NOT_AVAILABLE = (
 )
 
 CaptureSource = Literal["auto", "ebpf", "audit"]
+CaptureTier = Literal["auto", "kprobe", "tracepoint"]
 Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 
 
@@ -153,6 +154,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             "that eBPF cannot capture."
         ),
     ] = "auto"
+    capture_tier: Annotated[
+        CaptureTier,
+        _setting(
+            "The best tier of eBPF programs that is tried on files. `auto` begins with fentry and "
+            "falls back to kprobes, then to tracepoints."
+        ),
+    ] = "tracepoint"
     enable_dns_resolutions: Annotated[
         bool, _setting("Report what processes ask of DNS servers, and the answers.")
     ] = True

@@ -21,6 +21,9 @@ Event = dict[str, Any]
 # How many times as long as usual an emulated machine may take.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
+# The best tier of programs that is tried, so that the same tests run over each.
+TIER = os.environ.get("TIER", "tracepoint")
+
 ENVELOPE = b'"agent":{"id":"live","version":"test"},"host":{"hostname":"live"}'
 
 
@@ -44,9 +47,20 @@ class Capture:
             envelope=ENVELOPE,
             state_directory=str(folder),
             source=source,
-            **{"mute": False, "logins": False, **options},
+            **{"mute": False, "logins": False, "tier": TIER, **options},
         )
         self.events: list[Event] = []
+
+    def sees_objects(self) -> bool:
+        """Whether files are seen as the kernel's own objects, whatever calls and strings say."""
+        return self.sees_what_is_made() or "kprobe/d_delete" in self._hooks()
+
+    def sees_what_is_made(self) -> bool:
+        """The same of names that come into being without an open."""
+        return "fexit/vfs_mknod" in self._hooks()
+
+    def _hooks(self) -> set[str]:
+        return {hook for hook, state, _ in self.pipeline.coverage() if state == "attached"}
 
     def collect(self, most: int = sys.maxsize) -> None:
         """Takes what is queued, that many batches at most: a busy host fills it without end."""

@@ -108,7 +108,11 @@ def test_check_proves_the_coverage_of_this_host() -> None:
     assert [fact["name"] for fact in answer["facts"] if not fact["met"]] == []
     assert [name for name, seen in answer["proof"].items() if not seen] == []
     assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
-    assert any(state == "attached" for _, state, _ in answer["coverage"])
+    hooks = {hook: (state, reason) for hook, state, reason in answer["coverage"]}
+    assert any(state == "attached" for state, _ in hooks.values())
+    # Files are seen by the best tier, or it is said why not.
+    state, reason = hooks.get("files by fentry", ("", ""))
+    assert "fentry/d_delete" in hooks or (state == "replaced" and reason)
 
 
 def test_check_proves_the_audit_source_where_ebpf_cannot_be() -> None:

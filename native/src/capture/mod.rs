@@ -53,7 +53,7 @@ pub enum Progress {
 /// One place where a source looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
-    /// The tracepoint's or function's name.
+    /// The tracepoint's or function's name; of what was replaced, its domain's and its tier's.
     pub name: String,
     /// Whether it is in place.
     pub state: HookState,
@@ -76,6 +76,8 @@ pub enum HookState {
     Missing,
     /// The kernel has the place but refused the program.
     Failed,
+    /// Not in place because others see the same, less well.
+    Replaced,
 }
 
 impl HookState {
@@ -85,6 +87,7 @@ impl HookState {
             HookState::Attached => "attached",
             HookState::Missing => "missing",
             HookState::Failed => "failed",
+            HookState::Replaced => "replaced",
         }
     }
 }

@@ -13,7 +13,7 @@ use super::spool::PySpool;
 use crate::capture::Source;
 use crate::capture::audit::beside::Beside;
 use crate::capture::audit::{self, Audit};
-use crate::capture::ebpf::{Ebpf, Settings};
+use crate::capture::ebpf::{Ebpf, Settings, Tier};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
 use crate::enrich::hashes::{self, Hashes};
@@ -36,7 +36,8 @@ impl PyPipeline {
     #[new]
     #[pyo3(signature = (
         spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
-        mute=true, logins=true, dns=true, hash_max_size=0, hash_excluded=Vec::new()
+        mute=true, logins=true, dns=true, hash_max_size=0, hash_excluded=Vec::new(),
+        tier="tracepoint"
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -54,9 +55,12 @@ impl PyPipeline {
         dns: bool,
         hash_max_size: u64,
         hash_excluded: Vec<PathBuf>,
+        tier: &str,
     ) -> PyResult<Self> {
         let _ = state_directory;
         let root = PathBuf::from(root);
+        let tier = Tier::of_setting(tier)
+            .ok_or_else(|| PyValueError::new_err(format!("no such tier: {tier}")))?;
         let boot_id = clock::boot_id(&root);
         let origin = match source.strip_prefix("replay:") {
             Some(path) => Origin::Recording(path.into()),
@@ -64,6 +68,7 @@ impl PyPipeline {
                 settings: Settings {
                     mute,
                     dns,
+                    tier,
                     record,
                     boot_id,
                     root: root.clone(),

@@ -82,8 +82,8 @@ def render(state: State, now: float, width: int, height: int, encoding: str) -> 
 def _header(state: State, width: int) -> Text:
     header = Text.assemble(("endpoint-agent", "bold"))
     if (answer := state.answer) is not None:
-        hooks = answer["coverage"]
-        attached = sum(hook_state == "attached" for _, hook_state, _ in hooks)
+        hooks = [state for _, state, _ in answer["coverage"] if state != "replaced"]
+        attached = hooks.count("attached")
         header.append(f" {answer['version']}   up {timedelta(seconds=int(answer['uptime']))}   ")
         header.append(
             f"{answer['source']}: {attached} of {len(hooks)} hooks",

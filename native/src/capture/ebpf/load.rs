@@ -1,17 +1,18 @@
 //! Loading and attaching the programs, each for itself: one that a kernel refuses costs only itself.
 
 use std::any::Any;
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 
 use aya::maps::Map;
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd,
-    ProgramType, TracePointError,
+    CgroupAttachMode, CgroupSkbAttachType, Program, ProgramError, ProgramFd, ProgramType,
 };
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::probe;
-use super::programs::{self, ESSENTIAL, Place, Way};
+use super::programs::{self, Domain, ESSENTIAL, Place, Tier, Way};
 use crate::capture::{Hook, HookState};
 use crate::error::{Error, Result};
 use crate::host::memory;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub peer_window: u64,
     /// Whether questions and answers of DNS are reported.
     pub dns: bool,
+    /// The best tier that is tried.
+    pub tier: Tier,
 }
 
 /// What attaches a program to its place. Dropping it detaches and unloads the program.
@@ -106,21 +109,13 @@ const MAPS: [&str; 11] = [
 fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;
     let mut object = prepare(settings, &btf, fitting_object())?;
-    let (mut links, mut running, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, place, what) in programs::all() {
-        if matches!(place, Place::Packets(Way::In)) && !settings.dns {
-            continue;
-        }
-        let (attached, hook) = attach(&mut object, name, place, &btf);
-        if let Some((link, program)) = attached {
-            links.push(link);
-            running.push(Running { program, what });
-        }
-        hooks.push(hook);
+    let mut attached = Attached::default();
+    for domain in &programs::DOMAINS {
+        attached.add(&mut object, domain, settings, &btf);
     }
     let absent = |hook: &&Hook| hook.state != HookState::Attached;
     let needed = |hook: &&Hook| ESSENTIAL.contains(&hook.name.as_str());
-    if let Some(hook) = hooks.iter().filter(absent).find(needed) {
+    if let Some(hook) = attached.hooks.iter().filter(absent).find(needed) {
         return Err(refused(format!("{}: {}", hook.name, hook.reason)));
     }
     // The programs live by their links and the maps by themselves; the object, with megabytes of
@@ -130,10 +125,75 @@ fn load_here(settings: Settings) -> Result<Loaded> {
         .filter_map(|name| Some(((*name).into(), object.take_map(name)?)));
     Ok(Loaded {
         maps: maps.collect(),
-        links,
-        running,
-        hooks,
+        links: attached.links,
+        running: attached.running,
+        hooks: attached.hooks,
     })
+}
+
+/// Programs that are attached, and what became of those that are not.
+#[derive(Default)]
+struct Attached {
+    links: Vec<Link>,
+    running: Vec<Running>,
+    hooks: Vec<Hook>,
+}
+
+impl Attached {
+    /// Attaches the programs of a domain's best tier that can be had.
+    fn add(&mut self, object: &mut Ebpf, domain: &Domain, settings: Settings, btf: &Btf) {
+        for (tier, programs) in domain.tiers {
+            let mut these = Attached::default();
+            let why = if *tier < settings.tier {
+                Some("left out by the setting".into())
+            } else {
+                these.attach(object, programs, settings, btf)
+            };
+            let Some(reason) = why else {
+                self.links.append(&mut these.links);
+                self.running.append(&mut these.running);
+                self.hooks.append(&mut these.hooks);
+                return;
+            };
+            self.hooks.push(Hook {
+                name: format!("{} by {}", domain.name, tier.name()),
+                state: HookState::Replaced,
+                reason,
+            });
+        }
+    }
+
+    /// Attaches a tier's programs; says why not if one of its functions cannot be had.
+    fn attach(
+        &mut self,
+        object: &mut Ebpf,
+        programs: &[&'static [programs::Program]],
+        settings: Settings,
+        btf: &Btf,
+    ) -> Option<String> {
+        for (name, place, what) in programs.iter().copied().flatten() {
+            if matches!(place, Place::Packets(Way::In)) && !settings.dns {
+                continue;
+            }
+            let (function, state, reason) = match try_attach(object, name, place, btf) {
+                Ok((link, program, function)) => {
+                    self.links.push(link);
+                    self.running.push(Running { program, what });
+                    (function, HookState::Attached, String::new())
+                }
+                Err(error) if place.is_function() => {
+                    return Some(format!("{}: {}", place.name(None), explain(&error)));
+                }
+                Err(error) => (None, state_of(&error), explain(&error)),
+            };
+            self.hooks.push(Hook {
+                name: place.name(function),
+                state,
+                reason,
+            });
+        }
+        None
+    }
 }
 
 /// `bpf_loop` is the newest of the helpers that the programs call, except for [`OLD_OBJECT`]'s.
@@ -147,6 +207,9 @@ fn fitting_object() -> &'static [u8] {
     }
 }
 
+/// How many threads' acts are remembered until they are done; by tracepoints none is.
+const ACTS: u32 = 2048;
+
 /// Makes the maps and relocates the programs.
 fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
@@ -159,6 +222,14 @@ fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
         .override_global("digest_secret", &secret[..], true)
         .override_global("dns_wanted", &u32::from(settings.dns), true)
         .map_max_entries("scratches", cpus as u32)
+        .map_max_entries(
+            "acts",
+            if settings.tier == Tier::Tracepoint {
+                1
+            } else {
+                ACTS
+            },
+        )
         .load(object)
         .map_err(refused)
 }
@@ -172,43 +243,27 @@ fn refused(why: impl std::fmt::Display) -> Error {
     }
 }
 
-/// What attaching a program gives.
-type Attached = (Link, ProgramFd);
+/// What keeps a program attached, the program, and the name that a function turned out to have.
+type Part = (Link, ProgramFd, Option<&'static str>);
 
-fn attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> (Option<Attached>, Hook) {
-    let (attached, state, reason) = match try_attach(object, name, place, btf) {
-        Ok(attached) => (Some(attached), HookState::Attached, String::new()),
-        Err(error) => (None, state_of(&error), explain(&error)),
-    };
-    let hook = Hook {
-        name: place.name().into(),
-        state,
-        reason,
-    };
-    (attached, hook)
-}
+/// What loading or attaching a program gives.
+type Tried<T> = std::result::Result<T, ProgramError>;
 
-fn try_attach(
-    object: &mut Ebpf,
-    name: &str,
-    place: &Place,
-    btf: &Btf,
-) -> std::result::Result<Attached, ProgramError> {
-    match (object.program_mut(name), place) {
-        (Some(Program::BtfTracePoint(program)), Place::Typed(_) | Place::Renamed(..)) => {
-            load_typed(program, place, btf)?;
+fn try_attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Tried<Part> {
+    let Some(program) = object.program_mut(name) else {
+        unreachable!("the object has a program {name}");
+    };
+    let mut function = load_program(program, place, btf)?;
+    let link: Link = match (&mut *program, place) {
+        (Program::BtfTracePoint(program), _) => {
             let id = program.attach()?;
-            let itself = program.fd()?.try_clone()?;
-            Ok((Box::new(program.take_link(id)?), itself))
+            Box::new(program.take_link(id)?)
         }
-        (Some(Program::TracePoint(program)), Place::Return(target)) => {
-            program.load()?;
+        (Program::TracePoint(program), Place::Return(target)) => {
             let id = program.attach("syscalls", target)?;
-            let itself = program.fd()?.try_clone()?;
-            Ok((Box::new(program.take_link(id)?), itself))
+            Box::new(program.take_link(id)?)
         }
-        (Some(Program::CgroupSkb(program)), Place::Packets(way)) => {
-            program.load()?;
+        (Program::CgroupSkb(program), Place::Packets(way)) => {
             let root = probe::root_of_cgroups().map_err(ProgramError::IOError)?;
             let way = match way {
                 Way::Out => CgroupSkbAttachType::Egress,
@@ -216,26 +271,66 @@ fn try_attach(
             };
             // A link always lets others attach beside it; the mode is for kernels without links.
             let id = program.attach(root, way, CgroupAttachMode::Single)?;
-            let itself = program.fd()?.try_clone()?;
-            Ok((Box::new(program.take_link(id)?), itself))
+            Box::new(program.take_link(id)?)
         }
-        _ => unreachable!("the object has a program {name} of its place's type"),
+        (Program::FEntry(program), _) => {
+            let id = program.attach()?;
+            Box::new(program.take_link(id)?)
+        }
+        (Program::FExit(program), _) => {
+            let id = program.attach()?;
+            Box::new(program.take_link(id)?)
+        }
+        (Program::KProbe(program), Place::Probe(names)) => {
+            let (name, id) = first_of(names, |name| program.attach(name, 0))?;
+            function = Some(name);
+            Box::new(program.take_link(id)?)
+        }
+        _ => unreachable!("{name} is of its place's type, or was not loaded"),
+    };
+    Ok((link, program.fd()?.try_clone()?, function))
+}
+
+/// Loads a program for its place, unless a tier that fell has loaded it. Returns the name that a
+/// function turned out to have.
+fn load_program(program: &mut Program, place: &Place, btf: &Btf) -> Tried<Option<&'static str>> {
+    let loaded = match (program, place) {
+        (Program::FEntry(program), Place::Enter(names)) => {
+            return Ok(Some(first_of(names, |name| program.load(name, btf))?.0));
+        }
+        (Program::FExit(program), Place::Leave(names)) => {
+            return Ok(Some(first_of(names, |name| program.load(name, btf))?.0));
+        }
+        (Program::BtfTracePoint(program), Place::Typed(name)) => program.load(name, btf),
+        (Program::BtfTracePoint(program), Place::Renamed(now, before)) => {
+            first_of(&[now, before], |name| program.load(name, btf)).map(|_| ())
+        }
+        (Program::TracePoint(program), Place::Return(_)) => program.load(),
+        (Program::CgroupSkb(program), Place::Packets(_)) => program.load(),
+        (Program::KProbe(program), Place::Probe(_)) => program.load(),
+        _ => unreachable!("a program is of its place's type"),
+    };
+    match loaded {
+        Err(ProgramError::AlreadyLoaded) => Ok(None),
+        result => result.map(|()| None),
     }
 }
 
-/// Loads a program for its place, under the name that this kernel has for it.
-fn load_typed(
-    program: &mut BtfTracePoint,
-    place: &Place,
-    btf: &Btf,
-) -> std::result::Result<(), ProgramError> {
-    match *place {
-        Place::Renamed(now, before) => match program.load(now, btf) {
-            Err(error) if state_of(&error) == HookState::Missing => program.load(before, btf),
-            result => result,
-        },
-        _ => program.load(place.name(), btf),
+/// Tries the names that a place has had until this kernel knows one.
+fn first_of<T>(
+    names: &[&'static str],
+    mut attempt: impl FnMut(&str) -> Tried<T>,
+) -> Tried<(&'static str, T)> {
+    let (mut used, mut result) = (names[0], attempt(names[0]));
+    for name in &names[1..] {
+        match &result {
+            Err(error) if state_of(error) == HookState::Missing => {
+                (used, result) = (name, attempt(name));
+            }
+            _ => break,
+        }
     }
+    result.map(|result| (used, result))
 }
 
 fn state_of(error: &ProgramError) -> HookState {
@@ -244,12 +339,18 @@ fn state_of(error: &ProgramError) -> HookState {
         ProgramError::LoadError { verifier_log, .. } if lacks_field(verifier_log) => {
             HookState::Missing
         }
-        ProgramError::IOError(error)
-        | ProgramError::TracePointError(TracePointError::FileError {
-            io_error: error, ..
-        }) if error.kind() == std::io::ErrorKind::NotFound => HookState::Missing,
+        ProgramError::IOError(error) if error.kind() == ErrorKind::NotFound => HookState::Missing,
+        _ if comes_of_absence(error) => HookState::Missing,
         _ => HookState::Failed,
     }
+}
+
+/// Whether a file or a function that was looked for is not there.
+fn comes_of_absence(error: &ProgramError) -> bool {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Whether a program would read a field that the running kernel's types have not: such an
@@ -285,7 +386,7 @@ fn explain(error: &ProgramError) -> String {
         return "this kernel has no such call".into();
     }
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
@@ -295,6 +396,8 @@ fn explain(error: &ProgramError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aya::programs::TracePointError;
+
     use super::*;
 
     #[test]
@@ -319,26 +422,32 @@ mod tests {
             repeat_window: 1,
             peer_window: 0,
             dns: true,
+            tier: Tier::Tracepoint,
         };
         let btf = Btf::from_sys_fs().unwrap();
         let mut object = prepare(settings, &btf, object).unwrap();
+        let tiers = programs::DOMAINS.iter().flat_map(|domain| domain.tiers);
+        let programs = tiers.flat_map(|(tier, programs)| {
+            let programs = programs.iter().copied().flatten();
+            programs.map(move |program| (*tier, program))
+        });
         let mut refused = Vec::new();
-        for (name, place, _) in programs::all() {
-            let loaded = match (object.program_mut(name), place) {
-                (Some(Program::BtfTracePoint(program)), Place::Typed(_) | Place::Renamed(..)) => {
-                    load_typed(program, place, &btf)
+        for (tier, (name, place, _)) in programs {
+            let program = object.program_mut(name).unwrap();
+            match load_program(program, place, &btf) {
+                Err(error) if state_of(&error) == HookState::Failed && !is_forbidden(&error) => {
+                    refused.push(format!("{name} of {}: {}", tier.name(), explain(&error)));
                 }
-                (Some(Program::TracePoint(program)), Place::Return(_)) => program.load(),
-                (Some(Program::CgroupSkb(program)), Place::Packets(_)) => program.load(),
-                _ => panic!("the object has no {name} of its place's type"),
-            };
-            if let Err(error) = loaded
-                && state_of(&error) == HookState::Failed
-            {
-                refused.push(format!("{name}: {}", explain(&error)));
+                _ => {}
             }
         }
         refused
+    }
+
+    /// The kernel takes no programs of this kind, so that the verifier has not looked at it.
+    fn is_forbidden(error: &ProgramError) -> bool {
+        matches!(error, ProgramError::LoadError { io_error, .. }
+            if io_error.raw_os_error() == Some(libc::EPERM))
     }
 
     /// A program of the old object that this kernel refuses, it refuses everywhere: most often one

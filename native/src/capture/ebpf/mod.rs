@@ -21,6 +21,7 @@ use zerocopy::FromBytes;
 
 use self::decode::Clock;
 use self::losses::Losses;
+pub use self::programs::Tier;
 use self::repeats::Repeats;
 use self::requests::Requests;
 use self::ring::Ring;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub mute: bool,
     /// Report questions and answers of DNS.
     pub dns: bool,
+    /// The best tier that is tried.
+    pub tier: Tier,
     /// A new file that receives the raw records.
     pub record: Option<PathBuf>,
     /// The boot's id, for the recording.
@@ -94,6 +97,7 @@ impl Ebpf {
             repeat_window: window,
             peer_window,
             dns: settings.dns,
+            tier: settings.tier,
         })?;
         let mut ring = |name| Ring::new(loaded.take_map(name)?).map_err(map_error);
         let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;

@@ -10,6 +10,12 @@ pub enum Place {
     Return(&'static str),
     /// Where packets leave or enter any socket.
     Packets(Way),
+    /// Where a function of the kernel begins, under the names that it has had.
+    Enter(&'static [&'static str]),
+    /// Where it ends.
+    Leave(&'static [&'static str]),
+    /// Where it begins, by a breakpoint.
+    Probe(&'static [&'static str]),
 }
 
 /// Which way packets go.
@@ -22,17 +28,26 @@ pub enum Way {
 }
 
 impl Place {
-    /// Its name in reports.
-    pub fn name(&self) -> &'static str {
+    /// Its name in reports, with the name that its function turned out to have.
+    pub fn name(&self, function: Option<&str>) -> String {
+        let named = |names: &[&str], by| format!("{by}/{}", function.unwrap_or(names[0]));
         match self {
-            Typed(name) | Renamed(name, _) | Return(name) => name,
-            Packets(Way::Out) => "cgroup_skb/egress",
-            Packets(Way::In) => "cgroup_skb/ingress",
+            Typed(name) | Renamed(name, _) | Return(name) => (*name).into(),
+            Packets(Way::Out) => "cgroup_skb/egress".into(),
+            Packets(Way::In) => "cgroup_skb/ingress".into(),
+            Enter(names) => named(names, "fentry"),
+            Leave(names) => named(names, "fexit"),
+            Probe(names) => named(names, "kprobe"),
         }
+    }
+
+    /// Whether it is a function of the kernel, which no kernel has to have or to show.
+    pub fn is_function(&self) -> bool {
+        matches!(self, Enter(_) | Leave(_) | Probe(_))
     }
 }
 
-use Place::{Packets, Renamed, Return, Typed};
+use Place::{Enter, Leave, Packets, Probe, Renamed, Return, Typed};
 
 /// A program's name, its place, and what it reports.
 pub type Program = (&'static str, Place, &'static str);
@@ -40,12 +55,83 @@ pub type Program = (&'static str, Place, &'static str);
 /// Without these the agent would be running but not watching.
 pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 
-/// All, in the order of attachment: a process must be known before its acts.
-pub fn all() -> impl Iterator<Item = &'static Program> {
-    [PROCESS, SYSTEM, NETWORK, FILE, MADE, CHANGE, MOUNT, URING]
-        .into_iter()
-        .flatten()
+/// By what means programs look, best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Functions of the kernel on its own objects, by trampolines.
+    Fentry,
+    /// The same functions, by breakpoints.
+    Kprobe,
+    /// What the kernel offers everywhere: tracepoints, and packets.
+    #[default]
+    Tracepoint,
 }
+
+impl Tier {
+    /// The word in reports and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Fentry => "fentry",
+            Tier::Kprobe => "kprobe",
+            Tier::Tracepoint => "tracepoint",
+        }
+    }
+
+    /// The best tier that a setting allows; none if there is no such word.
+    pub fn of_setting(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Tier::Fentry),
+            "kprobe" => Some(Tier::Kprobe),
+            "tracepoint" => Some(Tier::Tracepoint),
+            _ => None,
+        }
+    }
+}
+
+/// Programs of one domain.
+pub struct Domain {
+    /// What they are about, in reports.
+    pub name: &'static str,
+    /// Best first. If one of a tier's functions cannot be had, the next tier takes its place.
+    pub tiers: &'static [(Tier, &'static [&'static [Program]])],
+}
+
+/// All, in the order of attachment: a process must be known before its acts.
+pub const DOMAINS: [Domain; 5] = [
+    Domain {
+        name: "processes",
+        tiers: &[(Tier::Tracepoint, &[PROCESS, SYSTEM])],
+    },
+    Domain {
+        name: "network",
+        tiers: &[(Tier::Tracepoint, &[NETWORK])],
+    },
+    Domain {
+        name: "files",
+        tiers: &[
+            (
+                Tier::Fentry,
+                &[ENTERED, FINISHED, OPENED_BY_HANDLE, ACCEPTED],
+            ),
+            (Tier::Kprobe, &[PROBED, MADE, TO_MAKE, ACCEPTED]),
+            (
+                Tier::Tracepoint,
+                &[OPENED, OPENED_BY_HANDLE, FILE, MADE, URING],
+            ),
+        ],
+    },
+    Domain {
+        name: "changes of files",
+        tiers: &[
+            (Tier::Fentry, &[CHANGED, ATTRIBUTE]),
+            (Tier::Tracepoint, &[CHANGE, ATTRIBUTE]),
+        ],
+    },
+    Domain {
+        name: "mounts and files in memory",
+        tiers: &[(Tier::Tracepoint, &[MOUNT, IN_MEMORY])],
+    },
+];
 
 const PROCESS: &[Program] = &[
     ("on_fork", Typed("sched_process_fork"), "fork"),
@@ -91,16 +177,20 @@ const NETWORK: &[Program] = &[
     ("on_packet_in", Packets(Way::In), "dns"),
 ];
 
-const FILE: &[Program] = &[
+const OPENED: &[Program] = &[
     ("on_open", Return("sys_exit_open"), "open"),
     ("on_openat", Return("sys_exit_openat"), "open"),
     ("on_openat2", Return("sys_exit_openat2"), "open"),
     ("on_creat", Return("sys_exit_creat"), "open"),
-    (
-        "on_open_by_handle_at",
-        Return("sys_exit_open_by_handle_at"),
-        "open",
-    ),
+];
+
+const OPENED_BY_HANDLE: &[Program] = &[(
+    "on_open_by_handle_at",
+    Return("sys_exit_open_by_handle_at"),
+    "open",
+)];
+
+const FILE: &[Program] = &[
     ("on_unlink", Return("sys_exit_unlink"), "delete"),
     ("on_unlinkat", Return("sys_exit_unlinkat"), "delete"),
     ("on_rmdir", Return("sys_exit_rmdir"), "delete"),
@@ -118,12 +208,96 @@ const MADE: &[Program] = &[
     ("on_linkat", Return("sys_exit_linkat"), "link"),
     ("on_symlink", Return("sys_exit_symlink"), "symlink"),
     ("on_symlinkat", Return("sys_exit_symlinkat"), "symlink"),
-    (
-        "on_memfd_create",
-        Return("sys_exit_memfd_create"),
-        "memory file",
-    ),
 ];
+
+const ENTERED: &[Program] = &[
+    (
+        "enter_security_path_unlink",
+        Enter(&["security_path_unlink"]),
+        "delete",
+    ),
+    (
+        "enter_security_path_rmdir",
+        Enter(&["security_path_rmdir"]),
+        "delete",
+    ),
+    (
+        "enter_security_path_rename",
+        Enter(&["security_path_rename"]),
+        "rename",
+    ),
+    (
+        "enter_security_path_mkdir",
+        Enter(&["security_path_mkdir"]),
+        "directory made",
+    ),
+    (
+        "enter_security_path_mknod",
+        Enter(&["security_path_mknod"]),
+        "node made",
+    ),
+    (
+        "enter_security_path_link",
+        Enter(&["security_path_link"]),
+        "link",
+    ),
+    (
+        "enter_security_path_symlink",
+        Enter(&["security_path_symlink"]),
+        "symlink",
+    ),
+    ("enter_d_delete", Enter(&["d_delete"]), "delete"),
+    ("enter_d_move", Enter(&["d_move"]), "rename"),
+    ("enter_d_exchange", Enter(&["d_exchange"]), "rename"),
+];
+
+const FINISHED: &[Program] = &[
+    // The first is its name until 6.19.
+    (
+        "leave_open",
+        Leave(&["do_filp_open", "do_file_open"]),
+        "open",
+    ),
+    ("leave_vfs_create", Leave(&["vfs_create"]), "node made"),
+    ("leave_vfs_mknod", Leave(&["vfs_mknod"]), "node made"),
+    ("leave_vfs_link", Leave(&["vfs_link"]), "link"),
+    ("leave_vfs_symlink", Leave(&["vfs_symlink"]), "symlink"),
+    ("leave_vfs_mkdir", Leave(&["vfs_mkdir"]), "directory made"),
+];
+
+const PROBED: &[Program] = &[
+    ("probe_open", Probe(&["security_file_open"]), "open"),
+    // The second is for kernels before 6.9.
+    (
+        "probe_opened",
+        Probe(&["security_file_post_open", "ima_file_check"]),
+        "open",
+    ),
+    (
+        "probe_security_path_unlink",
+        Probe(&["security_path_unlink"]),
+        "delete",
+    ),
+    (
+        "probe_security_path_rmdir",
+        Probe(&["security_path_rmdir"]),
+        "delete",
+    ),
+    (
+        "probe_security_path_rename",
+        Probe(&["security_path_rename"]),
+        "rename",
+    ),
+    ("probe_d_delete", Probe(&["d_delete"]), "delete"),
+    ("probe_d_move", Probe(&["d_move"]), "rename"),
+    ("probe_d_exchange", Probe(&["d_exchange"]), "rename"),
+];
+
+const IN_MEMORY: &[Program] = &[(
+    "on_memfd_create",
+    Return("sys_exit_memfd_create"),
+    "memory file",
+)];
 
 const CHANGE: &[Program] = &[
     ("on_chmod", Return("sys_exit_chmod"), "mode"),
@@ -138,6 +312,10 @@ const CHANGE: &[Program] = &[
     ("on_futimesat", Return("sys_exit_futimesat"), "times"),
     ("on_utimes", Return("sys_exit_utimes"), "times"),
     ("on_utime", Return("sys_exit_utime"), "times"),
+    ("on_truncate", Return("sys_exit_truncate"), "truncate"),
+];
+
+const ATTRIBUTE: &[Program] = &[
     ("on_setxattr", Return("sys_exit_setxattr"), "attribute"),
     ("on_lsetxattr", Return("sys_exit_lsetxattr"), "attribute"),
     ("on_fsetxattr", Return("sys_exit_fsetxattr"), "attribute"),
@@ -162,7 +340,13 @@ const CHANGE: &[Program] = &[
         Return("sys_exit_removexattrat"),
         "attribute",
     ),
-    ("on_truncate", Return("sys_exit_truncate"), "truncate"),
+];
+
+const CHANGED: &[Program] = &[
+    ("leave_chmod_common", Leave(&["chmod_common"]), "mode"),
+    ("leave_chown_common", Leave(&["chown_common"]), "owner"),
+    ("leave_vfs_utimes", Leave(&["vfs_utimes"]), "times"),
+    ("leave_vfs_truncate", Leave(&["vfs_truncate"]), "truncate"),
 ];
 
 const MOUNT: &[Program] = &[
@@ -181,3 +365,16 @@ const URING: &[Program] = &[
     ),
     ("on_answer", Typed("io_uring_complete"), "answer"),
 ];
+
+/// What is left of it where files are seen as the kernel's objects, but not those that are made.
+const TO_MAKE: &[Program] = &[
+    (
+        "on_request_to_make",
+        Renamed("io_uring_submit_req", "io_uring_submit_sqe"),
+        "request",
+    ),
+    ("on_answer_to_make", Typed("io_uring_complete"), "answer"),
+];
+
+/// What is always left of it.
+const ACCEPTED: &[Program] = &[("on_answer_accept", Typed("io_uring_complete"), "connection")];
