@@ -24,6 +24,9 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from endpoint_agent import selftest
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = Path(os.environ.get("RUNS", ROOT / "target/kernels"))
@@ -57,7 +60,7 @@ class Run:
     failures: list[str]
     hooks: list[tuple[str, str, str]]
     seen: set[tuple[str, str]]
-    """Sources and the actions that the tests have seen from them."""
+    """Sources and the actions that check and the tests have seen from them."""
 
     @property
     def passed(self) -> bool:
@@ -193,10 +196,7 @@ def read(name: str) -> Run:
         failures.append(f"it did not come through: see {folder}/console.log")
     elif status != "0" and not failures:
         failures.append(f"pytest ended with status {status}")
-    try:
-        check = json.loads((folder / "check.json").read_bytes())
-    except (OSError, ValueError):
-        check = {"passed": False, "coverage": []}
+    check, audit = answer(folder / "check.json"), answer(folder / "audit.json")
     if not check["passed"]:
         failures.append("`endpoint-agent check` has not seen what it did")
     return Run(
@@ -206,8 +206,24 @@ def read(name: str) -> Run:
         tests,
         failures,
         [(hook, state, reason) for hook, state, reason in check["coverage"]],
-        {(source, action) for source, action in map(str.split, text(folder / "seen").splitlines())},
+        {(source, action) for source, action in map(str.split, text(folder / "seen").splitlines())}
+        | proven(check)
+        | proven(audit),
     )
+
+
+def answer(path: Path) -> dict[str, Any]:
+    """What `endpoint-agent check` has answered; that it has seen nothing if it has not."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError):
+        return {"passed": False, "coverage": [], "proof": {}, "source": None}
+
+
+def proven(check: dict[str, Any]) -> set[tuple[str, str]]:
+    """The source and the actions that a check has seen."""
+    actions = {act.name: act.action for act in selftest.acts("", 0)}
+    return {(check["source"], actions[name]) for name, seen in check["proof"].items() if seen}
 
 
 def results(path: Path) -> tuple[dict[str, int], list[str]]:
@@ -257,7 +273,8 @@ def page(runs: list[Run]) -> str:
         "# What is covered on which kernel",
         "",
         "Made by `make coverage` from the last `make test-kernels`: the live tests and the attacks",
-        "on kernels of Debian, booted in QEMU. An event is covered where these tests have seen it.",
+        "on kernels of Debian, booted in QEMU. An event is covered where they, or the acts of",
+        "`endpoint-agent check`, have been seen from that source.",
         *([f"Not run: {', '.join(absent)}."] if absent else []),
         *(f"On {short(run)}, {limited(run)}." for run in runs if run.asked != ALL),
         "",
@@ -269,14 +286,13 @@ def page(runs: list[Run]) -> str:
         *(kernel_row(run) for run in runs),
         "",
     ]
-    runs = [run for run in runs if run.asked]
     actions = sorted({seen for run in runs for seen in run.seen})
     events = [
         "| source | `event.action` | " + " | ".join(short(run) for run in runs) + " |",
         "|---|---|" + "---|" * len(runs),
         *(
             f"| {source} | `{action}` | "
-            + " | ".join("yes" if (source, action) in run.seen else "no" for run in runs)
+            + " | ".join(whether(run, (source, action)) for run in runs)
             + " |"
             for source, action in actions
         ),
@@ -285,10 +301,17 @@ def page(runs: list[Run]) -> str:
     return "\n".join(head + kernels + events)
 
 
+def whether(run: Run, seen: tuple[str, str]) -> str:
+    """Whether an action was seen from a source."""
+    if seen in run.seen:
+        return "yes"
+    return "no" if run.asked == ALL else "not tried"
+
+
 def limited(run: Run) -> str:
     """What was run where it was not everything."""
     if not run.asked:
-        return "`endpoint-agent check` alone was run"
+        return "`endpoint-agent check` alone was run, whose acts cause few of the events"
     tests = [word for word in run.asked.split() if not word.startswith("-")]
     return f"only these tests were run: {', '.join(f'`{test}`' for test in tests)}"
 

@@ -40,7 +40,8 @@ def left(folder: Path, **files: str) -> None:
 
 def check(passed: bool = True) -> str:
     coverage = [("exec", "attached", ""), ("new", "missing", "no such"), ("bad", "failed", "why")]
-    return json.dumps({"passed": passed, "coverage": coverage})
+    proof = {"file renamed": passed, "file deleted": False}
+    return json.dumps({"passed": passed, "coverage": coverage, "proof": proof, "source": "ebpf"})
 
 
 def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
         check_json=check(),
         tests_xml=REPORT,
         status="1\n",
-        seen="ebpf renamed\nebpf renamed\naudit renamed\n",
+        seen="ebpf linked\nebpf linked\naudit renamed\n",
     )
 
     run = kernels.read("6.1")
@@ -58,7 +59,7 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
     assert run.release == "6.1.0-1-amd64"
     assert run.tests == {"passed": 1, "failed": 1, "skipped": 1}
     assert run.failures == ["tests.live::test_fails"]
-    assert run.seen == {("ebpf", "renamed"), ("audit", "renamed")}
+    assert run.seen == {("ebpf", "renamed"), ("ebpf", "linked"), ("audit", "renamed")}
     assert not run.passed
     assert "1/3" in kernels.table([run])
     assert "bad: why" in kernels.table([run])
@@ -105,14 +106,14 @@ def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
 
     page = kernels.page([kernels.read(name) for name in kernels.SUITES])
 
-    assert "| source | `event.action` | 5.10 | 6.1 |" in page
-    assert "| ebpf | `renamed` | yes | yes |" in page
-    assert "| audit | `linked` | no | yes |" in page
+    assert "| source | `event.action` | 5.10 | 6.1 | 6.12 |" in page
+    assert "| ebpf | `renamed` | yes | yes | yes |" in page
+    assert "| audit | `linked` | no | yes | not tried |" in page
     assert "| 5.10.0-amd64 | 1 | `new` | `bad` | 0 | 0 | 0 |" in page
     assert "Not run: newest." in page
     assert "On 5.10," not in page
     assert "On 6.1, only these tests were run: `tests/live/test_files.py`." in page
-    assert "On 6.12, `endpoint-agent check` alone was run." in page
+    assert "On 6.12, `endpoint-agent check` alone was run" in page
 
 
 def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
