@@ -42,7 +42,7 @@ test-kernels: $(VENV)/.built $(VENV)/.test-packages ## Run the live tests on KER
 	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $(KERNELS)
 
 .PHONY: coverage
-coverage: $(VENV)/.installed ## Make docs/coverage.md of what test-kernels has left
+coverage: $(VENV)/.built ## Make docs/coverage.md of what test-kernels has left
 	$(BIN)/python tools/kernels.py coverage
 
 .PHONY: test-rust
