@@ -9,7 +9,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 # What the tests look through besides the agent's own eyes, and what boots other kernels; the agent
 # itself needs none of it.
-TEST_PACKAGES := g++ strace bpftrace busybox-static
+TEST_PACKAGES := g++ strace bpftrace busybox-static auditd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
 PEER_PACKAGES := auditd laurel bpftrace

@@ -156,7 +156,7 @@ class Auditd(Program):
             _private(folder / "plugins" / "laurel.conf", LAUREL_PLUGIN.format(folder=folder))
             _private(folder / "laurel.toml", LAUREL.format(folder=folder))
         self._log = folder / ("laurel.log" if laurel else "audit.log")
-        command = ["auditd", "-f", "-s", "enable", "-c", str(folder)]
+        command = ["auditd", "-n", "-s", "enable", "-c", str(folder)]
         super().__init__(f"auditd{' with laurel' * laurel}", command, folder / "output")
 
     def stop(self) -> float:

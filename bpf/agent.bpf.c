@@ -18,6 +18,7 @@
  */
 const volatile union {
 	struct event_clock clock;
+	struct event_audit audit;
 	struct event_fork fork;
 	struct event_exec exec;
 	struct event_exit exit;

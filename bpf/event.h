@@ -55,6 +55,7 @@ enum event_kind {
 	EVENT_MEMORY_FILE = 38, /* by memfd_create */
 	EVENT_REQUEST = 45,   /* through io_uring; told once it is answered */
 	EVENT_ANSWER = 46,    /* never told by itself */
+	EVENT_AUDIT = 50,     /* recordings only: what the audit source has read */
 	EVENT_KINDS
 };
 
@@ -96,6 +97,23 @@ struct event_header {
 struct event_clock {
 	struct event_header header;
 	u64 offset; /* CLOCK_REALTIME minus CLOCK_BOOTTIME, ns */
+};
+
+/* What the audit source reads, in this order. */
+enum audit_reading {
+	AUDIT_BEGIN = 1, /* `number`: the process that is not told of, with those it starts */
+	AUDIT_MESSAGE,   /* a record: its text; `number` is its type */
+	AUDIT_PROCESS,   /* a process event: its words, and when it was read */
+	AUDIT_ANSWER,    /* of /proc, to the next reading; `number` is 0 where it had none */
+	AUDIT_TURN,      /* what was read so far was told; `number` is 1 at the end */
+};
+
+/* Section: what was read. */
+struct event_audit {
+	struct event_header header; /* time: of the process event, of the turn */
+	u64 wall; /* of the process event, ns since the epoch */
+	u32 reading; /* enum audit_reading */
+	u32 number;
 };
 
 struct event_fork {

@@ -172,7 +172,7 @@ class Pipeline:
             envelope: JSON members common to all events, without the outer braces:
                 `"agent":{…},"host":{…}`.
             rules: what is tagged and what is dropped; nothing by default.
-            record: path of a new file that receives the raw kernel records, with `ebpf`.
+            record: path of a new file that receives the raw kernel records, with `ebpf` or `audit`.
             root: where /proc and /etc are found.
             mute: leave out what this process and its descendants do.
             logins: with `ebpf`, read logins and changes of accounts from the audit system as

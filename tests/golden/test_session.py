@@ -1,4 +1,7 @@
-"""A recording of a real kernel, and the events it must give: `make golden` rewrites them."""
+"""Recordings and the events they must give, which `make golden` rewrites.
+
+One is of a real kernel, through eBPF; the other is of records as the audit system writes them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from endpoint_agent.errors import RecordingError
 HERE = Path(__file__).parent
 ROOT = HERE / "root"
 RECORDING = HERE / "session.rec"
-EXPECTED = HERE / "session.ndjson"
 AGENT_ID = "ab" * 32
 ENVELOPE = b'"agent":{"id":"' + AGENT_ID.encode() + b'"},"host":{"hostname":"golden"}'
 
@@ -24,11 +26,13 @@ def events(recording: Path) -> Iterator[bytes]:
     yield from replay(str(recording), agent_id=AGENT_ID, envelope=ENVELOPE, root=str(ROOT))
 
 
-def test_recording_gives_the_expected_events() -> None:
-    seen = b"".join(event + b"\n" for event in events(RECORDING))
+@pytest.mark.parametrize("name", ["session", "audit"])
+def test_recording_gives_the_expected_events(name: str) -> None:
+    seen = b"".join(event + b"\n" for event in events(HERE / f"{name}.rec"))
+    expected = HERE / f"{name}.ndjson"
     if os.environ.get("UPDATE_GOLDEN"):
-        EXPECTED.write_bytes(seen)
-    assert seen.splitlines() == EXPECTED.read_bytes().splitlines()
+        expected.write_bytes(seen)
+    assert seen.splitlines() == expected.read_bytes().splitlines()
 
 
 def test_events_are_numbered_without_gaps() -> None:

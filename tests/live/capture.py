@@ -154,3 +154,18 @@ def capturing(folder: Path, **options: Any) -> Iterator[Capture]:
             capture.assert_sums()
     finally:
         capture.close()
+
+
+@contextmanager
+def auditing_into(folder: Path, **options: Any) -> Iterator[Capture]:
+    """A running capture by the audit system, whose losses, if any, are no failure."""
+    folder.mkdir(exist_ok=True)
+    capture = Capture(folder, source="audit", **options)
+    try:
+        capture.pipeline.start()
+        assert capture.pipeline.ready(10.0 * PATIENCE)
+        yield capture
+        capture.stop()
+        capture.assert_sums()
+    finally:
+        capture.close()

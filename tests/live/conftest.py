@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .capture import PATIENCE, Capture, capturing, require_root
+from .audit import MASK_ENABLED, Client, State, audit_client
+from .capture import PATIENCE, Capture, auditing_into, capturing, require_root
 
 
 @pytest.fixture
@@ -39,3 +40,27 @@ def short_path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def audit() -> Iterator[Client]:
+    """The audit system of this host, as it is without an agent."""
+    require_root()
+    with audit_client() as client:
+        client.set(MASK_ENABLED, enabled=0)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def before(audit: Client) -> State:
+    return audit.state()
+
+
+@pytest.fixture(scope="module")
+def auditing(
+    audit: Client, before: State, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Capture]:
+    """One capture for the tests of this module, after which the audit system is as before."""
+    with auditing_into(tmp_path_factory.mktemp("auditing")) as capture:
+        yield capture
+    assert audit.state() == before

@@ -6,61 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from .audit import MASK_ENABLED, Client, State, audit_client
-from .capture import PATIENCE, Capture, capturing, require_root
+from .audit import Client
+from .capture import Capture, capturing
 
 pytestmark = pytest.mark.live
-
-
-@contextmanager
-def auditing_into(folder: Path) -> Iterator[Capture]:
-    """A running capture by the audit system, whose losses, if any, are no failure."""
-    capture = Capture(folder, source="audit")
-    try:
-        capture.pipeline.start()
-        assert capture.pipeline.ready(10.0 * PATIENCE)
-        yield capture
-        capture.stop()
-        capture.assert_sums()
-    finally:
-        capture.close()
-
-
-@pytest.fixture(scope="module")
-def audit() -> Iterator[Client]:
-    """The audit system of this host, as it is without an agent."""
-    require_root()
-    with audit_client() as client:
-        client.set(MASK_ENABLED, enabled=0)
-        yield client
-
-
-@pytest.fixture(scope="module")
-def before(audit: Client) -> State:
-    return audit.state()
-
-
-@pytest.fixture(scope="module")
-def auditing(
-    audit: Client, before: State, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Capture]:
-    """One capture for the tests of this module, after which the audit system is as before."""
-    with auditing_into(tmp_path_factory.mktemp("auditing")) as capture:
-        yield capture
-    assert audit.state() == before
 
 
 def test_the_agent_is_the_audit_daemon_where_none_runs(audit: Client, auditing: Capture) -> None:
     status = audit.status()
     assert (status["enabled"], status["pid"]) == (1, os.getpid())
     assert status["backlog_limit"] >= 8192
-    assert {state for _, state, _ in auditing.pipeline.coverage()} == {"attached"}
+    assert "failed" not in {state for _, state, _ in auditing.pipeline.coverage()}
 
 
 def test_exec_exit_and_parent(auditing: Capture, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use endpoint_agent_native::capture::audit::join::Joiner;
-use endpoint_agent_native::capture::audit::{call, login};
+use endpoint_agent_native::capture::audit::digest::Digest;
+use endpoint_agent_native::capture::audit::host::Host;
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,14 @@ fuzz_target!(|bytes: &[u8]| {
         live: false,
     };
     let mut engine = Engine::new(context, Arc::new(Counters::default()));
-    let mut joiner = Joiner::default();
+    let mut digest = Digest::new(0);
+    // What /proc answers: the same bytes.
+    let mut host = Host::Recorded(
+        bytes
+            .split(|&byte| byte == b'\n')
+            .map(|it| Some(it.to_vec()))
+            .collect(),
+    );
     // A line is a record: a byte for its type, and the text, with a stamp or as it is.
     for line in bytes.split(|&byte| byte == b'\n') {
         let Some((&kind, text)) = line.split_first() else {
@@ -37,19 +44,13 @@ fuzz_target!(|bytes: &[u8]| {
             user @ ..63 => 1100 + u16::from(user),
             of_call => 1300 + u16::from(of_call - 64),
         };
-        if let Some(group) = joiner.add(kind, text) {
-            let _ = call::decode(&group);
-        }
-        let Some(event) = login::decode(kind, text) else {
-            continue;
-        };
+        digest.record(kind, text);
+    }
+    digest.turn(0, true, &mut host, &mut |event| {
         engine.feed(&event, &mut || 1, &mut |json| {
             assert!(json.len() <= MAX_EVENT);
             assert!(!json.contains(&b'\n'), "one event is one line");
             serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
         });
-    }
-    while let Some(group) = joiner.overdue(true) {
-        let _ = call::decode(&group);
-    }
+    });
 });

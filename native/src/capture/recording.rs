@@ -2,7 +2,8 @@
 //!
 //! A recording is the magic, the boot id of the host it was made on, and then records of
 //! `bpf/event.h` back to back, each with its size in its first field. It begins with the clock and
-//! the processes that were there, so that a replay needs nothing of the host. Occurrences that the
+//! the processes that were there, so that a replay needs nothing of the host; what the audit source
+//! asked the host later on is among its records. Occurrences that the
 //! kernel folded into a repeat were never records, and are not part of a recording.
 
 use std::fs::{File, OpenOptions};
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::ebpf::decode::{self, Clock};
+use super::audit::Player;
+use super::ebpf::decode::{self, Clock, Malformed};
 use super::ebpf::wire::{self, kind};
 use super::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
-use crate::event::{Event, Loss};
+use crate::event::{Action, Event, Loss};
 
 /// Its last byte counts the changes of the records' layout.
 const MAGIC: [u8; 8] = *b"EPAREC\x00\x03";
@@ -115,6 +117,8 @@ pub struct Replay {
     boot_id: [u8; 16],
     clock: Clock,
     record: Vec<u8>,
+    /// Plays what the audit source has read, if that was recorded.
+    audit: Option<Box<Player>>,
     malformed: u64,
 }
 
@@ -140,6 +144,7 @@ impl Replay {
             path: path.into(),
             clock: Clock::default(),
             record: Vec::new(),
+            audit: None,
             malformed: 0,
         })
     }
@@ -181,17 +186,30 @@ impl Replay {
     }
 
     fn play(&mut self, sink: &mut dyn FnMut(Event)) {
-        if let Ok((clock, _)) = wire::Clock::read_from_prefix(&self.record)
-            && clock.header.kind == kind::CLOCK
-        {
-            self.clock = Clock {
-                offset: clock.offset,
-            };
-            return;
-        }
-        match decode::decode(&self.record, self.clock) {
-            Ok(event) => sink(event),
-            Err(_) => self.malformed += 1,
+        let kind = wire::Header::read_from_prefix(&self.record).map(|(header, _)| header.kind);
+        let outcome = match kind {
+            Ok(kind::CLOCK) => wire::Clock::read_from_prefix(&self.record)
+                .map(|(clock, _)| self.clock.offset = clock.offset)
+                .map_err(|_| Malformed::Short),
+            Ok(kind::AUDIT) => self.play_audit(sink),
+            _ => decode::decode(&self.record, self.clock).map(|event| {
+                if let (Some(audit), Action::Snapshot(_)) = (&mut self.audit, &event.action) {
+                    audit.snapshot(&event);
+                }
+                sink(event);
+            }),
+        };
+        self.malformed += u64::from(outcome.is_err());
+    }
+
+    fn play_audit(&mut self, sink: &mut dyn FnMut(Event)) -> std::result::Result<(), Malformed> {
+        match &mut self.audit {
+            Some(audit) => audit.play(&self.record, sink),
+            None => {
+                let audit = Player::begin(&self.record).ok_or(Malformed::Unknown("begin"))?;
+                self.audit = Some(Box::new(audit));
+                Ok(())
+            }
         }
     }
 }
@@ -200,6 +218,9 @@ impl Source for Replay {
     fn drain(&mut self, _timeout: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress> {
         for _ in 0..STRIDE {
             if !self.next_record()? {
+                if let Some(mut audit) = self.audit.take() {
+                    audit.end(sink);
+                }
                 return Ok(Progress::Ended);
             }
             self.play(sink);

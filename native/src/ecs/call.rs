@@ -7,7 +7,7 @@ use crate::event::SystemCall;
 /// Writes the call, its arguments in hexadecimal digits, and what it returned.
 pub fn write_properties(json: &mut Json, call: &SystemCall) {
     json.plain("syscall", call.name);
-    json.plain("arch", "x86_64");
+    json.plain("arch", call.arch);
     for (key, argument) in ["a0", "a1", "a2", "a3"].into_iter().zip(call.arguments) {
         json.plain(key, format_args!("{argument:x}"));
     }
@@ -16,6 +16,7 @@ pub fn write_properties(json: &mut Json, call: &SystemCall) {
         _ => json.plain("exit", call.exit),
     }
     json.text_if_known("tty", &call.terminal);
+    json.text_if_known("key", &call.key);
     if let Some(socket) = call.socket {
         let family = if socket.is_ipv4() { "ipv4" } else { "ipv6" };
         json.plain("socket_family", family);

@@ -244,10 +244,12 @@ fields! {
     "action.properties.a1" Keyword Own "The second."
     "action.properties.a2" Keyword Own "The third."
     "action.properties.a3" Keyword Own "The fourth."
-    "action.properties.arch" Keyword Own "`x86_64`."
+    "action.properties.arch" Keyword Own "`x86_64`, or `i386` for the call of a 32-bit program."
     "action.properties.cmd" Keyword Own "Command that sudo or its like was to run."
     "action.properties.grantors" Keyword Own "PAM modules that granted it."
     "action.properties.grp" Keyword Own "Group that was changed."
+    "action.properties.key" Keyword Own
+        "Key of somebody else's audit rule that asks for the call as well."
     "action.properties.hostname" Keyword Own "Host that the user came from, as the program knows it."
     "action.properties.id" Keyword Own "Id of the account."
     "action.properties.new_gid" Keyword Own "Group id that an account got."

@@ -71,7 +71,7 @@ pub fn write_properties(json: &mut Json, file: &File) {
             write_device(json, "rdev", node.device);
         }
         FileChange::Attribute(attribute) => {
-            json.text("attribute", &attribute.name);
+            json.text_if_known("attribute", &attribute.name);
             if attribute.removed {
                 json.yes("removed");
             }

@@ -11,7 +11,7 @@ mod file;
 mod json;
 mod login;
 mod mount;
-mod names;
+pub(crate) mod names;
 mod network;
 mod process;
 mod record;

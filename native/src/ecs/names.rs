@@ -126,6 +126,12 @@ pub fn link(number: u32) -> Option<&'static str> {
     LINKS.get(number as usize).copied()
 }
 
+/// The number of a type of eBPF links.
+pub fn link_number(name: &str) -> Option<u32> {
+    let at = LINKS.iter().position(|known| *known == name)?;
+    u32::try_from(at).ok()
+}
+
 fn find(names: &[(u32, &'static str)], number: u32) -> Option<&'static str> {
     let at = names.binary_search_by_key(&number, |&(known, _)| known);
     at.ok().map(|at| names[at].1)

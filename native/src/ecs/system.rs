@@ -70,7 +70,7 @@ pub fn write_properties(json: &mut Json, action: &Action) {
         }
         Action::Module(module) => {
             write_call(json, module.call);
-            json.text("name", &module.name);
+            json.text_if_known("name", &module.name);
         }
         Action::Bpf(program) => write_program(json, program),
         _ => {}
@@ -92,8 +92,11 @@ fn write_named(json: &mut Json, key: &'static str, name: Option<&'static str>, n
 }
 
 fn write_failed(json: &mut Json, failed: &ExecFailed) {
-    write_call(json, failed.call);
-    json.plain("exit", errno::name(failed.error));
+    // Where the event tells its system call, that tells the error.
+    if failed.call != Call::TOLD {
+        write_call(json, failed.call);
+        json.plain("exit", errno::name(failed.error));
+    }
     json.texts("args", arguments(&failed.arguments));
     if failed.arguments_truncated {
         json.note_cut("args");
@@ -113,9 +116,11 @@ fn write_identity(json: &mut Json, identity: &Identity, row: usize, groups: &'st
     for (key, id) in users.chain(GROUPS[row].into_iter().zip(identity.groups)) {
         write_id(json, key, id);
     }
-    json.plain_texts(groups, &identity.supplementary);
-    if identity.supplementary.len() < identity.supplementary_count as usize {
-        json.note_cut(groups);
+    if let Some(supplementary) = &identity.supplementary {
+        json.plain_texts(groups, supplementary);
+        if supplementary.len() < identity.supplementary_count as usize {
+            json.note_cut(groups);
+        }
     }
 }
 
@@ -141,7 +146,10 @@ fn write_capabilities(json: &mut Json, change: &Change<Capabilities>) {
 
 fn write_namespaces(json: &mut Json, change: &NamespaceChange) {
     write_call(json, change.call);
-    let shown = |(name, number): &(&str, u32)| format!("{name}:[{number}]");
+    let shown = |(name, number): &(&str, u32)| match number {
+        0 => (*name).to_owned(),
+        number => format!("{name}:[{number}]"),
+    };
     json.plain_texts("namespaces", change.changed.iter().map(shown));
 }
 
@@ -157,17 +165,17 @@ fn write_injection(json: &mut Json, injection: &Injection) {
 }
 
 fn write_program(json: &mut Json, program: &BpfProgram) {
-    json.digits("prog-id", program.id.into());
-    write_named(
-        json,
-        "prog-type",
-        names::program(program.kind),
-        program.kind,
-    );
-    json.plain(
-        "prog-tag",
-        format_args!("{:016x}", u64::from_be_bytes(program.tag)),
-    );
+    if program.id != 0 {
+        json.digits("prog-id", program.id.into());
+    }
+    if program.kind != 0 {
+        let name = names::program(program.kind);
+        write_named(json, "prog-type", name, program.kind);
+    }
+    if program.tag != [0; 8] {
+        let tag = u64::from_be_bytes(program.tag);
+        json.plain("prog-tag", format_args!("{tag:016x}"));
+    }
     json.text_if_known("prog-name", &program.name);
     match program.attachment {
         None => json.plain("op", "LOAD"),

@@ -68,7 +68,7 @@ pub struct Times {
 /// An extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
-    /// Its name, with its namespace.
+    /// Its name, with its namespace; empty if unknown.
     pub name: Vec<u8>,
     /// It was removed, not set.
     pub removed: bool,

@@ -23,6 +23,11 @@ pub struct ExecFailed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call(pub u32);
 
+impl Call {
+    /// The event tells its system call by itself.
+    pub const TOLD: Self = Self(u32::MAX);
+}
+
 /// All ids that a thread acts with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -30,9 +35,9 @@ pub struct Identity {
     pub users: [u32; 4],
     /// Real, effective, saved and file system group.
     pub groups: [u32; 4],
-    /// Supplementary groups, the first 32 of them.
-    pub supplementary: Vec<u32>,
-    /// How many there are.
+    /// Supplementary groups, the first 32 of them; none where they are not known.
+    pub supplementary: Option<Vec<u32>>,
+    /// How many there are, where they are known.
     pub supplementary_count: u32,
 }
 
@@ -65,7 +70,8 @@ pub struct Change<T> {
 pub struct NamespaceChange {
     /// The system call.
     pub call: Call,
-    /// The names that /proc/PID/ns has for those that are others now, and their numbers.
+    /// The names that /proc/PID/ns has for those that are others now, and their numbers, 0 if
+    /// unknown.
     pub changed: Vec<(&'static str, u32)>,
 }
 
@@ -109,7 +115,7 @@ pub struct Module {
     pub call: Call,
     /// It left the kernel; else it came.
     pub is_unloaded: bool,
-    /// Its name.
+    /// Its name, empty if unknown.
     pub name: Vec<u8>,
     /// Path of its file, unknown if it came from memory.
     pub path: Option<Vec<u8>>,
@@ -120,11 +126,11 @@ pub struct Module {
 /// A program of eBPF.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BpfProgram {
-    /// Its number among the loaded ones.
+    /// Its number among the loaded ones, 0 if unknown.
     pub id: u32,
-    /// `enum bpf_prog_type`.
+    /// `enum bpf_prog_type`, 0 if unknown.
     pub kind: u32,
-    /// Hash of its instructions.
+    /// Hash of its instructions, of zeros if unknown.
     pub tag: [u8; 8],
     /// Its name, empty if it was given none.
     pub name: Vec<u8>,

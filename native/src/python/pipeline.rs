@@ -17,7 +17,7 @@ use crate::capture::ebpf::{Ebpf, Settings, Tier};
 use crate::capture::recording::Replay;
 use crate::engine::{Context, Engine};
 use crate::enrich::hashes::{self, Hashes};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::clock;
 use crate::pipeline::Pipeline;
 
@@ -75,12 +75,10 @@ impl PyPipeline {
                 },
                 logins,
             },
-            None if source == "audit" && record.is_some() => {
-                let error = Error::Recording("only the source `ebpf` can be recorded".into());
-                return Err(to_python(py, error));
-            }
             None if source == "audit" => Origin::Audit(audit::Settings {
                 mute,
+                record,
+                boot_id,
                 root: root.clone(),
             }),
             None => return Err(PyValueError::new_err(format!("no such source: {source}"))),

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 
-use endpoint_agent_native::capture::audit::call::{self, Act, Place, Told};
-use endpoint_agent_native::capture::audit::join::Joiner;
-use endpoint_agent_native::event::{
-    Action, Connection, Content, Event, Exec, File, FileChange, Stage,
-};
+use endpoint_agent_native::capture::audit::call::{self, Act, Told};
+use endpoint_agent_native::capture::audit::digest::Digest;
+use endpoint_agent_native::capture::audit::host::Host;
+use endpoint_agent_native::capture::audit::join::{Group, Joiner};
+use endpoint_agent_native::capture::audit::names::Place;
+use endpoint_agent_native::event::{Action, Content, Event, Exec, File, FileChange, Stage};
 
-use crate::scene::{SHELL, Scene, key};
+use crate::acts;
+use crate::scene::{SHELL, Scene, Who, john, key};
 
 /// A line is a record: its type, and its fields.
-const EXEC: &str = "\
+pub const EXEC: &str = "\
 1300 arch=c000003e syscall=59 success=yes exit=0 a0=55d0a1b2 a1=55d0a1c8 a2=55d0a2e0 a3=8 items=2 ppid=1200 pid=1300 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"ls\" exe=\"/usr/bin/ls\" subj=unconfined key=\"endpoint-agent\"
 1309 argc=4 a0=\"ls\" a1=\"-l\" a2=\"\" a3=6D792066696C65
 1307 cwd=\"/home/john_doe\"
@@ -19,7 +21,7 @@ const EXEC: &str = "\
 1327 proctitle=6C73002D6C
 1320 ";
 
-const CREATED: &str = "\
+pub const CREATED: &str = "\
 1300 arch=c000003e syscall=257 success=yes exit=3 a0=ffffff9c a1=7ffd1 a2=241 a3=1b6 items=2 ppid=800 pid=1200 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"bash\" exe=\"/usr/bin/bash\" key=\"endpoint-agent\"
 1307 cwd=\"/home/john_doe\"
 1302 item=0 name=\"/home/john_doe\" inode=1048576 dev=08:01 mode=040755 ouid=1000 ogid=1000 rdev=00:00 nametype=PARENT
@@ -45,60 +47,105 @@ const ACCEPTED: &str = "\
 1306 saddr=0A00C93B0000000020010DB800000000000000000000000700000000
 1320 ";
 
-fn told(records: &str) -> Option<Told> {
+/// The records of a call of a user's shell that are not its own: the first is the call's.
+pub fn call(arch: &str, number: u32, exit: i64, arguments: [&str; 4], others: &str) -> String {
+    let [a0, a1, a2, a3] = arguments;
+    let success = if exit < 0 { "no" } else { "yes" };
+    let mut records = format!(
+        "1300 arch={arch} syscall={number} success={success} exit={exit} a0={a0} a1={a1} a2={a2} a3={a3} \
+         items=0 ppid=800 pid=1200 auid=1000 uid=1000 gid=1000 euid=1000 suid=1000 fsuid=1000 \
+         egid=1000 sgid=1000 fsgid=1000 tty=pts0 ses=3 comm=\"bash\" exe=\"/usr/bin/bash\" \
+         key=\"endpoint-agent\"\n"
+    );
+    records += others;
+    records + "1320 "
+}
+
+pub const WIDE: &str = "c000003e";
+pub const NARROW: &str = "40000003";
+pub const HERE: &str = "ffffff9c";
+pub const CWD: &str = "1307 cwd=\"/home/john_doe\"\n";
+
+pub fn name(path: &str, mode: &str, kind: &str) -> String {
+    format!(
+        "1302 item=0 name={path} inode=1048671 dev=08:01 mode={mode} ouid=1000 ogid=1000 \
+         rdev=00:00 nametype={kind}\n"
+    )
+}
+
+/// A call that changes one file: `name` as it is written, quotes included.
+pub fn change(number: u32, arguments: [&str; 4], names: &[String]) -> String {
+    call(
+        WIDE,
+        number,
+        0,
+        arguments,
+        &(CWD.to_owned() + &names.concat()),
+    )
+}
+
+fn group(records: &str) -> Option<Group> {
     let mut joiner = Joiner::default();
     let groups = records.lines().filter_map(|line| {
         let (kind, fields) = line.split_once(' ').unwrap();
         let text = format!("audit(1768827060.250:77): {fields}");
         joiner.add(kind.parse().unwrap(), text.as_bytes())
     });
-    groups.last().as_ref().and_then(call::decode)
+    groups.last()
 }
 
-/// What the source makes of it where the process is known.
-fn event(told: Told) -> Event {
-    let action = match told.act {
-        Act::Exec(exec) => Action::Exec(Exec {
-            parent: Some(key(told.parent)),
-            ..exec
-        }),
-        Act::File {
-            change,
-            path,
-            old,
-            inode,
-        } => Action::File(File {
-            change,
-            path: path.path,
-            path_truncated: path.folder.is_some(),
-            old_path: old.map(|old| old.path),
-            old_path_truncated: false,
-            deleted: false,
-            unanswered: false,
-            nofollow: false,
-            inode,
-        }),
-        Act::Connection {
-            direction,
-            peer,
-            stage,
-        } => Action::Connection(Connection {
-            direction,
-            local: None,
-            peer,
-            stage,
-        }),
-    };
+pub fn told(records: &str) -> Option<Told> {
+    group(records).as_ref().and_then(call::decode)
+}
+
+/// What the source makes of it, where its processes are known and /proc gives these answers.
+pub fn events(records: &str, answers: &[Option<&str>]) -> Vec<Event> {
+    let answers = answers.iter().map(|it| it.map(|it| it.as_bytes().to_vec()));
+    let mut host = Host::Recorded(answers.collect());
+    let mut digest = Digest::new(0);
+    for pid in [1, 800, SHELL, 1300, TARGET] {
+        digest.snapshot(&snapshot(pid));
+    }
+    for line in records.lines() {
+        let (kind, fields) = line.split_once(' ').unwrap();
+        let text = format!("audit(1768827060.250:77): {fields}");
+        digest.record(kind.parse().unwrap(), text.as_bytes());
+    }
+    let mut events = Vec::new();
+    digest.turn(0, true, &mut host, &mut |event| events.push(event));
+    events
+}
+
+/// A process that others act upon.
+pub const TARGET: u32 = 900;
+
+fn snapshot(pid: u32) -> Event {
+    let Who {
+        credentials, login, ..
+    } = john(pid);
     Event {
-        time: told.time,
-        process: key(told.pid),
-        thread: told.pid,
-        credentials: told.credentials,
-        login: told.login,
+        time: 0,
+        process: key(pid),
+        thread: pid,
+        credentials,
+        login,
         repeat: None,
+        call: None,
         content: Content::Unasked,
-        call: Some(Box::new(told.call)),
-        action,
+        action: Action::Snapshot(Exec::default()),
+    }
+}
+
+pub fn only(records: &str, answers: &[Option<&str>]) -> Action {
+    let mut events = events(records, answers);
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0).action
+}
+
+pub fn changed(records: &str) -> File {
+    match only(records, &[]) {
+        Action::File(file) => file,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -106,7 +153,14 @@ fn event(told: Told) -> Event {
 pub fn calls() -> Scene {
     let mut scene = Scene::with_shell();
     for records in [EXEC, CREATED, RENAMED, CONNECTED, ACCEPTED] {
-        scene.event(event(told(records).unwrap()));
+        for event in events(records, &[]) {
+            scene.event(event);
+        }
+    }
+    for (records, answers) in acts::acts() {
+        for event in events(&records, &answers) {
+            scene.event(event);
+        }
     }
     scene
 }
@@ -233,7 +287,8 @@ fn a_connection_has_its_peer() {
 #[test]
 fn what_failed_or_is_foreign_is_nothing() {
     assert_eq!(told(&CREATED.replace("exit=3", "exit=-13")), None);
-    assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=40000003")), None);
+    assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=c00000b7")), None);
+    assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=40000003")), None); // olduname
     assert_eq!(told(&EXEC.replace("syscall=59", "syscall=60")), None);
     assert_eq!(told(&EXEC.replace("exit=0", "exit=x")), None);
 }

@@ -134,7 +134,7 @@ fn system() -> Scene {
     let mut happens = |action| scene.happens(john(SHELL), action);
     happens(Action::ExecFailed(refused(b"/usr/local/bin/ls", 2)));
     happens(Action::ExecFailed(ExecFailed {
-        call: Call(u32::MAX),
+        call: Call(u32::MAX - 1),
         path_truncated: true,
         arguments: Vec::new(),
         arguments_truncated: true,
@@ -143,13 +143,13 @@ fn system() -> Scene {
     let before = Identity {
         users: [0; 4],
         groups: [0; 4],
-        supplementary: vec![0, 42],
+        supplementary: Some(vec![0, 42]),
         supplementary_count: 2,
     };
     let after = Identity {
         users: [1000, 1000, 0, 1000],
         groups: [1000, u32::MAX, 4711, 0],
-        supplementary: vec![7; 32],
+        supplementary: Some(vec![7; 32]),
         supplementary_count: 33,
     };
     let changed = |before| {

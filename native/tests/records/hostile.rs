@@ -310,9 +310,11 @@ impl Random {
             call: calls.then(|| {
                 Box::new(SystemCall {
                     name: "openat",
+                    arch: "x86_64",
                     arguments: [0; 4].map(|_| self.next()),
                     exit: self.next().cast_signed(),
                     terminal: self.bytes(20),
+                    key: self.bytes(20),
                     socket: None,
                 })
             }),

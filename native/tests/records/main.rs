@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod acts;
 mod behaviour;
 mod calls;
 mod changes;

@@ -1,60 +1,17 @@
 //! The records of one system call as what the process did. Pure over bytes: what only /proc can
-//! tell (the start of a process, the folder behind a descriptor) is left to the source.
+//! tell (the start of a process, the folder behind a descriptor) is left to `tell.rs`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use super::calls::{self, Abi, Row, Tells};
 use super::join::{Group, kind};
-use super::record::Record;
+use super::names::Place;
+use super::record::{Record, Value};
+use super::{exec, files, network, rules, system};
 use crate::event::{
-    Credentials, Direction, Exec, FileChange, Inode, LoginSession, Stage, SystemCall, UNSET_ID,
+    Capabilities, Credentials, Direction, Exec, FileChange, Inode, LoginSession, MountChange,
+    Stage, SystemCall, UNSET_ID,
 };
-
-macro_rules! calls {
-    ($($name:ident = $number:literal $text:literal,)+) => {
-        /// Numbers of the calls of x86-64 that are watched.
-        #[allow(missing_docs)] // their names are their documentation
-        pub mod number {
-            $(pub const $name: u32 = $number;)+
-        }
-
-        /// The name of a call that is watched.
-        fn name(call: u32) -> Option<&'static str> {
-            match call {
-                $($number => Some($text),)+
-                _ => None,
-            }
-        }
-    };
-}
-
-calls! {
-    OPEN = 2 "open",
-    CONNECT = 42 "connect",
-    ACCEPT = 43 "accept",
-    EXECVE = 59 "execve",
-    RENAME = 82 "rename",
-    RMDIR = 84 "rmdir",
-    CREAT = 85 "creat",
-    UNLINK = 87 "unlink",
-    OPENAT = 257 "openat",
-    UNLINKAT = 263 "unlinkat",
-    RENAMEAT = 264 "renameat",
-    ACCEPT4 = 288 "accept4",
-    RENAMEAT2 = 316 "renameat2",
-    EXECVEAT = 322 "execveat",
-    OPENAT2 = 437 "openat2",
-}
-
-/// `AUDIT_ARCH_X86_64`.
-pub const ARCH: u32 = 0xc000_003e;
-
-/// Bytes of arguments, as of those that the kernel programs send.
-const MAX_ARGUMENTS: usize = 32_768;
-
-/// Flags of open(2) that write.
-const WRITES: u64 = 0o3;
-/// `O_TRUNC`, which writes whatever else is asked for.
-const TRUNCATES: u64 = 0o1000;
 
 /// What a process did, and who it was.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,8 +22,8 @@ pub struct Told {
     pub pid: u32,
     /// Who started it.
     pub parent: u32,
-    /// With whose rights.
-    pub credentials: Credentials,
+    /// With whose rights, from now on.
+    pub ids: Ids,
     /// Since whose login.
     pub login: LoginSession,
     /// The call.
@@ -75,80 +32,150 @@ pub struct Told {
     pub act: Act,
 }
 
+/// All ids but those of supplementary groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Real, effective, saved and file system user.
+    pub users: [u32; 4],
+    /// Real, effective, saved and file system group.
+    pub groups: [u32; 4],
+}
+
+impl Ids {
+    const UNSET: Self = Self {
+        users: [UNSET_ID; 4],
+        groups: [UNSET_ID; 4],
+    };
+
+    /// Those that every event has.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            uid: self.users[0],
+            euid: self.users[1],
+            gid: self.groups[0],
+            egid: self.groups[1],
+        }
+    }
+}
+
 /// What was done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Act {
     /// It became another program, whose parent is not told here.
-    Exec(Exec),
+    Exec(Box<Exec>),
+    /// It could not: the file, and the error's number. The arguments are not told.
+    ExecFailed(Place, u16),
     /// It changed a file.
     File {
         /// How.
         change: FileChange,
         /// Where.
         path: Place,
-        /// Where it was before.
+        /// Where it was before, or is as well.
         old: Option<Place>,
         /// Attributes, all but the size.
         inode: Option<Inode>,
     },
-    /// It connected, or accepted a connection.
+    /// It changed what is seen where.
+    Mount {
+        /// How.
+        change: MountChange,
+        /// Below which folder.
+        path: Place,
+        /// What was mounted; of a root that was swapped, where the old one went.
+        source: Option<Place>,
+        /// Options of the call.
+        options: Vec<&'static str>,
+    },
+    /// It connected, accepted a connection, or sent a datagram.
     Connection {
         /// Which of both.
         direction: Direction,
         /// The other end.
         peer: SocketAddr,
-        /// Established, or failed.
+        /// Established, failed, or none.
         stage: Stage,
     },
+    /// It waits for connections to the socket with this descriptor.
+    Listen(i32),
+    /// It has the ids that it has now; of a change of its groups, how many these are.
+    Identity(Option<u32>),
+    /// It has these capabilities.
+    Capabilities(Capabilities),
+    /// It is in others of these namespaces (`CLONE_NEW*`), 0 if that is not told.
+    Namespaces(u32),
+    /// It reached into another process, or thread.
+    Injection {
+        /// Which, and its real user, where that is told.
+        target: (u32, Option<u32>),
+        /// What ptrace(2) was asked for.
+        request: u32,
+        /// Bytes written.
+        bytes: u64,
+    },
+    /// It sent a signal to these, with their real users.
+    Signal(u32, Vec<(u32, u32)>),
+    /// It loaded a kernel module; from a file, with this descriptor.
+    ModuleLoaded(Vec<u8>, Option<i32>),
+    /// It unloaded one.
+    ModuleUnloaded(Vec<u8>),
+    /// It loaded the program of eBPF of this number, which the descriptor leads to.
+    BpfLoaded(Option<u32>, i32),
+    /// It linked one to something, by the link that the descriptor leads to.
+    BpfLinked(i32),
 }
 
-/// A path as the call was told it, as far as it can be made absolute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The path.
-    pub path: Vec<u8>,
-    /// It begins at the folder behind this descriptor.
-    pub folder: Option<i32>,
+/// What a decoder of a call is given.
+pub struct Call<'a> {
+    /// All records.
+    pub group: &'a Group,
+    /// The first arguments; of `socketcall`, those that it has in memory.
+    pub arguments: [u64; 4],
+    /// What it returned.
+    pub exit: i64,
+    /// The program, as it is written.
+    pub executable: Option<Value<'a>>,
+    /// The process.
+    pub pid: u32,
+}
+
+impl Call<'_> {
+    /// An argument that is a descriptor.
+    pub fn descriptor(&self, number: usize) -> i32 {
+        self.arguments[number] as i32
+    }
+
+    /// An argument of 32 bits.
+    pub fn word(&self, number: usize) -> u32 {
+        self.arguments[number] as u32
+    }
 }
 
 /// What a system call did; nothing for one that is not of interest.
 pub fn decode(group: &Group) -> Option<Told> {
-    let call = group.first(kind::SYSCALL)?;
-    let hexadecimal = |key| {
-        let digits = str::from_utf8(call.get(key)?.raw).ok()?;
-        u64::from_str_radix(digits, 16).ok()
+    let fields = Fields::read(&group.first(kind::SYSCALL)?)?;
+    let row = calls::find(fields.abi, fields.number)?;
+    let call = Call {
+        group,
+        arguments: fields.arguments,
+        exit: fields.exit,
+        executable: fields.executable,
+        pid: fields.pid,
     };
-    let is_own_arch = hexadecimal("arch") == Some(ARCH.into());
-    let exit = str::from_utf8(call.get("exit")?.raw).ok()?.parse().ok()?;
-    let number = call.number("syscall").filter(|_| is_own_arch)?;
-    let arguments = ["a0", "a1", "a2", "a3"].map(|key| hexadecimal(key).unwrap_or(0));
-    if exit < 0 && number != number::CONNECT {
-        return None;
-    }
-    let id = |key| call.number(key).unwrap_or(UNSET_ID);
-    let act = act(group, &call, number, arguments, exit)?;
+    let act = act(&call, row)?;
     Some(Told {
         time: group.time,
-        pid: call.number("pid")?,
-        parent: call.number("ppid").unwrap_or(0),
-        credentials: Credentials {
-            uid: id("uid"),
-            euid: id("euid"),
-            gid: id("gid"),
-            egid: id("egid"),
-        },
-        login: LoginSession {
-            uid: id("auid"),
-            session: id("ses"),
-        },
+        pid: fields.pid,
+        parent: fields.parent,
+        ids: fields.ids,
+        login: fields.login,
         call: SystemCall {
-            name: name(number)?,
-            arguments,
-            exit,
-            terminal: call
-                .get("tty")
-                .filter(|value| !value.is_unknown())
-                .map_or_else(Vec::new, |value| value.raw.to_vec()),
+            name: row.name,
+            arch: fields.abi.name(),
+            arguments: fields.arguments,
+            exit: fields.exit,
+            terminal: known(fields.terminal).map_or_else(Vec::new, |value| value.raw.to_vec()),
+            key: foreign_key(fields.key),
             socket: match act {
                 Act::Connection { peer, .. } => Some(peer),
                 _ => None,
@@ -158,221 +185,139 @@ pub fn decode(group: &Group) -> Option<Told> {
     })
 }
 
-fn act(group: &Group, call: &Record, number: u32, arguments: [u64; 4], exit: i64) -> Option<Act> {
-    let [first, second, third, _] = arguments;
-    let fd = |argument: u64| Some(argument as i32);
-    match number {
-        number::EXECVE | number::EXECVEAT => Some(Act::Exec(exec(group, call))),
-        number::OPEN => open(group, None, second),
-        number::CREAT => open(group, None, WRITES),
-        number::OPENAT => open(group, fd(first), third),
-        number::OPENAT2 => open(group, fd(first), flags_of_openat2(group)),
-        number::UNLINK | number::RMDIR => delete(group, None),
-        number::UNLINKAT => delete(group, fd(first)),
-        number::RENAME => rename(group, None, None),
-        number::RENAMEAT | number::RENAMEAT2 => rename(group, fd(first), fd(third)),
-        number::CONNECT => connection(group, Direction::Egress, exit),
-        number::ACCEPT | number::ACCEPT4 => connection(group, Direction::Ingress, exit),
-        _ => None,
+/// Rules of others may record calls that the agent's do not, so what is of interest is decided
+/// once more.
+fn act(call: &Call, row: &Row) -> Option<Act> {
+    let may_fail = matches!(
+        row.tells,
+        Tells::Exec(_) | Tells::Connect | Tells::SocketCall
+    );
+    if call.exit < 0 && !may_fail {
+        return None;
+    }
+    match row.tells {
+        Tells::Exec(folder) => exec::exec(call, folder),
+        Tells::Open(folder, flags) => files::open(call, folder, flags),
+        Tells::Memory(options) => files::memory(call, options),
+        Tells::Delete(folder) => files::delete(call, folder),
+        Tells::Rename(from, to) => files::rename(call, from, to),
+        Tells::Link(from, to) => files::link(call, from, to),
+        Tells::Symlink(folder) => files::symlink(call, folder),
+        Tells::Directory(folder) => files::directory(call, folder),
+        Tells::Node(folder, mode) => files::node(call, folder, mode),
+        Tells::Mode(folder, mode) => files::mode(call, folder, mode),
+        Tells::Owner(folder, user) => files::owner(call, folder, user, u32::MAX),
+        Tells::ShortOwner(folder, user) => files::owner(call, folder, user, u16::MAX.into()),
+        Tells::Times(folder, times) => files::times(call, folder, times),
+        Tells::Attribute(folder, removed) => files::attribute(call, folder, removed),
+        Tells::Truncate(arguments) => files::truncate(call, arguments),
+        Tells::Mount => files::mount(call),
+        Tells::MoveMount => files::move_mount(call),
+        Tells::Unmount => files::unmount(call),
+        Tells::PivotRoot => files::pivot_root(call),
+        Tells::Chroot => files::chroot(call),
+        Tells::Connect => network::connect(call),
+        Tells::Accept => network::accept(call),
+        Tells::Listen => Some(Act::Listen(call.descriptor(0))),
+        Tells::Send(flags) => network::send(call, flags),
+        Tells::SocketCall => network::socket_call(call),
+        Tells::Identity => Some(Act::Identity(None)),
+        Tells::Groups => Some(Act::Identity(Some(call.word(0)))),
+        Tells::Capabilities => system::capabilities(call),
+        Tells::Unshare => system::unshare(call),
+        Tells::SetNamespace => Some(Act::Namespaces(call.word(1))),
+        Tells::Ptrace => system::ptrace(call),
+        Tells::WriteMemory => system::write_memory(call),
+        Tells::Signal(signal) => system::signal(call, signal),
+        Tells::LoadModule => system::load_module(call, None),
+        Tells::LoadModuleFile => system::load_module(call, Some(call.descriptor(0))),
+        Tells::UnloadModule => system::unload_module(call),
+        Tells::Bpf => system::bpf(call),
     }
 }
 
-fn exec(group: &Group, call: &Record) -> Exec {
-    let text = |record: Option<Record>, key| {
-        let value = record.and_then(|record| record.get(key));
-        let known = value.filter(|value| !value.is_unknown());
-        known.map_or_else(Vec::new, |value| value.decoded().into_owned())
-    };
-    let mut executable = text(Some(*call), "exe");
-    let deleted = executable.ends_with(b" (deleted)");
-    if deleted {
-        executable.truncate(executable.len() - b" (deleted)".len());
-    }
-    let mut arguments = Vec::new();
-    let mut count = 0;
-    for record in group.records().filter(|it| it.kind == kind::EXECVE) {
-        count = record.number("argc").unwrap_or(count);
-        add_arguments(&mut arguments, &record);
-    }
-    if !arguments.is_empty() {
-        arguments.push(0);
-    }
-    let truncated = group.truncated || arguments.len() > MAX_ARGUMENTS;
-    arguments.truncate(MAX_ARGUMENTS);
-    Exec {
-        executable,
-        working_directory: text(group.first(kind::CWD), "cwd"),
-        arguments,
-        arguments_truncated: truncated,
-        arguments_count: count,
-        deleted,
-        ..Exec::default()
-    }
+/// What the record of the call itself says, of whose fields some thirty are read in one pass.
+struct Fields<'a> {
+    abi: Abi,
+    number: u32,
+    arguments: [u64; 4],
+    exit: i64,
+    pid: u32,
+    parent: u32,
+    ids: Ids,
+    login: LoginSession,
+    terminal: Option<Value<'a>>,
+    executable: Option<Value<'a>>,
+    key: Option<Value<'a>>,
 }
 
-/// `a0=…`, or `a0_len=N a0[0]=… a0[1]=…` where one is too long for a record.
-fn add_arguments(arguments: &mut Vec<u8>, record: &Record) {
-    for (key, value) in record.fields() {
-        let Some(name) = key.strip_prefix(b"a").filter(|name| {
-            name.first().is_some_and(u8::is_ascii_digit) && !name.ends_with(b"_len")
-        }) else {
-            continue;
-        };
-        let continues = name.ends_with(b"]") && !name.ends_with(b"[0]");
-        if !continues && name != b"0" && name != b"0[0]" {
-            arguments.push(0);
-        }
-        if arguments.len() <= MAX_ARGUMENTS {
-            arguments.extend_from_slice(&value.decoded());
-        }
-    }
-}
-
-fn open(group: &Group, folder: Option<i32>, flags: u64) -> Option<Act> {
-    let created = item(group, b"CREATE", 0);
-    let record = created.or_else(|| item(group, b"NORMAL", 0))?;
-    let inode = inode(&record).filter(|inode| inode.mode & libc::S_IFMT == libc::S_IFREG)?;
-    let change = match created {
-        Some(_) => FileChange::Created,
-        None if flags & (WRITES | TRUNCATES) != 0 => FileChange::Modified,
-        None => return None,
-    };
-    Some(Act::File {
-        change,
-        path: place(group, &record, folder)?,
-        old: None,
-        inode: Some(inode),
-    })
-}
-
-/// Written in octal digits.
-fn flags_of_openat2(group: &Group) -> u64 {
-    let told = group
-        .first(kind::OPENAT2)
-        .and_then(|record| record.get("oflag"));
-    let digits = told.and_then(|value| str::from_utf8(value.raw).ok());
-    digits
-        .and_then(|digits| u64::from_str_radix(digits, 8).ok())
-        .unwrap_or(0)
-}
-
-fn delete(group: &Group, folder: Option<i32>) -> Option<Act> {
-    let record = item(group, b"DELETE", 0)?;
-    let mode = inode(&record).map_or(0, |inode| inode.mode);
-    let change = if mode & libc::S_IFMT == libc::S_IFDIR {
-        FileChange::DirectoryDeleted
-    } else {
-        FileChange::Deleted
-    };
-    Some(Act::File {
-        change,
-        path: place(group, &record, folder)?,
-        old: None,
-        inode: None,
-    })
-}
-
-/// A file that the new name replaced is deleted under it, after the old name.
-fn rename(group: &Group, from: Option<i32>, to: Option<i32>) -> Option<Act> {
-    let old = item(group, b"DELETE", 0)?;
-    let new = item(group, b"CREATE", 0).or_else(|| item(group, b"DELETE", 1))?;
-    Some(Act::File {
-        change: FileChange::Renamed,
-        path: place(group, &new, to)?,
-        old: place(group, &old, from),
-        inode: None,
-    })
-}
-
-/// The name of a type, the first of them or a later one.
-fn item<'a>(group: &'a Group, nametype: &[u8], index: usize) -> Option<Record<'a>> {
-    let names = group.records().filter(|record| record.kind == kind::PATH);
-    let is_of = |record: &Record| record.get("nametype").is_some_and(|it| it.raw == nametype);
-    names.filter(is_of).nth(index)
-}
-
-/// The path of a name. A relative one counts from the working directory, unless the call was given
-/// another folder.
-fn place(group: &Group, name: &Record, folder: Option<i32>) -> Option<Place> {
-    let path = name.get("name").filter(|value| !value.is_unknown())?;
-    let path = path.decoded();
-    if path.starts_with(b"/") {
-        let path = normal(&path);
-        return Some(Place { path, folder: None });
-    }
-    if let Some(folder) = folder.filter(|&folder| folder != libc::AT_FDCWD) {
-        return Some(Place {
-            path: path.into_owned(),
-            folder: Some(folder),
-        });
-    }
-    let cwd = group.first(kind::CWD)?.get("cwd")?.decoded();
-    Some(Place {
-        path: below(&cwd, &path),
-        folder: None,
-    })
-}
-
-/// A relative path below a folder.
-pub fn below(folder: &[u8], path: &[u8]) -> Vec<u8> {
-    normal(&[folder, b"/", path].concat())
-}
-
-/// An absolute path without `.`, `..` and empty parts; links are not followed.
-fn normal(path: &[u8]) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in path.split(|&byte| byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop();
+impl<'a> Fields<'a> {
+    fn read(record: &Record<'a>) -> Option<Self> {
+        let (mut abi, mut number, mut exit, mut pid) = (None, None, None, None);
+        let mut parent = 0;
+        let (mut ids, mut login) = (Ids::UNSET, LoginSession::UNSET);
+        let mut arguments = [0; 4];
+        let (mut terminal, mut executable, mut key) = (None, None, None);
+        for (name, value) in record.fields() {
+            let id = || value.number().unwrap_or(UNSET_ID);
+            match name {
+                b"arch" => abi = Some(Abi::of(value.hexadecimal()?.try_into().ok()?)?),
+                b"syscall" => number = value.number(),
+                b"exit" => exit = Some(value.signed()?),
+                b"a0" => arguments[0] = value.hexadecimal()?,
+                b"a1" => arguments[1] = value.hexadecimal()?,
+                b"a2" => arguments[2] = value.hexadecimal()?,
+                b"a3" => arguments[3] = value.hexadecimal()?,
+                b"ppid" => parent = value.number().unwrap_or(0),
+                b"pid" => pid = value.number(),
+                b"auid" => login.uid = id(),
+                b"ses" => login.session = id(),
+                b"uid" => ids.users[0] = id(),
+                b"euid" => ids.users[1] = id(),
+                b"suid" => ids.users[2] = id(),
+                b"fsuid" => ids.users[3] = id(),
+                b"gid" => ids.groups[0] = id(),
+                b"egid" => ids.groups[1] = id(),
+                b"sgid" => ids.groups[2] = id(),
+                b"fsgid" => ids.groups[3] = id(),
+                b"tty" => terminal = Some(value),
+                b"exe" => executable = Some(value),
+                b"key" => key = Some(value),
+                _ => {}
             }
-            _ => parts.push(part),
         }
+        let abi = abi?;
+        Some(Self {
+            abi,
+            number: number?,
+            arguments,
+            // A 32-bit program's has its sign in the 32nd bit.
+            exit: match abi {
+                Abi::Wide => exit?,
+                Abi::Narrow => i64::from(exit? as i32),
+            },
+            pid: pid?,
+            parent,
+            ids,
+            login,
+            terminal,
+            executable,
+            key,
+        })
     }
-    [&b"/"[..], &parts.join(&b'/')].concat()
 }
 
-/// All but the size, which the audit system does not tell.
-fn inode(name: &Record) -> Option<Inode> {
-    let text = |key| name.get(key).and_then(|it| str::from_utf8(it.raw).ok());
-    let (major, minor) = text("dev")?.split_once(':')?;
-    Some(Inode {
-        device: (
-            u32::from_str_radix(major, 16).ok()?,
-            u32::from_str_radix(minor, 16).ok()?,
-        ),
-        filesystem: 0,
-        number: name.number("inode")?,
-        mode: u32::from_str_radix(text("mode")?, 8).ok()?,
-        uid: name.number("ouid")?,
-        gid: name.number("ogid")?,
-        size: None,
-    })
+/// A value, unless it says that there is none.
+pub fn known(value: Option<Value>) -> Option<Value> {
+    value.filter(|value| !value.is_unknown())
 }
 
-fn connection(group: &Group, direction: Direction, exit: i64) -> Option<Act> {
-    let address = group.first(kind::SOCKADDR)?.get("saddr")?.decoded();
-    let stage = match u16::try_from(exit.unsigned_abs()) {
-        // What becomes of one that is underway is not told.
-        Ok(error) if exit < 0 && i32::from(error) != libc::EINPROGRESS => Stage::Failed(error),
-        _ => Stage::Established,
-    };
-    Some(Act::Connection {
-        direction,
-        peer: socket_address(&address)?,
-        stage,
-    })
-}
-
-/// `sockaddr_in` and `sockaddr_in6`.
-fn socket_address(address: &[u8]) -> Option<SocketAddr> {
-    let (&family, rest) = address.split_first_chunk::<2>()?;
-    let (&port, rest) = rest.split_first_chunk::<2>()?;
-    let ip: IpAddr = match libc::c_int::from(u16::from_ne_bytes(family)) {
-        libc::AF_INET => Ipv4Addr::from(*rest.first_chunk::<4>()?).into(),
-        libc::AF_INET6 => Ipv6Addr::from(*rest.get(4..)?.first_chunk::<16>()?).into(),
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, u16::from_be_bytes(port)))
+/// The key of somebody else's rule that has recorded the call.
+fn foreign_key(key: Option<Value>) -> Vec<u8> {
+    let key = known(key).map_or_else(Vec::new, |key| key.decoded().into_owned());
+    if key == rules::KEY.as_bytes() {
+        Vec::new()
+    } else {
+        key
+    }
 }

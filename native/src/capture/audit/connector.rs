@@ -17,6 +17,12 @@ const PROTOCOL: libc::c_int = 11;
 /// `PROC_CN_MCAST_LISTEN`.
 const LISTEN: u32 = 1;
 
+/// `PROC_EVENT_FORK`, …
+const FORK: u32 = 0x1;
+const USERS: u32 = 0x4;
+const GROUPS: u32 = 0x40;
+const EXIT: u32 = 0x8000_0000;
+
 /// `nlmsghdr`, `cn_msg`, and what comes before the particulars in `proc_event`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
@@ -79,6 +85,52 @@ pub enum Change {
         /// Effective.
         effective: u32,
     },
+}
+
+impl Change {
+    /// The change as the kernel has it in four words; the first says which it is.
+    pub fn words(self) -> [u32; 4] {
+        match self {
+            Self::Fork { parent, child } => [FORK, parent, child, 0],
+            Self::Exit { pid, status } => [EXIT, pid, status, 0],
+            Self::Users {
+                pid,
+                real,
+                effective,
+            } => [USERS, pid, real, effective],
+            Self::Groups {
+                pid,
+                real,
+                effective,
+            } => [GROUPS, pid, real, effective],
+        }
+    }
+
+    /// The change of such words.
+    pub fn from_words(words: [u32; 4]) -> Option<Self> {
+        let [what, one, two, three] = words;
+        Some(match what {
+            FORK => Self::Fork {
+                parent: one,
+                child: two,
+            },
+            EXIT => Self::Exit {
+                pid: one,
+                status: two,
+            },
+            USERS => Self::Users {
+                pid: one,
+                real: two,
+                effective: three,
+            },
+            GROUPS => Self::Groups {
+                pid: one,
+                real: two,
+                effective: three,
+            },
+            _ => return None,
+        })
+    }
 }
 
 /// The stream of process events.
@@ -160,23 +212,14 @@ fn decode(datagram: &[u8]) -> Option<(u64, Change)> {
     let words = body.words;
     let change = match (body.what, words) {
         // Threads are no processes.
-        (0x1, [_, parent, child, group]) if child == group && parent != group => {
-            Change::Fork { parent, child }
+        (FORK, [_, parent, child, group]) if child == group && parent != group => {
+            [FORK, parent, child, 0]
         }
-        (0x8000_0000, [thread, pid, status, _]) if thread == pid => Change::Exit { pid, status },
-        (0x4, [_, pid, real, effective]) => Change::Users {
-            pid,
-            real,
-            effective,
-        },
-        (0x40, [_, pid, real, effective]) => Change::Groups {
-            pid,
-            real,
-            effective,
-        },
+        (EXIT, [thread, pid, status, _]) if thread == pid => [EXIT, pid, status, 0],
+        (what @ (USERS | GROUPS), [_, pid, real, effective]) => [what, pid, real, effective],
         _ => return None,
     };
-    Some((body.time, change))
+    Some((body.time, Change::from_words(change)?))
 }
 
 #[cfg(test)]
@@ -209,6 +252,15 @@ mod tests {
         assert_eq!(told(0x8000_0000, [9, 9, 0x300, 17]), Some((77, exit)));
         assert_eq!(told(0x8000_0000, [10, 9, 0x300, 17]), None);
         assert_eq!(told(2, [9, 9, 0, 0]), None);
+    }
+
+    #[test]
+    fn a_change_survives_a_recording() {
+        for what in [1, 4, 0x40, 0x8000_0000_u32] {
+            let change = Change::from_words([what, 1, 2, 3]).unwrap();
+            assert_eq!(Change::from_words(change.words()), Some(change));
+        }
+        assert_eq!(Change::from_words([2, 1, 2, 3]), None);
     }
 
     #[test]

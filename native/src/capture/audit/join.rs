@@ -10,6 +10,8 @@ use super::record::{self, Record};
 pub mod kind {
     /// The call, who made it, and what it returned; the first of its event.
     pub const SYSCALL: u16 = 1300;
+    /// Arguments of `socketcall`.
+    pub const SOCKETCALL: u16 = 1304;
     /// A name that the call used.
     pub const PATH: u16 = 1302;
     /// An address that the call used.
@@ -18,10 +20,33 @@ pub mod kind {
     pub const CWD: u16 = 1307;
     /// Arguments of a new program.
     pub const EXECVE: u16 = 1309;
+    /// A process that the call was about.
+    pub const OBJ_PID: u16 = 1318;
     /// The end of the event.
     pub const EOE: u16 = 1320;
+    /// The capabilities that the process has now.
+    pub const CAPSET: u16 = 1322;
+    /// The name of a module.
+    pub const KERN_MODULE: u16 = 1330;
+    /// The number of a program.
+    pub const BPF: u16 = 1334;
     /// What `openat2` was told.
     pub const OPENAT2: u16 = 1337;
+
+    /// All that is taken in.
+    pub const TAKEN: [u16; 11] = [
+        SYSCALL,
+        PATH,
+        CWD,
+        EXECVE,
+        SOCKADDR,
+        SOCKETCALL,
+        OBJ_PID,
+        CAPSET,
+        KERN_MODULE,
+        BPF,
+        OPENAT2,
+    ];
 }
 
 /// Events whose end has not come; beyond it the oldest is taken as it is.
@@ -29,6 +54,9 @@ const MAX_OPEN: usize = 64;
 
 /// Bytes of one event; the arguments of a program alone may have 2 MiB, written as digits.
 const MAX_BYTES: usize = 1 << 17;
+
+/// Bytes of memory that are kept for another event.
+const MAX_SPARE: usize = 1 << 13;
 
 /// Nanoseconds that the rest of an event is waited for.
 const PATIENCE: u64 = 2_000_000_000;
@@ -62,6 +90,16 @@ impl Group {
         self.records().find(|record| record.kind == kind)
     }
 
+    /// Of an event that begins with this record; `self` has served another one.
+    fn begin(mut self, record: &Record) -> Self {
+        self.bytes.clear();
+        self.parts.clear();
+        (self.serial, self.time) = (record.serial, record.time);
+        self.truncated = false;
+        self.add(record);
+        self
+    }
+
     fn add(&mut self, record: &Record) {
         if self.bytes.len() + record.body.len() > MAX_BYTES {
             self.truncated = true;
@@ -78,6 +116,8 @@ impl Group {
 pub struct Joiner {
     open: VecDeque<Group>,
     newest: u64,
+    /// Memory of events that are done with.
+    spare: Vec<Group>,
 }
 
 impl Joiner {
@@ -89,23 +129,26 @@ impl Joiner {
         let place = self.open.iter().rposition(of_event);
         match (kind, place) {
             (kind::EOE, Some(place)) => self.open.remove(place),
-            (kind::SYSCALL, None) => {
-                let mut group = Group {
-                    serial: record.serial,
-                    time: record.time,
-                    ..Default::default()
-                };
-                group.add(&record);
-                self.open.push_back(group);
+            // A program is told of while the call still runs.
+            (kind::SYSCALL | kind::BPF, None) => {
+                let group = self.spare.pop().unwrap_or_default();
+                self.open.push_back(group.begin(&record));
                 (self.open.len() > MAX_OPEN)
                     .then(|| self.open.pop_front())
                     .flatten()
             }
-            (kind::PATH..=kind::EXECVE | kind::OPENAT2, Some(place)) => {
+            (kind, Some(place)) if kind::TAKEN.contains(&kind) => {
                 self.open[place].add(&record);
                 None
             }
             _ => None,
+        }
+    }
+
+    /// Takes back the memory of an event that is done with.
+    pub fn recycle(&mut self, group: Group) {
+        if self.spare.len() < MAX_OPEN && group.bytes.capacity() <= MAX_SPARE {
+            self.spare.push(group);
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Loan {
     lock: Option<UnixDatagram>,
     /// What was changed, to be undone from the last on.
     changes: Vec<Change>,
+    /// The kernel is to tell that the agent has added its rule without a key.
+    awaits_unkeyed: bool,
 }
 
 /// A change, and how to undo it.
@@ -51,6 +53,7 @@ impl Loan {
             control,
             lock: name.and_then(|name| UnixDatagram::bind_addr(&name)).ok(),
             changes: Vec::new(),
+            awaits_unkeyed: false,
         }
     }
 
@@ -88,25 +91,49 @@ impl Loan {
         Ok(true)
     }
 
-    /// Adds the agent's rules, of which a kernel may refuse some.
-    pub fn watch(&mut self, muted: u32) -> io::Result<Vec<Hook>> {
+    /// Adds the agent's rules, of which a kernel may refuse some. `datagrams`: see [`rules::all`].
+    pub fn watch(&mut self, muted: u32, datagrams: bool) -> io::Result<Vec<Hook>> {
         let enabled = self.status()?.enabled;
         self.delete_left()?;
         if enabled == 0 {
             self.enable()?;
         }
-        let hooks = rules::all(muted).into_iter().map(|(name, rule)| {
-            let (state, reason) = match self.add(rule) {
-                Ok(()) => (HookState::Attached, String::new()),
-                Err(error) => (HookState::Failed, error.to_string()),
-            };
-            Hook {
-                name: format!("audit rule {name}"),
-                state,
-                reason,
+        let mut hooks = Vec::new();
+        for watch in rules::all(muted, datagrams) {
+            let mut outcome = Ok(());
+            for rule in watch.rules {
+                outcome = self.add(rule);
+                if outcome.is_ok() {
+                    break;
+                }
             }
-        });
-        Ok(hooks.collect())
+            hooks.push(hook(watch.name, outcome.map_err(|error| error.to_string())));
+        }
+        if self.is_blinded()? {
+            let why = "a rule `task,never` of this host keeps new processes from being watched; \
+                       delete it (`auditctl -d task,never`)";
+            hooks.push(hook("audit of new processes".into(), Err(why.into())));
+        }
+        // Whoever else reads the records may want all of them.
+        if self
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Daemon))
+        {
+            // Where that fails there are more records, which costs no more than before.
+            self.awaits_unkeyed = self.add(Rule::no_titles()).is_ok();
+        }
+        Ok(hooks)
+    }
+
+    fn is_blinded(&mut self) -> io::Result<bool> {
+        let mut is_blinded = false;
+        self.control.ask(request::LIST_RULES, &[], &mut |message| {
+            is_blinded |= message.kind == request::LIST_RULES
+                && rules::is_blinding(message.payload)
+                && !rules::is_own(message.payload);
+        })?;
+        Ok(is_blinded)
     }
 
     /// The state now. To be asked rarely: the kernel starts a thread for each answer.
@@ -122,6 +149,10 @@ impl Loan {
         let is_own = change
             .get("key")
             .is_some_and(|key| key.raw == rules::KEY.as_bytes());
+        let is_unkeyed = change.number("list") == Some(rules::LIST_EXCLUDE);
+        if is_rule && is_unkeyed && std::mem::take(&mut self.awaits_unkeyed) {
+            return;
+        }
         if has_daemon || (is_rule && !is_own) {
             self.share();
         }
@@ -129,11 +160,11 @@ impl Loan {
 
     /// What somebody else relies on now stays, and what is in his way goes.
     fn share(&mut self) {
-        let never = Rule::never_watch_processes();
+        let in_the_way = [Rule::never_watch_processes(), Rule::no_titles()];
         for change in std::mem::take(&mut self.changes) {
             match change {
                 Change::TurnedOn | Change::Backlog(_) => {}
-                Change::Rule(rule) if rule == never => {
+                Change::Rule(rule) if in_the_way.contains(&rule) => {
                     let _ = self.delete(&rule);
                 }
                 Change::Daemon | Change::Rule(_) => self.changes.push(change),
@@ -208,8 +239,8 @@ impl Loan {
             .ask(request::ADD_RULE, rule.bytes(), &mut |_| {});
         match added {
             Ok(()) => self.changes.push(Change::Rule(rule)),
-            // The other agent's, which deletes it.
-            Err(error) if error.raw_os_error() == Some(libc::EEXIST) && self.lock.is_none() => {}
+            // It is another agent's, or the administrator's, who deletes it.
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
             Err(error) => return Err(error),
         }
         Ok(())
@@ -241,6 +272,18 @@ impl Loan {
             self.delete(rule)?;
         }
         Ok(left.contains(&Rule::never_watch_processes()))
+    }
+}
+
+fn hook(name: String, outcome: Result<(), String>) -> Hook {
+    let state = match outcome {
+        Ok(()) => HookState::Attached,
+        Err(_) => HookState::Failed,
+    };
+    Hook {
+        name,
+        state,
+        reason: outcome.err().unwrap_or_default(),
     }
 }
 

@@ -4,15 +4,26 @@
 
 pub mod beside;
 pub mod call;
+mod calls;
 mod connector;
+pub mod digest;
+mod exec;
+mod files;
+pub mod host;
 pub mod join;
+mod journal;
 mod loan;
 pub mod login;
 mod losses;
+pub mod names;
+mod network;
 pub mod record;
 mod rules;
 mod socket;
 mod source;
+mod system;
 mod tasks;
+mod tell;
 
+pub use journal::Player;
 pub use source::{Audit, Settings};

@@ -57,8 +57,7 @@ impl<'a> Record<'a> {
 
     /// The value of a key as a decimal number.
     pub fn number<N: TryFrom<u64>>(&self, key: &str) -> Option<N> {
-        let value = self.get(key)?;
-        number(value.raw)?.try_into().ok()
+        self.get(key)?.number()
     }
 
     /// The fields in their order.
@@ -96,6 +95,21 @@ impl<'a> Value<'a> {
             .then(|| self.raw.chunks_exact(2).map(decode).collect())
             .flatten();
         bytes.map_or(Cow::Borrowed(self.raw), Cow::Owned)
+    }
+
+    /// The value as a decimal number.
+    pub fn number<N: TryFrom<u64>>(&self) -> Option<N> {
+        number(self.raw)?.try_into().ok()
+    }
+
+    /// The value as a decimal number that may be negative.
+    pub fn signed(&self) -> Option<i64> {
+        str::from_utf8(self.raw).ok()?.parse().ok()
+    }
+
+    /// The value as a hexadecimal number.
+    pub fn hexadecimal(&self) -> Option<u64> {
+        u64::from_str_radix(str::from_utf8(self.raw).ok()?, 16).ok()
     }
 
     /// The value says that there is none.

@@ -2,7 +2,7 @@
 //!
 //! All rules of the agent carry its key, so that they are told apart from those of others.
 
-use super::call::{ARCH, number};
+use super::calls::{Abi, CALLS, NONE, When};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 /// The key of the agent's rules, and of the records they cause.
@@ -12,6 +12,11 @@ pub const KEY: &str = "endpoint-agent";
 /// call.
 const LIST_TASK: u32 = 1;
 const LIST_EXIT: u32 = 4;
+/// The same, before a record is made.
+pub const LIST_EXCLUDE: u32 = 5;
+
+/// `AUDIT_PROCTITLE`.
+const PROCTITLE: u32 = 1327;
 
 /// What a rule that matches does (`AUDIT_NEVER`, `AUDIT_ALWAYS`).
 const NEVER: u32 = 0;
@@ -20,7 +25,9 @@ const ALWAYS: u32 = 2;
 /// Fields (`AUDIT_PID`, …); the arguments of a call follow each other.
 const FIELD_PID: u32 = 0;
 const FIELD_ARCH: u32 = 11;
+const FIELD_TYPE: u32 = 12;
 const FIELD_SUCCESS: u32 = 104;
+const FIELD_FAMILY: u32 = 113;
 const FIELD_ARGUMENT: u32 = 200;
 const FIELD_KEY: u32 = 210;
 
@@ -68,6 +75,19 @@ impl Rule {
         Self::with_key(fixed)
     }
 
+    /// The kernel makes no records of what processes call themselves (`PROCTITLE`), which nobody
+    /// reads here, and for which it reads the memory of the process at each event. A rule of this
+    /// list can have no key; three times the same is how the agent's is known.
+    pub fn no_titles() -> Self {
+        let mut fixed = Fixed::new_zeroed();
+        fixed.list = LIST_EXCLUDE;
+        fixed.action = NEVER;
+        for _ in 0..3 {
+            fixed.add((FIELD_TYPE, EQUAL, PROCTITLE));
+        }
+        Self(fixed.as_bytes().to_vec())
+    }
+
     /// A rule as the kernel lists it, to be deleted.
     pub fn listed(bytes: &[u8]) -> Self {
         let texts = Fixed::read_from_prefix(bytes).map_or(0, |(fixed, _)| fixed.texts as usize);
@@ -75,14 +95,14 @@ impl Rule {
     }
 
     /// Calls are recorded when they return, of all processes but `muted`, where `conditions` hold.
-    fn record(calls: &[u32], conditions: &[(u32, u32, u32)], muted: u32) -> Self {
+    fn record(abi: Abi, calls: &[u16], conditions: &[Condition], muted: u32) -> Self {
         let mut fixed = Fixed::new_zeroed();
         fixed.list = LIST_EXIT;
         fixed.action = ALWAYS;
         for call in calls {
-            fixed.calls[*call as usize / 32] |= 1 << (call % 32);
+            fixed.calls[usize::from(*call) / 32] |= 1 << (call % 32);
         }
-        fixed.add((FIELD_ARCH, EQUAL, ARCH));
+        fixed.add((FIELD_ARCH, EQUAL, abi.arch()));
         for condition in conditions {
             fixed.add(*condition);
         }
@@ -104,52 +124,135 @@ impl Rule {
     }
 }
 
-/// The agent's rules and the names of what they watch.
-///
-/// Opens are recorded where they may write or create: `openat2` hands its flags over in memory, so
-/// all of them are. The length of the address tells connections of IPv4 and IPv6 from local ones.
-pub fn all(muted: u32) -> Vec<(&'static str, Rule)> {
-    use number::*;
-    const SUCCESS: (u32, u32, u32) = (FIELD_SUCCESS, EQUAL, 1);
-    const CHANGES: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC) as u32;
-    let opens = |argument| [SUCCESS, (FIELD_ARGUMENT + argument, ANY_BIT, CHANGES)];
-    let connects = |length| [(FIELD_ARGUMENT + 2, EQUAL, length)];
-    let (v4, v6) = (
-        size_of::<libc::sockaddr_in>() as u32,
-        size_of::<libc::sockaddr_in6>() as u32,
-    );
-    let rule = |name, calls: &[u32], conditions: &[(u32, u32, u32)]| {
-        (name, Rule::record(calls, conditions, muted))
-    };
-    vec![
-        rule("execve, execveat", &[EXECVE, EXECVEAT], &[SUCCESS]),
-        rule("open", &[OPEN], &opens(1)),
-        rule("openat", &[OPENAT], &opens(2)),
-        rule("creat, openat2", &[CREAT, OPENAT2], &[SUCCESS]),
-        rule(
-            "unlink, unlinkat, rmdir",
-            &[UNLINK, UNLINKAT, RMDIR],
-            &[SUCCESS],
-        ),
-        rule(
-            "rename, renameat, renameat2",
-            &[RENAME, RENAMEAT, RENAMEAT2],
-            &[SUCCESS],
-        ),
-        rule("connect (IPv4)", &[CONNECT], &connects(v4)),
-        rule("connect (IPv6)", &[CONNECT], &connects(v6)),
-        rule("accept, accept4", &[ACCEPT, ACCEPT4], &[SUCCESS]),
-    ]
+/// Calls that the agent watches, and its rule for them.
+pub struct Watch {
+    /// A name for reports.
+    pub name: String,
+    /// Rules of which the kernel has to take one, the best first: older ones know fewer fields.
+    pub rules: Vec<Rule>,
 }
 
-/// Whether a rule as the kernel lists it carries the agent's key.
+/// All that is watched, in both ABIs. Each rule is looked at by every system call of the host, so
+/// calls that are recorded on the same conditions share one.
+///
+/// `datagrams`: the kernel tells those with an address apart. Before Linux 5.16 it takes what a
+/// socket was connected to for the address of everything that is sent.
+pub fn all(muted: u32, datagrams: bool) -> Vec<Watch> {
+    let whens = [
+        (When::Always, "exec"),
+        (When::Done, "files, rights, modules"),
+        (When::Writes(1), "open"),
+        (When::Writes(2), "openat"),
+        (When::Connects, "connect"),
+        (When::Sends, "datagrams"),
+        (When::Sockets, "socketcall"),
+        (When::Kills(1), "kill"),
+        (When::Kills(2), "tgkill"),
+        (When::Reaches, "ptrace"),
+        (When::Loads, "bpf"),
+    ];
+    let all = Abi::ALL
+        .into_iter()
+        .flat_map(|abi| whens.map(|(when, name)| (abi, when, name)));
+    let all = all.filter(|&(_, when, _)| datagrams || when != When::Sends);
+    let watches = all.filter_map(|(abi, when, name)| {
+        let of_rule = CALLS.iter().filter(|row| row.when == when);
+        let numbers = of_rule.map(|row| row.numbers[abi as usize]);
+        let calls: Vec<u16> = numbers.filter(|&number| number != NONE).collect();
+        let rules = conditions(when);
+        let rules = rules
+            .iter()
+            .map(|rule| Rule::record(abi, &calls, rule, muted));
+        (!calls.is_empty()).then(|| Watch {
+            name: match abi {
+                Abi::Wide => format!("audit rule {name}"),
+                Abi::Narrow => format!("audit rule {name} (32-bit)"),
+            },
+            rules: rules.collect(),
+        })
+    });
+    watches.collect()
+}
+
+/// A field, an operator, a value.
+type Condition = (u32, u32, u32);
+
+/// The conditions of a rule, and those of the rules that may stand for it.
+///
+/// Opens are recorded where they may write or create: `openat2` hands its flags over in memory, so
+/// all of them are.
+fn conditions(when: When) -> Vec<Vec<Condition>> {
+    const DONE: Condition = (FIELD_SUCCESS, EQUAL, 1);
+    const CHANGES: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC) as u32;
+    let no_family = |family: libc::c_int| (FIELD_FAMILY, UNEQUAL, family as u32);
+    // The signals 32 and 33 are those of threads among themselves.
+    let no_signals = [0, libc::SIGCHLD as u32, libc::SIGURG as u32, 32, 33];
+    match when {
+        When::Always => vec![vec![]],
+        When::Done => vec![vec![DONE]],
+        When::Writes(flags) => vec![vec![DONE, (argument(flags), ANY_BIT, CHANGES)]],
+        When::Connects => vec![vec![no_family(libc::AF_UNIX)], vec![]],
+        When::Sends => vec![vec![
+            DONE,
+            no_family(libc::AF_UNIX),
+            no_family(libc::AF_NETLINK),
+            no_family(libc::AF_PACKET),
+        ]],
+        // What makes, binds, asks, sends, receives and shuts is left out.
+        When::Sockets => {
+            let others = (1..=20).filter(|call| ![3, 4, 5, 18].contains(call));
+            vec![others.map(|call| (argument(0), UNEQUAL, call)).collect()]
+        }
+        When::Kills(signal) => vec![but(signal, no_signals)],
+        // What reads, waits, steps, goes on and lets go is left out.
+        When::Reaches => {
+            let low = (0..=33).filter(|request| ![4, 5, 6, 13, 15, 16, 19].contains(request));
+            let low = low.filter(|request| !matches!(request, 10 | 11 | 20..=23 | 27..=29));
+            let high = (0x4200..=0x4212).filter(|request| ![0x4205, 0x4206].contains(request));
+            vec![but(0, low.chain(high))]
+        }
+        When::Loads => vec![but(
+            0,
+            (0..=40).filter(|command| ![5, 17, 28].contains(command)),
+        )],
+    }
+}
+
+/// What succeeds, unless an argument is one of these.
+fn but(number: usize, values: impl IntoIterator<Item = u32>) -> Vec<Condition> {
+    let others = values
+        .into_iter()
+        .map(|value| (argument(number), UNEQUAL, value));
+    std::iter::once((FIELD_SUCCESS, EQUAL, 1))
+        .chain(others)
+        .collect()
+}
+
+fn argument(number: usize) -> u32 {
+    FIELD_ARGUMENT + number as u32
+}
+
+/// Whether a rule as the kernel lists it is the agent's: it carries its key, or where a key cannot
+/// be, the agent's way of writing it.
 pub fn is_own(listed: &[u8]) -> bool {
     let Ok((fixed, texts)) = Fixed::read_from_prefix(listed) else {
         return false;
     };
+    if Rule::listed(listed) == Rule::no_titles() {
+        return true;
+    }
     let mut fields = fixed.fields.iter().take(fixed.count as usize);
     let texts = &texts[..texts.len().min(fixed.texts as usize)];
     fields.any(|&field| field == FIELD_KEY) && texts.ends_with(KEY.as_bytes())
+}
+
+/// Whether a rule as the kernel lists it keeps all new processes from being watched.
+pub fn is_blinding(listed: &[u8]) -> bool {
+    Fixed::read_from_prefix(listed).is_ok_and(|(fixed, _)| {
+        let fields = fixed.fields.iter().take(fixed.count as usize);
+        let is_for_all = fields.filter(|&&field| field != FIELD_KEY).count() == 0;
+        fixed.list == LIST_TASK && fixed.action == NEVER && is_for_all
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +269,12 @@ mod tests {
 
     #[test]
     fn a_rule_names_calls_and_conditions() {
-        let (_, rule) = &all(77)[2];
+        let all = all(77, true);
+        let rule = &all
+            .iter()
+            .find(|it| it.name.ends_with(" openat"))
+            .unwrap()
+            .rules[0];
         let (fixed, key) = Fixed::read_from_prefix(rule.bytes()).unwrap();
         assert_eq!((fixed.list, fixed.action, fixed.count), (4, 2, 5));
         assert_eq!(fixed.calls[8], 1 << 1); // 257
@@ -175,6 +283,48 @@ mod tests {
         assert_eq!(key, KEY.as_bytes());
         let listed = [rule.bytes(), &[0, 0]].concat();
         assert_eq!(&Rule::listed(&listed), rule);
+    }
+
+    #[test]
+    fn every_call_is_in_a_rule() {
+        let watches = all(0, true);
+        for row in CALLS {
+            for abi in Abi::ALL {
+                let number = row.numbers[abi as usize];
+                if number == NONE {
+                    continue;
+                }
+                let is_of = |rule: &Rule| {
+                    let (fixed, _) = Fixed::read_from_prefix(rule.bytes()).unwrap();
+                    fixed.values[0] == abi.arch()
+                        && fixed.calls[usize::from(number) / 32] & 1 << (number % 32) != 0
+                };
+                let times = watches
+                    .iter()
+                    .filter(|watch| is_of(&watch.rules[0]))
+                    .count();
+                assert_eq!(times, 1, "{} of {abi:?}", row.name);
+            }
+        }
+        assert!(all(0, false).len() < watches.len());
+    }
+
+    #[test]
+    fn a_rule_has_room_for_its_conditions() {
+        for watch in all(1, true) {
+            for rule in watch.rules {
+                let (fixed, _) = Fixed::read_from_prefix(rule.bytes()).unwrap();
+                assert!(fixed.count < 64 && is_own(rule.bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_that_blinds_is_known() {
+        assert!(is_blinding(Rule::never_watch_processes().bytes()));
+        assert!(!is_blinding(Rule::no_titles().bytes()));
+        assert!(is_own(Rule::no_titles().bytes()));
+        assert!(!is_blinding(all(0, true)[0].rules[0].bytes()));
     }
 
     #[test]

@@ -1,28 +1,21 @@
 //! The audit system as a source of its own: what eBPF tells elsewhere, from the agent's own rules.
-//!
-//! Calls come as records of rules, the birth and end of processes from the kernel's process events.
-//! The two are merged by time. A record takes a thread of the kernel to arrive, so process events
-//! wait for the records of the same moment, [`PATIENCE`] at most.
 
-use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::call::{self, Act, Place};
-use super::connector::{Change, Connector};
-use super::join::{Group, Joiner};
+use super::connector::Connector;
+use super::digest::{Digest, PATIENCE, Time};
+use super::host::Host;
+use super::journal::Journal;
 use super::loan::{CONFIG_CHANGE, Loan};
+use super::losses::Losses;
+use super::record;
 use super::socket::{READ_LOG, Socket};
-use super::tasks::{Task, Tasks};
-use super::{login, losses::Losses, record};
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
-use crate::event::{Action, Connection, Content, Event, Exit, File, Fork, Loss, ProcessKey};
+use crate::event::{Event, Loss};
 use crate::host::{clock, procfs};
-
-/// How long a process event waits for the records of its moment.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Records that are read before the caller gets its turn.
 const STRIDE: usize = 8192;
@@ -39,6 +32,10 @@ const REPLACE: u16 = 1329;
 pub struct Settings {
     /// Neither report this process nor its descendants.
     pub mute: bool,
+    /// A new file that receives what is read.
+    pub record: Option<PathBuf>,
+    /// The boot's id, for the recording.
+    pub boot_id: [u8; 16],
     /// Where /proc is found.
     pub root: PathBuf,
 }
@@ -48,10 +45,9 @@ pub struct Audit {
     records: Socket,
     loan: Loan,
     connector: Option<Connector>,
-    joiner: Joiner,
-    tasks: Tasks,
-    /// Process events that wait: since when, and the event.
-    waiting: VecDeque<(Instant, Event)>,
+    digest: Digest,
+    host: Host,
+    journal: Journal,
     losses: Losses,
     coverage: Vec<Hook>,
     notices: Vec<String>,
@@ -66,6 +62,7 @@ impl Audit {
     pub fn open(settings: Settings) -> Result<Self> {
         let muted = if settings.mute { std::process::id() } else { 0 };
         let (records, mut loan, mut coverage) = start(muted).map_err(refused)?;
+        let journal = Journal::open(settings.record.as_deref(), settings.boot_id, muted)?;
         let connector = Connector::open();
         let (state, reason) = match &connector {
             Ok(_) => (HookState::Attached, String::new()),
@@ -84,9 +81,12 @@ impl Audit {
             losses: Losses::new(&mut loan),
             loan,
             connector: connector.ok(),
-            joiner: Joiner::default(),
-            tasks: Tasks::new(settings.root.clone(), muted),
-            waiting: VecDeque::new(),
+            digest: Digest::new(muted),
+            host: Host::Live {
+                root: settings.root.clone(),
+                kept: journal.is_open().then(Vec::new),
+            },
+            journal,
             root: settings.root,
             snapshot_taken: false,
             more: false,
@@ -95,35 +95,25 @@ impl Audit {
 
     fn snapshot(&mut self, sink: &mut dyn FnMut(Event)) {
         for event in procfs::snapshot(&self.root) {
-            if let Action::Snapshot(exec) = &event.action {
-                self.tasks
-                    .snapshot(&event, exec.parent.map(|parent| parent.pid));
-            }
+            self.digest.snapshot(&event);
+            self.journal.snapshot(&event);
             sink(event);
         }
     }
 
-    /// Reads both streams and hands over what is ripe.
-    fn read(&mut self, sink: &mut dyn FnMut(Event)) -> io::Result<()> {
-        let mut found = Vec::new();
-        self.read_records(&mut found)?;
+    /// Reads both streams and hands over what is ripe; all of it at the `end`.
+    fn read(&mut self, end: bool, sink: &mut dyn FnMut(Event)) -> io::Result<()> {
+        self.read_records()?;
         // After the records, so that every process that they tell of is known.
         self.read_process_events();
-        for found in found {
-            let event = match found {
-                Found::Login(event) => Some(*event),
-                Found::Call(group) => event(&mut self.tasks, &self.root, &group),
-            };
-            if let Some(event) = event {
-                self.release(Some(event.time), sink);
-                sink(event);
-            }
-        }
-        self.release(None, sink);
+        let now = clock::boot_time();
+        self.digest.turn(now, end, &mut self.host, sink);
+        self.journal.turn(now, end, &mut self.host);
+        self.notices.extend(self.journal.flush());
         Ok(())
     }
 
-    fn read_records(&mut self, found: &mut Vec<Found>) -> io::Result<()> {
+    fn read_records(&mut self) -> io::Result<()> {
         self.more = true;
         let mut step_aside = false;
         for _ in 0..STRIDE {
@@ -148,15 +138,11 @@ impl Audit {
                         self.loan.notice(&change);
                     }
                 }
-                1300..1400 => found.extend(self.joiner.add(kind, text).map(Found::Call)),
                 _ => {
-                    let login = login::decode(kind, text);
-                    found.extend(login.map(|event| Found::Login(Box::new(event))));
+                    self.journal.message(kind, text);
+                    self.digest.record(kind, text);
                 }
             }
-        }
-        while let Some(group) = self.joiner.overdue(false) {
-            found.push(Found::Call(group));
         }
         if step_aside {
             self.step_aside();
@@ -186,13 +172,19 @@ impl Audit {
         let Some(connector) = &mut self.connector else {
             return;
         };
+        let now = clock::boot_time();
         let (to_boot, to_wall) = clock::since_monotonic();
+        let (digest, journal, host) = (&mut self.digest, &mut self.journal, &mut self.host);
+        journal.set_clock(clock::read());
         loop {
             match connector.next() {
                 Ok(Some(Some((time, change)))) => {
-                    let event = process_event(&mut self.tasks, change, time, to_boot, to_wall);
-                    self.waiting
-                        .extend(event.map(|event| (Instant::now(), event)));
+                    let time = Time {
+                        boot: time.wrapping_add(to_boot),
+                        wall: time.wrapping_add(to_wall),
+                    };
+                    digest.process_event(change, time, now, host);
+                    journal.process_event(change, time, now, host);
                 }
                 Ok(Some(None)) => {}
                 Ok(None) => return,
@@ -208,27 +200,6 @@ impl Audit {
             }
         }
     }
-
-    /// Hands over process events from before a time, and those that have waited long enough.
-    fn release(&mut self, before: Option<u64>, sink: &mut dyn FnMut(Event)) {
-        while let Some((since, event)) = self.waiting.front()
-            && (before.is_some_and(|before| event.time <= before) || since.elapsed() >= PATIENCE)
-        {
-            let Some((_, event)) = self.waiting.pop_front() else {
-                return;
-            };
-            if matches!(event.action, Action::Exit(_)) {
-                self.tasks.remove(event.process);
-            }
-            sink(event);
-        }
-    }
-}
-
-/// What the records of an event tell.
-enum Found {
-    Login(Box<Event>),
-    Call(Group),
 }
 
 impl Source for Audit {
@@ -240,26 +211,21 @@ impl Source for Audit {
             // A wake-up for each record would cost more than the record.
             std::thread::sleep(timeout);
         }
-        self.read(sink).map_err(ended)?;
+        self.read(false, sink).map_err(ended)?;
         Ok(Progress::Running)
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
         let returned = self.loan.delete_rules();
         // What the rules have caused until now is on its way through a thread of the kernel.
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(Duration::from_nanos(PATIENCE));
         loop {
-            self.read(sink).map_err(ended)?;
+            self.read(false, sink).map_err(ended)?;
             if !self.more {
                 break;
             }
         }
-        while let Some(group) = self.joiner.overdue(true) {
-            if let Some(event) = event(&mut self.tasks, &self.root, &group) {
-                sink(event);
-            }
-        }
-        self.release(Some(u64::MAX), sink);
+        self.read(true, sink).map_err(ended)?;
         self.losses.end();
         if let Err(error) = returned.and(self.loan.give_back()) {
             self.notices.push(format!(
@@ -290,143 +256,23 @@ fn start(muted: u32) -> io::Result<(Socket, Loan, Vec<Hook>)> {
         records = Socket::open(READ_LOG)?;
     }
     records.reserve(BUFFER);
-    let hooks = loan.watch(muted)?;
+    let datagrams = release() >= Some((5, 16));
+    let mut hooks = loan.watch(muted, datagrams)?;
+    if !datagrams {
+        hooks.push(Hook {
+            name: "audit rule datagrams".into(),
+            state: HookState::Missing,
+            reason: "kernels before 5.16 do not tell them from other data".into(),
+        });
+    }
     Ok((records, loan, hooks))
 }
 
-/// The event of a call, unless its process is not to be reported.
-fn event(tasks: &mut Tasks, root: &Path, group: &Group) -> Option<Event> {
-    let told = call::decode(group)?;
-    let parent = tasks.of(told.parent);
-    let known = tasks.of(told.pid);
-    if known.or(parent).is_some_and(|task| task.muted) {
-        return None;
-    }
-    tasks.update(told.pid, |task| {
-        (task.credentials, task.login) = (told.credentials, told.login);
-    });
-    let unknown = ProcessKey {
-        pid: told.pid,
-        start: ProcessKey::UNKNOWN_START,
-    };
-    Some(Event {
-        time: told.time,
-        process: known.map_or(unknown, |task| task.key),
-        thread: told.pid,
-        credentials: told.credentials,
-        login: told.login,
-        repeat: None,
-        content: Content::Unasked,
-        call: Some(Box::new(told.call)),
-        action: action(told.act, told.pid, parent, root),
-    })
-}
-
-fn action(act: Act, pid: u32, parent: Option<Task>, root: &Path) -> Action {
-    match act {
-        Act::Exec(mut exec) => {
-            exec.parent = parent.map(|parent| parent.key);
-            Action::Exec(exec)
-        }
-        Act::File {
-            change,
-            path,
-            old,
-            inode,
-        } => {
-            let (path, path_truncated) = absolute(root, pid, path);
-            let old = old.map(|old| absolute(root, pid, old));
-            let old_path_truncated = old.as_ref().is_some_and(|(_, truncated)| *truncated);
-            Action::File(File {
-                change,
-                path,
-                old_path: old.map(|(path, _)| path),
-                path_truncated,
-                old_path_truncated,
-                deleted: false,
-                unanswered: false,
-                nofollow: false,
-                inode,
-            })
-        }
-        Act::Connection {
-            direction,
-            peer,
-            stage,
-        } => Action::Connection(Connection {
-            direction,
-            local: None,
-            peer,
-            stage,
-        }),
-    }
-}
-
-/// A path, and whether its begin is lost: the folder it counts from is what the descriptor leads to
-/// now.
-fn absolute(root: &Path, pid: u32, place: Place) -> (Vec<u8>, bool) {
-    let Some(folder) = place.folder else {
-        return (place.path, false);
-    };
-    match procfs::descriptor(root, pid, folder) {
-        Some(folder) => (call::below(&folder, &place.path), false),
-        None => (place.path, true),
-    }
-}
-
-/// A process event, unless its process is not to be reported. What `tasks` knows is of the time
-/// when the event is read.
-fn process_event(
-    tasks: &mut Tasks,
-    change: Change,
-    time: u64,
-    to_boot: u64,
-    to_wall: u64,
-) -> Option<Event> {
-    let (task, action) = match change {
-        Change::Fork { parent, child } => {
-            let (parent, child) = tasks.fork(parent, child, time.wrapping_add(to_boot))?;
-            (parent, Action::Fork(Fork { child: child.key }))
-        }
-        Change::Exit { pid, status } => {
-            let exit = Exit {
-                code: (status >> 8) as u8,
-                signal: (status & 0x7f) as u8,
-            };
-            (tasks.of(pid)?, Action::Exit(exit))
-        }
-        Change::Users {
-            pid,
-            real,
-            effective,
-        } => {
-            tasks.update(pid, |task| {
-                (task.credentials.uid, task.credentials.euid) = (real, effective);
-            });
-            return None;
-        }
-        Change::Groups {
-            pid,
-            real,
-            effective,
-        } => {
-            tasks.update(pid, |task| {
-                (task.credentials.gid, task.credentials.egid) = (real, effective);
-            });
-            return None;
-        }
-    };
-    (!task.muted).then(|| Event {
-        time: time.wrapping_add(to_wall),
-        process: task.key,
-        thread: task.key.pid,
-        credentials: task.credentials,
-        login: task.login,
-        repeat: None,
-        content: Content::Unasked,
-        call: None,
-        action,
-    })
+/// Major and minor number of the kernel.
+fn release() -> Option<(u32, u32)> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn refused(error: io::Error) -> Error {

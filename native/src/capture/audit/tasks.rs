@@ -1,9 +1,9 @@
 //! The processes of the host by their numbers: records tell a number, an event needs the start.
 
-use std::path::PathBuf;
-
 use lru::LruCache;
 
+use super::call::Ids;
+use super::host::Host;
 use crate::event::{Credentials, Event, LoginSession, ProcessKey};
 use crate::host::procfs;
 
@@ -18,6 +18,8 @@ pub struct Task {
     pub key: ProcessKey,
     /// With whose rights it acts.
     pub credentials: Credentials,
+    /// All of its ids as its last record told them; a child begins with its parent's.
+    pub ids: Option<Ids>,
     /// Since whose login.
     pub login: LoginSession,
     /// Its acts are not reported.
@@ -27,17 +29,15 @@ pub struct Task {
 /// The processes.
 pub struct Tasks {
     known: LruCache<u32, Task>,
-    root: PathBuf,
     /// This process and those it starts are not reported; 0 if all are.
     muted: u32,
 }
 
 impl Tasks {
-    /// None is known yet. `root`: where /proc is found.
-    pub fn new(root: PathBuf, muted: u32) -> Self {
+    /// None is known yet.
+    pub fn new(muted: u32) -> Self {
         Self {
             known: LruCache::unbounded(),
-            root,
             muted,
         }
     }
@@ -54,6 +54,7 @@ impl Tasks {
         let task = Task {
             key,
             credentials: event.credentials,
+            ids: None,
             login: event.login,
             muted: muted || key.pid == self.muted,
         };
@@ -70,9 +71,15 @@ impl Tasks {
 
     /// A process created another at a time since the boot. /proc knows best when that was; of a
     /// process that is gone the kernel's word is taken, which is microseconds later.
-    pub fn fork(&mut self, parent: u32, child: u32, time: u64) -> Option<(Task, Task)> {
-        let parent = self.of(parent)?;
-        let start = procfs::start(&self.root, child).unwrap_or(time / procfs::TICK);
+    pub fn fork(
+        &mut self,
+        parent: u32,
+        child: u32,
+        time: u64,
+        host: &mut Host,
+    ) -> Option<(Task, Task)> {
+        let parent = self.of(parent, host)?;
+        let start = host.start(child).unwrap_or(time / procfs::TICK);
         let key = ProcessKey { pid: child, start };
         let child = Task { key, ..parent };
         self.put(child);
@@ -80,11 +87,11 @@ impl Tasks {
     }
 
     /// A process, if anybody knows it.
-    pub fn of(&mut self, pid: u32) -> Option<Task> {
+    pub fn of(&mut self, pid: u32, host: &mut Host) -> Option<Task> {
         if let Some(task) = self.known.get(&pid) {
             return Some(*task);
         }
-        let event = procfs::process(&self.root, pid)?;
+        let event = host.process(pid)?;
         Some(self.learn(&event, false))
     }
 
@@ -114,13 +121,21 @@ mod tests {
     /// More than a pid can be.
     const GONE: u32 = u32::MAX;
 
+    fn host() -> Host {
+        Host::Live {
+            root: "/".into(),
+            kept: None,
+        }
+    }
+
     #[test]
     fn a_child_inherits_and_is_forgotten_with_its_end() {
         let own = std::process::id();
-        let mut tasks = Tasks::new("/".into(), own);
-        let parent = tasks.of(own).unwrap();
+        let (mut tasks, mut host) = (Tasks::new(own), host());
+        let parent = tasks.of(own, &mut host).unwrap();
         assert_eq!(Some(parent.key.start), procfs::start("/".as_ref(), own));
-        let (_, child) = tasks.fork(own, GONE, 77 * procfs::TICK + 5).unwrap();
+        let born = 77 * procfs::TICK + 5;
+        let (_, child) = tasks.fork(own, GONE, born, &mut host).unwrap();
         let key = ProcessKey {
             pid: GONE,
             start: 77,
@@ -128,26 +143,26 @@ mod tests {
         assert_eq!(child, Task { key, ..parent });
         assert!(child.muted);
         tasks.remove(ProcessKey { start: 76, ..key });
-        assert_eq!(tasks.of(GONE), Some(child));
+        assert_eq!(tasks.of(GONE, &mut host), Some(child));
         tasks.remove(key);
-        assert_eq!(tasks.of(GONE), None);
+        assert_eq!(tasks.of(GONE, &mut host), None);
     }
 
     #[test]
     fn nobody_is_muted_by_default() {
         let own = std::process::id();
-        let mut tasks = Tasks::new("/".into(), 0);
-        assert!(!tasks.of(own).unwrap().muted);
-        assert!(tasks.fork(GONE, GONE - 1, 0).is_none());
+        let (mut tasks, mut host) = (Tasks::new(0), host());
+        assert!(!tasks.of(own, &mut host).unwrap().muted);
+        assert!(tasks.fork(GONE, GONE - 1, 0, &mut host).is_none());
     }
 
     #[test]
     fn is_bounded() {
         let own = std::process::id();
-        let mut tasks = Tasks::new("/".into(), 0);
+        let (mut tasks, mut host) = (Tasks::new(0), host());
         for number in 0..=MAX_TASKS as u32 {
-            tasks.of(own);
-            tasks.fork(own, GONE - number, 0);
+            tasks.of(own, &mut host);
+            tasks.fork(own, GONE - number, 0, &mut host);
         }
         assert_eq!(tasks.known.len(), MAX_TASKS);
     }

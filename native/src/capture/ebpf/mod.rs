@@ -86,10 +86,6 @@ pub struct Ebpf {
 impl Ebpf {
     /// Loads the programs and starts to capture.
     pub fn open(settings: Settings) -> Result<Self> {
-        let recorder = match &settings.record {
-            Some(path) => Some(Recorder::create(path, settings.boot_id)?),
-            None => None,
-        };
         let window = REPEAT_WINDOW.as_nanos() as u64;
         let peer_window = PEER_WINDOW.as_nanos() as u64;
         let mut loaded = load::load(load::Settings {
@@ -106,6 +102,11 @@ impl Ebpf {
         let changes = HashMap::try_from(loaded.take_map("changes")?).map_err(map_error)?;
         let peers = HashMap::try_from(loaded.take_map("peers")?).map_err(map_error)?;
         let rules = KernelRules::new(&mut loaded, &settings.root)?;
+        // Last, as a source that cannot be opened must leave no file in the way of another.
+        let recorder = match &settings.record {
+            Some(path) => Some(Recorder::create(path, settings.boot_id)?),
+            None => None,
+        };
         Ok(Self {
             rings,
             rules,

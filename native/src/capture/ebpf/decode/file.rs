@@ -32,7 +32,7 @@ pub fn open(record: &[u8]) -> Result<Action, Malformed> {
 }
 
 /// Options of memfd_create(2). (include/uapi/linux/memfd.h)
-const MEMORY_OPTIONS: &Options = &[
+pub const MEMORY_OPTIONS: &Options = &[
     (0x1, "MFD_CLOEXEC"),
     (0x2, "MFD_ALLOW_SEALING"),
     (0x4, "MFD_HUGETLB"),

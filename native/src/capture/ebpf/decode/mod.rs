@@ -2,8 +2,8 @@
 
 mod change;
 mod dns;
-mod file;
-mod mount;
+pub(crate) mod file;
+pub(crate) mod mount;
 mod network;
 mod path;
 mod process;

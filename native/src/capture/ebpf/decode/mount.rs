@@ -12,7 +12,7 @@ const MAGIC: (u64, u64) = (0xc0ed_0000, 0xffff_0000);
 pub type Options = [(u64, &'static str)];
 
 /// Of mount(2).
-const MADE: &Options = &[
+pub const MADE: &Options = &[
     (1 << 0, "MS_RDONLY"),
     (1 << 1, "MS_NOSUID"),
     (1 << 2, "MS_NODEV"),
@@ -40,7 +40,7 @@ const MADE: &Options = &[
 ];
 
 /// Of move_mount(2).
-const ATTACHED: &Options = &[
+pub const ATTACHED: &Options = &[
     (0x01, "MOVE_MOUNT_F_SYMLINKS"),
     (0x02, "MOVE_MOUNT_F_AUTOMOUNTS"),
     (0x04, "MOVE_MOUNT_F_EMPTY_PATH"),
@@ -52,7 +52,7 @@ const ATTACHED: &Options = &[
 ];
 
 /// Of umount2(2).
-const REMOVED: &Options = &[
+pub const REMOVED: &Options = &[
     (1 << 0, "MNT_FORCE"),
     (1 << 1, "MNT_DETACH"),
     (1 << 2, "MNT_EXPIRE"),

@@ -29,11 +29,12 @@ pub fn identity(record: &[u8]) -> Result<Action, Malformed> {
     let ids = |wire: &wire::Identity| Identity {
         users: [wire.uid, wire.euid, wire.suid, wire.fsuid],
         groups: [wire.gid, wire.egid, wire.sgid, wire.fsgid],
-        supplementary: wire
-            .groups
-            .into_iter()
-            .take(wire.groups_count as usize)
-            .collect(),
+        supplementary: Some(
+            wire.groups
+                .into_iter()
+                .take(wire.groups_count as usize)
+                .collect(),
+        ),
         supplementary_count: wire.groups_count,
     };
     Ok(Action::Identity(Box::new(Change {
@@ -193,14 +194,14 @@ mod tests {
         assert_eq!(first.before, None);
         assert_eq!(first.after.users, [1, 0, 0, 0]);
         assert_eq!(first.after.groups, [0, 0, 0, 8]);
-        assert_eq!(first.after.supplementary, [7; 32]);
+        assert_eq!(first.after.supplementary, Some(vec![7; 32]));
         assert_eq!(first.after.supplementary_count, 40);
         change.is_before_known = 1;
         change.before.groups_count = 1;
         let Action::Identity(later) = action(change.as_bytes()) else {
             panic!()
         };
-        assert_eq!(later.before.unwrap().supplementary, [7]);
+        assert_eq!(later.before.unwrap().supplementary, Some(vec![7]));
     }
 
     #[test]

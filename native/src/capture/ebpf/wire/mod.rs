@@ -61,6 +61,7 @@ kinds! {
     MEMORY_FILE = 38 "memory file",
     REQUEST = 45 "request",
     ANSWER = 46 "answer",
+    AUDIT = 50 "audit",
 }
 
 /// `enum event_flag`.
@@ -75,6 +76,16 @@ pub mod flag {
     pub const NAMELESS: u16 = 1 << 6;
     pub const OLD_PATH_CUT: u16 = 1 << 7;
     pub const EXCHANGED: u16 = 1 << 8;
+}
+
+/// `enum audit_reading`.
+#[allow(missing_docs)] // event.h says what each means
+pub mod reading {
+    pub const BEGIN: u32 = 1;
+    pub const MESSAGE: u32 = 2;
+    pub const PROCESS: u32 = 3;
+    pub const ANSWER: u32 = 4;
+    pub const TURN: u32 = 5;
 }
 
 /// `AF_INET`.
@@ -149,6 +160,14 @@ wire! {
     struct Clock = "event_clock" {
         header: Header,
         offset: u64,
+    }
+
+    /// Something that the audit source has read; its section follows.
+    struct Audit = "event_audit" {
+        header: Header,
+        wall: u64,
+        reading: u32,
+        number: u32,
     }
 
     /// A value of the map `repeats`.

@@ -1,0 +1,178 @@
+"""The audit source beside an audit daemon and other rules, under a limit, and in a recording."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .audit import (
+    ADD_RULE,
+    DELETE_RULE,
+    MASK_ENABLED,
+    MASK_RATE_LIMIT,
+    Client,
+    never_rule,
+)
+from .capture import PATIENCE, Capture, Event, auditing_into
+
+pytestmark = pytest.mark.live
+
+CONFIGURATION = """\
+log_file = {folder}/audit.log
+log_format = RAW
+flush = INCREMENTAL_ASYNC
+freq = 50
+max_log_file = 100
+max_log_file_action = IGNORE
+space_left = 75
+space_left_action = IGNORE
+admin_space_left = 50
+admin_space_left_action = IGNORE
+disk_full_action = IGNORE
+disk_error_action = IGNORE
+plugin_dir = {folder}/plugins
+"""
+
+
+def wait_until(holds: object, timeout: float = 20.0) -> None:
+    """Until a call returns something true."""
+    assert callable(holds)
+    deadline = time.monotonic() + timeout * PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextmanager
+def audit_daemon(folder: Path, audit: Client) -> Iterator[Path]:
+    """A running auditd with a configuration of its own; its log."""
+    program = shutil.which("auditd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if program is None:
+        pytest.skip("needs auditd")
+    (folder / "plugins").mkdir(parents=True)
+    configuration = folder / "auditd.conf"
+    configuration.write_text(CONFIGURATION.format(folder=folder))
+    configuration.chmod(0o640)
+    command = [program, "-n", "-s", "nochange", "-c", folder]
+    with (folder / "output").open("wb") as output:
+        daemon = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: audit.status()["pid"] == daemon.pid or daemon.poll() is not None)
+        if daemon.poll() is not None:
+            pytest.skip(f"auditd does not start: {(folder / 'output').read_text()[-300:]}")
+        yield folder / "audit.log"
+        assert audit.status()["pid"] == daemon.pid
+    finally:
+        daemon.terminate()
+        daemon.wait(20 * PATIENCE)
+
+
+def test_an_audit_daemon_and_the_agent_both_get_the_records(audit: Client, tmp_path: Path) -> None:
+    audit.set(MASK_ENABLED, enabled=1)
+    with audit_daemon(tmp_path / "auditd", audit) as log:
+        # A rule of the daemon's user, which the agent's do not replace.
+        theirs = never_rule(b"of-others", list_number=4)
+        audit.ask(ADD_RULE, theirs)
+        try:
+            before = audit.state()
+            with auditing_into(tmp_path) as capture:
+                during = audit.rules()
+                subprocess.run(["true", str(tmp_path)], check=True)
+                event = capture.exec_of("true", str(tmp_path))
+                told = re.compile(rb'type=EXECVE .*a1="' + str(tmp_path).encode() + b'"')
+                wait_until(lambda: told.search(log.read_bytes()))
+            assert audit.state() == before
+        finally:
+            audit.ask(DELETE_RULE, theirs)
+        assert event["action"]["properties"]["syscall"] == "execve"
+        own = [rule for rule in during if rule not in before[1]]
+        assert all(b"endpoint-agent" in rule for rule in own)
+        assert len(own) > 10
+
+
+def test_what_the_kernel_drops_is_counted(audit: Client, tmp_path: Path) -> None:
+    limit = audit.status()["rate_limit"]
+    before = audit.lost()
+    with auditing_into(tmp_path) as capture:
+        try:
+            audit.set(MASK_RATE_LIMIT, rate_limit=5)
+            for _ in range(50):
+                subprocess.run(["true"], check=True)
+        finally:
+            audit.set(MASK_RATE_LIMIT, rate_limit=limit)
+    counts = [
+        event["action"]["properties"]["count"]
+        for event in capture.events
+        if event["event"]["action"] == "events-lost"
+        and event["action"]["properties"]["place"] == "kernel audit"
+        and event["action"]["properties"]["what"] == "record"
+    ]
+    assert 0 < sum(counts) <= audit.lost() - before
+
+
+def test_a_recording_tells_the_same(audit: Client, tmp_path: Path) -> None:
+    path = tmp_path / "audit.rec"
+    with auditing_into(tmp_path / "live", record=path) as capture:
+        script = f"echo > {tmp_path}/made; cd {tmp_path}; mv made moved; true {tmp_path}; exit 3"
+        child = subprocess.Popen(["sh", "-c", script])
+        child.wait()
+        capture.wait_for(
+            lambda event: (
+                event["event"]["action"] == "process-ended" and event["process"]["pid"] == child.pid
+            )
+        )
+    replayed = Capture(tmp_path / "replay", source=f"replay:{path}")
+    replayed.pipeline.start()
+    wait_until(replayed.pipeline.finished)
+    replayed.stop()
+    replayed.spool.close()
+
+    def told(events: list[Event]) -> list[Event]:
+        parts = ("@timestamp", "process", "user", "file", "action", "sekoiaio")
+        return [
+            {"what": event["event"]["action"], **{part: event.get(part) for part in parts}}
+            for event in events
+            if child.pid
+            in (
+                event.get("process", {}).get("pid"),
+                event.get("process", {}).get("parent", {}).get("pid"),
+            )
+        ]
+
+    # A host that does too much at once loses records; the agent then asks it what it missed.
+    lost = any(event["event"]["action"] == "events-lost" for event in capture.events)
+    assert lost or told(replayed.events) == told(capture.events)
+    actions = {event["what"] for event in told(replayed.events)}
+    assert actions >= {"process-created", "file-created", "renamed", "process-ended"}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_rules_that_stand_already_stay(audit: Client, tmp_path: Path) -> None:
+    with auditing_into(tmp_path / "first"):
+        before = audit.state()
+        with auditing_into(tmp_path / "second") as capture:
+            assert "failed" not in {state for _, state, _ in capture.pipeline.coverage()}
+        assert audit.state() == before
+
+
+def test_who_forbids_to_watch_is_obeyed_and_named(audit: Client, tmp_path: Path) -> None:
+    """Fedora ships the rule `-a task,never`, which is not the agent's own with its key."""
+    audit.set(MASK_ENABLED, enabled=1)
+    audit.ask(ADD_RULE, never_rule())
+    try:
+        before = audit.state()
+        with auditing_into(tmp_path) as capture:
+            failed = {name for name, state, _ in capture.pipeline.coverage() if state == "failed"}
+            assert failed == {"audit of new processes"}
+            wait_until(lambda: any("task,never" in text for _, text in capture.pipeline.notices()))
+        assert audit.state() == before
+    finally:
+        audit.ask(DELETE_RULE, never_rule())
