@@ -165,7 +165,7 @@ struct event_exec {
 	struct event_name script;
 	u16 script_flags; /* enum event_flag: EVENT_PATH_CUT */
 	u16 group_size;
-	u64 group; /* number of the control group; 0: not known */
+	u64 group; /* number of the control group; 0: a hierarchy's root, or not known */
 	struct namespaces namespaces;
 	struct file_version file;
 };

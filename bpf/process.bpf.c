@@ -116,7 +116,9 @@ int on_exec(u64 *context)
 	read_namespaces(&event->namespaces, task);
 	read_version(&event->file, program->file->f_inode);
 	group = group_of(task);
-	READ(group_number, group->id);
+	/* A root has no path to send, and who asked /proc for it might find where the task has moved. */
+	if (group_above(group))
+		READ(group_number, group->id);
 	event->group = group_number;
 	event->group_size = 0;
 	if (!bpf_map_lookup_elem(&told_groups, &group_number)) {
