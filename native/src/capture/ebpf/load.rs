@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
+use std::sync::Mutex;
 
 use aya::maps::Map;
 use aya::programs::{
@@ -45,6 +46,22 @@ pub struct Settings {
 
 /// What attaches a program to its place. Dropping it detaches and unloads the program.
 pub type Link = Box<dyn Any + Send>;
+
+/// Threads that detach: a link waits in the kernel for grace periods, some 50 ms, and there are
+/// a hundred links. What they wait for, several threads wait for together.
+const DETACHERS: usize = 8;
+
+/// Detaches all, those that were attached last first.
+pub fn detach(links: Vec<Link>) {
+    let links = Mutex::new(links);
+    let next = || links.lock().ok().and_then(|mut links| links.pop());
+    std::thread::scope(|scope| {
+        for _ in 0..DETACHERS {
+            // Where no thread can be had, the rest goes with the list.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || while next().is_some() {});
+        }
+    });
+}
 
 /// A program that is attached.
 pub struct Running {

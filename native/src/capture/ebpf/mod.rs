@@ -177,7 +177,7 @@ impl Source for Ebpf {
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
         // The life of processes last: the final acts must still find who did them.
-        while self.links.pop().is_some() {}
+        load::detach(std::mem::take(&mut self.links));
         // A program that was running when its hook went away ends within its own microseconds.
         std::thread::sleep(Duration::from_millis(20));
         loop {
