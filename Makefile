@@ -7,8 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-# What the tests look through besides the agent's own eyes, and what boots other kernels; the agent
-# itself needs none of it.
+# What the tests look through besides the agent's own eyes; the agent itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static auditd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
@@ -34,11 +33,17 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 	@$(BIN)/endpoint-agent live
 
 .PHONY: test
-test: $(VENV)/.built $(VENV)/.test-packages test-rust fuzz ## The whole suite
-	$(BIN)/pytest tests
+test: $(VENV)/.built $(VENV)/.test-packages test-rust fuzz ## The whole suite on this kernel
+	$(BIN)/pytest tests --ignore tests/kernels
+
+.PHONY: test-boot
+test-boot: $(VENV)/.built $(VENV)/.test-packages ## Boot two other kernels in QEMU, and let check prove itself there
+	tools/debian-packages $(KERNEL_PACKAGES)
+	$(BIN)/pytest tests/kernels
 
 .PHONY: test-kernels
 test-kernels: $(VENV)/.built $(VENV)/.test-packages ## Run the live tests on KERNELS in QEMU, or what TESTS names
+	tools/debian-packages $(KERNEL_PACKAGES)
 	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $(KERNELS)
 
 .PHONY: coverage
@@ -107,6 +112,6 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_SOURCES) pyproject.toml
 	@touch $@
 
 $(VENV)/.test-packages: tools/debian-packages Makefile
-	tools/debian-packages $(TEST_PACKAGES) $(KERNEL_PACKAGES)
+	tools/debian-packages $(TEST_PACKAGES)
 	@mkdir -p $(VENV)
 	@touch $@
