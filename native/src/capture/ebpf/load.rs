@@ -51,8 +51,15 @@ pub type Link = Box<dyn Any + Send>;
 /// a hundred links. What they wait for, several threads wait for together.
 const DETACHERS: usize = 8;
 
-/// Detaches all, those that were attached last first.
-pub fn detach(links: Vec<Link>) {
+/// Detaches all, those that tell of processes' lives only when no other is left.
+pub fn detach(mut lives: Vec<Link>) {
+    // They were attached first.
+    let others = lives.split_off(programs::PROCESS.len().min(lives.len()));
+    detach_together(others);
+    detach_together(lives);
+}
+
+fn detach_together(links: Vec<Link>) {
     let links = Mutex::new(links);
     let next = || links.lock().ok().and_then(|mut links| links.pop());
     std::thread::scope(|scope| {

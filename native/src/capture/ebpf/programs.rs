@@ -133,7 +133,7 @@ pub const DOMAINS: [Domain; 5] = [
     },
 ];
 
-const PROCESS: &[Program] = &[
+pub const PROCESS: &[Program] = &[
     ("on_fork", Typed("sched_process_fork"), "fork"),
     ("on_exec", Typed("sched_process_exec"), "exec"),
     ("on_exit", Typed("sched_process_exit"), "exit"),
