@@ -102,6 +102,12 @@ def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
         "--record", type=Path, metavar="FILE", help="write the raw kernel records to a new file"
     )
     check = add("check", _check, "Say what this host supports, and prove it.")
+    check.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="capture as this configuration says (default: as without a configuration)",
+    )
     _add_json(check)
     replay = add("replay", _replay, "Turn a recording into events: JSON lines on standard output.")
     replay.add_argument("file", type=Path, metavar="FILE", help="what `run --record` wrote")
@@ -197,9 +203,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    settings = _settings(options.config, key_required=False) if options.config else Settings()
     from endpoint_agent.selftest import check
 
-    return check(options.json)
+    return check(settings, options.json)
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ import orjson
 
 from endpoint_agent import source, support
 from endpoint_agent._native import Pipeline, Spool
-from endpoint_agent.config import CaptureSource
+from endpoint_agent.config import Settings
 from endpoint_agent.envelope import VERSION, Envelope
 from endpoint_agent.errors import AgentError
 
@@ -75,12 +75,12 @@ class Result:
         return bool(self.acts) and all(act.seen for act in self.acts)
 
 
-def check(as_json: bool, wanted: CaptureSource = source.AUTO) -> int:
+def check(settings: Settings, as_json: bool) -> int:
     """Prints what the host supports and whether known acts are seen; the exit status.
 
     Args:
+        settings: how the agent would capture.
         as_json: in JSON and not as text.
-        wanted: the source to try.
 
     Raises:
         NotPermittedError: a capability is missing.
@@ -90,7 +90,7 @@ def check(as_json: bool, wanted: CaptureSource = source.AUTO) -> int:
     try:
         support.require(result.facts, otherwise=support.audit_facts())
         with _scratch() as folder:
-            _prove(result, folder, wanted)
+            _prove(result, folder, settings)
     except AgentError as error:
         result.error = str(error)
         raise
@@ -113,7 +113,7 @@ def _scratch() -> Iterator[str]:
         yield name
 
 
-def _prove(result: Result, folder: str, wanted: CaptureSource) -> None:
+def _prove(result: Result, folder: str, settings: Settings) -> None:
     """Captures on a queue of its own while a child does what is known, and looks for it."""
     with ExitStack() as parts:
         spool = Spool(folder + "/queue")
@@ -129,9 +129,11 @@ def _prove(result: Result, folder: str, wanted: CaptureSource) -> None:
                 mute=False,
                 # The running agent may have lent the audit system; two would put it back twice.
                 logins=False,
+                dns=settings.enable_dns_resolutions,
+                tier=settings.capture_tier,
             )
 
-        chosen = source.open_pipeline(wanted, make)
+        chosen = source.open_pipeline(settings.capture_source, make)
         pipeline = chosen.pipeline
         result.source, result.fallback = chosen.source, chosen.reason
         parts.callback(pipeline.stop)

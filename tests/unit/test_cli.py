@@ -15,7 +15,7 @@ import pytest
 import endpoint_agent
 from endpoint_agent import support
 from endpoint_agent.cli import main
-from endpoint_agent.config import DEFAULT_PATH
+from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
 from endpoint_agent.spelling import modern
 
@@ -124,10 +124,18 @@ def test_warnings_about_the_configuration_are_told(
 
 
 def test_check(mock_room: MockRoom) -> None:
-    calls = mock_room("selftest", "check", lambda as_json: 1)
+    calls = mock_room("selftest", "check", lambda settings, as_json: 1)
     assert main(["check"]) == 1
     assert main(["check", "--json"]) == 1
-    assert calls == [(False,), (True,)]
+    assert calls == [(Settings(), False), (Settings(), True)]
+
+
+def test_check_as_a_configuration_says(mock_room: MockRoom, config: Path) -> None:
+    config.write_text("CaptureTier: kprobe\n")
+    calls = mock_room("selftest", "check", lambda settings, as_json: 0)
+    assert main(["check", "--config", str(config)]) == 0
+    ((settings, _),) = calls
+    assert settings.capture_tier == "kprobe"
 
 
 def test_status_needs_no_key(mock_room: MockRoom, config: Path) -> None:
@@ -236,7 +244,7 @@ def test_a_key_file_that_others_can_write_is_refused(
 def test_an_error_becomes_one_line_and_its_status(
     error: type[AgentError], status: int, mock_room: MockRoom, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(as_json: bool) -> None:
+    def fail(settings: Settings, as_json: bool) -> None:
         raise error("this failed: because; do that")
 
     mock_room("selftest", "check", fail)
@@ -247,7 +255,7 @@ def test_an_error_becomes_one_line_and_its_status(
 def test_an_interrupt_is_status_130(
     mock_room: MockRoom, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(as_json: bool) -> None:
+    def interrupt(settings: Settings, as_json: bool) -> None:
         raise KeyboardInterrupt
 
     mock_room("selftest", "check", interrupt)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from endpoint_agent import selftest, support
+from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError
 from endpoint_agent.selftest import acts, recognise
 
@@ -71,10 +72,10 @@ def test_a_refusal_is_reported_with_the_facts(
     monkeypatch.setattr(support, "audit_facts", lambda: [fact(support.AUDIT, False)])
 
     with pytest.raises(AgentError):
-        selftest.check(as_json=True)
+        selftest.check(Settings(), as_json=True)
     printed = json.loads(capsys.readouterr().out)
     with pytest.raises(AgentError):
-        selftest.check(as_json=False)
+        selftest.check(Settings(), as_json=False)
 
     assert printed["facts"] == [{"name": "BTF", "met": False, "detail": "missing"}]
     assert printed["passed"] is False
@@ -89,7 +90,7 @@ def test_without_a_temporary_folder_the_error_says_what_to_do(
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
 
     with pytest.raises(AgentError, match="No such file or directory; set TMPDIR"):
-        selftest.check(as_json=False)
+        selftest.check(Settings(), as_json=False)
 
 
 def test_the_table_says_what_was_not_seen() -> None:
