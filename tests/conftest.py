@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .live.capture import Capture, capturing, require_root
 
 # Rooms whose tests share kernel, network and clock with all that runs on the host.
 SHARED = ("live", "faults", "attacks")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs a test that depends on the host again before it counts as failed.
+    """Puts the tests that share a capture last, and gives those of the host a second chance.
 
-    What failed once is named in the summary all the same: a test that needs it often is wrong.
-    In an emulated kernel, where a test has all the time there is, once has to do.
+    A test that depends on the host is run again before it counts as failed. What failed once is
+    named in the summary all the same: a test that needs it often is wrong. In an emulated kernel,
+    where a test has all the time there is, once has to do.
     """
+    # So it does not see what the others do, who may do more than any capture can take.
+    items.sort(key=lambda item: "watching" in getattr(item, "fixturenames", ()))
     if "PATIENCE" in os.environ:
         return
     for item in items:
         room = Path(item.path).relative_to(Path(__file__).parent).parts[0]
         if room in SHARED:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+
+
+@pytest.fixture(scope="session")
+def shared_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
+    """The capture behind `watching`. Attaching and detaching all programs takes seconds."""
+    require_root()
+    with capturing(tmp_path_factory.mktemp("watching")) as running:
+        yield running
+
+
+@pytest.fixture
+def watching(shared_capture: Capture) -> Capture:
+    """This kernel's events from the begin of the test; its own processes are among them.
+
+    For all tests that do not stop it and do not overload it. At its begin, what others did just
+    before may still be on its way.
+    """
+    shared_capture.forget()
+    return shared_capture

@@ -1,36 +1,18 @@
-"""One capture for all attacks, and the small programs that carry them out."""
+"""The small programs that carry out the attacks."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.live.capture import PATIENCE, Capture, require_root
-
 TRICKS = Path(__file__).parent / "tricks"
 
 # A trick's status where the kernel does not let it be played.
 REFUSED = 77
-
-
-@pytest.fixture(scope="package")
-def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
-    """This kernel's events, for all attacks. Losses have to be counted, but there may be some."""
-    require_root()
-    capture = Capture(tmp_path_factory.mktemp("watching"))
-    try:
-        capture.pipeline.start()
-        assert capture.pipeline.ready(10.0 * PATIENCE)
-        yield capture
-        capture.stop()
-        capture.assert_sums()
-    finally:
-        capture.close()
 
 
 @dataclass

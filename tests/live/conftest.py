@@ -7,31 +7,7 @@ from pathlib import Path
 import pytest
 
 from .audit import MASK_ENABLED, Client, State, audit_client
-from .capture import PATIENCE, Capture, auditing_into, capturing, require_root
-
-
-@pytest.fixture
-def capture(tmp_path: Path) -> Iterator[Capture]:
-    """This kernel's events; the test's own processes are among them."""
-    require_root()
-    with capturing(tmp_path) as running:
-        yield running
-
-
-def scope_of_watching(fixture_name: str, config: pytest.Config) -> str:
-    """One capture for a module; for all where attaching takes minutes, as in an emulated kernel."""
-    return "module" if PATIENCE == 1 else "package"
-
-
-@pytest.fixture(scope=scope_of_watching)
-def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
-    """The same for all tests of a module that neither stop it nor count everything it saw.
-
-    Attaching and detaching all programs takes seconds.
-    """
-    require_root()
-    with capturing(tmp_path_factory.mktemp("watching")) as running:
-        yield running
+from .capture import Capture, auditing_into, require_root
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import errno
 import os
 import select
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -167,16 +169,21 @@ def test_end_tells_bytes_and_duration(watching: Capture, who_closes_first: str) 
         assert event["process"]["pid"] == os.getpid()
 
 
+ACCEPT = """
+import socket, sys
+socket.socket(fileno=int(sys.argv[1])).accept()[0].close()
+"""
+
+
 def test_end_is_told_of_who_accepted(watching: Capture) -> None:
     """The parent listens and its child accepts."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        child = os.fork()
-        if child == 0:
-            server.accept()[0].close()
-            os._exit(0)
-        with socket.create_connection(server.getsockname()) as client:
+        command = [sys.executable, "-I", "-c", ACCEPT, str(server.fileno())]
+        with (
+            subprocess.Popen(command, pass_fds=[server.fileno()]) as child,
+            socket.create_connection(server.getsockname()) as client,
+        ):
             own, port = client.getsockname()[1], server.getsockname()[1]
-            os.waitpid(child, 0)
             assert client.recv(1) == b""
     event = watching.wait_for(
         lambda event: (
@@ -185,7 +192,7 @@ def test_end_is_told_of_who_accepted(watching: Capture) -> None:
             and event["network"]["direction"] == "ingress"
         )
     )
-    assert event["process"]["pid"] == child
+    assert event["process"]["pid"] == child.pid
 
 
 def test_connection_that_nobody_accepted_ends_with_its_listener(watching: Capture) -> None:

@@ -43,15 +43,15 @@ def test_existing_file_opened_for_writing(watching: Capture, tmp_path: Path) -> 
     assert event["process"]["pid"] == os.getpid()
 
 
-def test_reading_is_not_reported(capture: Capture, tmp_path: Path) -> None:
+def test_reading_is_not_reported(watching: Capture, tmp_path: Path) -> None:
     path = tmp_path / "read"
     path.write_text("x")
-    capture.of_path(str(path), "file-created")
-    seen = len(capture.events)
+    watching.of_path(str(path), "file-created")
+    seen = len(watching.events)
     path.read_text()
     (tmp_path / "end").write_text("x")
-    capture.of_path(str(tmp_path / "end"), "file-created")
-    later = capture.events[seen:]
+    watching.of_path(str(tmp_path / "end"), "file-created")
+    later = watching.events[seen:]
     assert not [event for event in later if event.get("file", {}).get("path") == str(path)]
 
 
@@ -129,13 +129,14 @@ def test_names_that_are_not_text(watching: Capture, tmp_path: Path) -> None:
     watching.of_path(f'{tmp_path}/\ufffd"\n', "file-created")
 
 
-def test_repeats_are_folded_and_counted(capture: Capture, tmp_path: Path) -> None:
+def test_repeats_are_folded_and_counted(watching: Capture, tmp_path: Path) -> None:
     path = tmp_path / "often"
-    for _ in range(1000):
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-    capture.of_path(str(path), "file-created")
-    capture.stop()
-    events = [event for event in capture.events if event.get("file", {}).get("path") == str(path)]
+    flags = os.O_CREAT | os.O_WRONLY
+    acts = f"[os.close(os.open({str(path)!r}, {flags})) for _ in range(1000)]"
+    child = subprocess.Popen([sys.executable, "-I", "-c", f"import os; {acts}"])
+    # By its end, all is told that was counted until then.
+    watching.exit_of(child)
+    events = [event for event in watching.events if event.get("file", {}).get("path") == str(path)]
     counts = [event["sekoiaio"].get("repeat", {}).get("count", 1) for event in events]
     assert sum(counts) == 1000
     assert len(events) < 10
@@ -144,7 +145,7 @@ def test_repeats_are_folded_and_counted(capture: Capture, tmp_path: Path) -> Non
     assert repeated["event"]["start"] <= repeated["event"]["end"]
 
 
-def test_repeats_stay_with_the_program_and_the_user(capture: Capture, short_path: Path) -> None:
+def test_repeats_stay_with_the_program_and_the_user(watching: Capture, short_path: Path) -> None:
     path = short_path / "shared"
     path.write_text("")
     path.chmod(0o666)
@@ -152,15 +153,12 @@ def test_repeats_stay_with_the_program_and_the_user(capture: Capture, short_path
     become = "os.setresuid(65534, 65534, 65534)"
     shell = f"for i in 1 2 3 4 5 6 7; do : >> {path}; done"
     code = act.format(path=str(path)) + f"; {become}; os.execv('/bin/sh', ['sh', '-c', {shell!r}])"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    capture.stop()
+    child = subprocess.Popen([sys.executable, "-c", code])
+    watching.exit_of(child)
 
     counts: dict[tuple[str, str], int] = {}
-    for event in capture.events:
-        if (
-            event.get("file", {}).get("path") == str(path)
-            and event["process"]["pid"] != os.getpid()
-        ):
+    for event in watching.events:
+        if event.get("file", {}).get("path") == str(path) and event["process"]["pid"] == child.pid:
             who = event["process"]["name"], event["user"]["id"]
             count = event["sekoiaio"].get("repeat", {}).get("count", 1)
             counts[who] = counts.get(who, 0) + count

@@ -31,7 +31,7 @@ for number in range(20):
 """
 
 
-def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
+def test_strace_sees_the_same_files(watching: Capture, tmp_path: Path) -> None:
     if not shutil.which("strace"):
         pytest.skip("needs strace")
     folder, trace = tmp_path / "busy", tmp_path / "trace"
@@ -53,7 +53,7 @@ def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
         ],
         check=True,
     )
-    capture.of_path(str(folder / "renamed-19"), "file-deleted")
+    watching.of_path(str(folder / "renamed-19"), "file-deleted")
 
     text = trace.read_text()
     writes = re.findall(r"open\w*\(.*O_(?:WRONLY|RDWR).* = \d+<([^>]+)>", text)
@@ -67,7 +67,7 @@ def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
     def seen(*actions: str) -> set[str]:
         return {
             event["file"]["path"]
-            for event in capture.events
+            for event in watching.events
             if event["event"]["action"] in actions
             and event.get("file", {}).get("path", "").startswith(str(folder))
         }
@@ -77,7 +77,7 @@ def test_strace_sees_the_same_files(capture: Capture, tmp_path: Path) -> None:
     assert seen("renamed") == {path for _, path in renamed}
 
 
-def test_bpftrace_counts_the_same_execs(capture: Capture, short_path: Path) -> None:
+def test_bpftrace_counts_the_same_execs(watching: Capture, short_path: Path) -> None:
     if not shutil.which("bpftrace"):
         pytest.skip("needs bpftrace")
     program = short_path / "counted"
@@ -101,10 +101,11 @@ def test_bpftrace_counts_the_same_execs(capture: Capture, short_path: Path) -> N
         oracle.send_signal(2)
         output, _ = oracle.communicate(timeout=20)
     counted = int(re.findall(r"@execs: (\d+)", output)[0])
-    capture.stop()
+    subprocess.run(["true", str(program)], check=True)
+    watching.exec_of("true", str(program))
     seen = [
         event
-        for event in capture.events
+        for event in watching.events
         if event["event"]["action"] == "process-created"
         and event["process"]["executable"] == str(program)
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -133,27 +135,25 @@ def test_datagram(watching: Capture, family: int, address: str) -> None:
     assert event["process"]["pid"] == os.getpid()
 
 
+SEND_OFTEN = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    for _ in range(50):
+        client.sendto(b"x", ("127.0.0.1", int(sys.argv[1])))
+"""
+
+
 def test_datagrams_to_one_peer_are_counted(watching: Capture) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
-        child = os.fork()
-        if child == 0:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                for _ in range(50):
-                    client.sendto(b"x", ("127.0.0.1", port))
-            os._exit(0)
-        os.waitpid(child, 0)
-    watching.wait_for(
-        lambda event: (
-            event["event"]["action"] == "process-ended" and event["process"]["pid"] == child
-        )
-    )
+        child = subprocess.Popen([sys.executable, "-I", "-c", SEND_OFTEN, str(port)])
+        watching.exit_of(child)
     counts = [
         event["sekoiaio"].get("repeat", {}).get("count", 1)
         for event in watching.events
         if event["event"]["action"] == "sent-to"
-        and event["process"]["pid"] == child
+        and event["process"]["pid"] == child.pid
         and event["destination"]["port"] == port
     ]
     assert sum(counts) == 50
