@@ -1,0 +1,39 @@
+"""What the tests themselves do through other programs and calls, and whose events those are."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .capture import Event
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def run(code: str, *arguments: str) -> tuple[int, list[str]]:
+    """Runs a piece of Python: its pid, and the lines it has written."""
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-c", code, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    return child.pid, output.splitlines()
+
+
+def of(pid: int, action: str, **properties: Any) -> Callable[[Event], bool]:
+    """Whether an event is an act of a process with these properties."""
+    return lambda event: (
+        event["event"]["action"] == action
+        and event["process"]["pid"] == pid
+        and properties.items() <= event.get("action", {}).get("properties", {}).items()
+    )
+
+
+def onto(pid: int, action: str, **properties: Any) -> Callable[[Event], bool]:
+    """Whether an event is an act of this process on another."""
+    own = of(os.getpid(), action, **properties)
+    return lambda event: own(event) and event["sekoiaio"]["target_process"]["pid"] == pid
