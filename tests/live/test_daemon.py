@@ -80,49 +80,87 @@ def sequences(events: list[dict[str, Any]]) -> list[int]:
     return sorted(event["event"]["sequence"] for event in events)
 
 
-def test_what_happens_on_the_host_arrives_and_the_balance_holds(
-    tmp_path: Path, intake: Intake, agent: Agent
-) -> None:
-    agent.configure(intake.url)
-    agent.start()
-    done = act(tmp_path / "act-once")
+@dataclass(frozen=True)
+class Life:
+    """One run of an agent that looks for no answers of DNS, and what was asked of it meanwhile."""
 
-    assert agent.stop() == 0
+    agent: Agent
+    pid: int
+    hooks: list[str]
+    done: Acts
+    second: subprocess.CompletedProcess[str]
+    """Another agent on the same queue."""
+    status: subprocess.CompletedProcess[str]
+    status_after: subprocess.CompletedProcess[str]
+    events: list[dict[str, Any]]
+    """What the intake has after its end."""
 
-    events = intake.events()
-    assert done.unseen(events) == []
-    assert events[-1]["event"]["action"] == "stats"
-    first, *_, last = stats(events)
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """A life that ends well."""
+    folder = tmp_path_factory.mktemp("life")
+    intake, agent = Intake(folder / "intake"), Agent(folder)
+
+    def ask(command: str) -> subprocess.CompletedProcess[str]:
+        words = [*COMMAND, command, "--config", str(agent.config)]
+        return subprocess.run(words, capture_output=True, text=True, timeout=30)
+
+    try:
+        agent.configure(intake.url, EnableDNSResolutions="false")
+        agent.start()
+        answer = wait(agent.status)
+        done = act(folder / "act-once")
+        second, status = ask("run"), ask("status")
+        # The second has taken nothing from the first.
+        wait(lambda: agent.counters()["delivered"])
+        assert agent.stop() == 0
+        hooks = [name for name, _, _ in answer["coverage"]]
+        after = ask("status")
+        yield Life(agent, answer["pid"], hooks, done, second, status, after, intake.events())
+    finally:
+        agent.kill()
+        intake.stop()
+
+
+def test_what_happens_on_the_host_arrives_and_the_balance_holds(life: Life) -> None:
+    assert life.done.unseen(life.events) == []
+    assert life.events[-1]["event"]["action"] == "stats"
+    first, *_, last = stats(life.events)
     assert first["captured"] < last["captured"]
     assert SUMS[0].difference(last) == 0
     # Nothing is missing, and nothing came twice.
-    assert sequences(events) == list(range(1, len(events) + 1))
+    assert sequences(life.events) == list(range(1, len(life.events) + 1))
 
 
-def test_every_event_says_whose_it_is(tmp_path: Path, intake: Intake, agent: Agent) -> None:
-    agent.configure(intake.url)
-    agent.start()
-    act(tmp_path / "act-whose")
-    agent.stop()
-
-    events = intake.events()
-    assert {event["agent"]["id"] for event in events} == {
-        (agent.state / "agent-id").read_text()[:64]
+def test_every_event_says_whose_it_is(life: Life) -> None:
+    assert {event["agent"]["id"] for event in life.events} == {
+        (life.agent.state / "agent-id").read_text()[:64]
     }
-    assert len({event["agent"]["ephemeral_id"] for event in events}) == 1
-    assert {event["host"]["hostname"] for event in events} == {socket.gethostname()}
-    assert {event["event"]["provider"] for event in events} == {"SEKOIA-IO-Endpoint"}
+    assert len({event["agent"]["ephemeral_id"] for event in life.events}) == 1
+    assert {event["host"]["hostname"] for event in life.events} == {socket.gethostname()}
+    assert {event["event"]["provider"] for event in life.events} == {"SEKOIA-IO-Endpoint"}
 
 
-def test_the_agent_does_not_report_itself(intake: Intake, agent: Agent) -> None:
-    agent.configure(intake.url)
-    agent.start()
-    pid = wait(agent.status)["pid"]
-    wait(lambda: agent.counters()["delivered"])
-    agent.stop()
+def test_the_agent_does_not_report_itself(life: Life) -> None:
+    pids = {event["process"]["pid"] for event in life.events if "process" in event}
+    assert pids
+    assert life.pid not in pids
 
-    found = intake.events(text=f'"pid":{pid}')
-    assert [event for event in found if event.get("process", {}).get("pid") == pid] == []
+
+def test_a_second_agent_on_the_same_queue_is_refused(life: Life) -> None:
+    assert life.second.returncode == 1
+    assert str(life.agent.state) in life.second.stderr
+
+
+def test_status_prints_the_balance(life: Life) -> None:
+    # Answers need not be looked for then.
+    assert "cgroup_skb/egress" in life.hooks
+    assert "cgroup_skb/ingress" not in life.hooks
+    assert life.status.returncode == 0
+    assert "Out of the queue" in life.status.stdout
+    assert life.status_after.returncode == 1
+    assert "no agent runs" in life.status_after.stderr
 
 
 def test_a_reload_delivers_what_waited(tmp_path: Path, intake: Intake, agent: Agent) -> None:
@@ -219,36 +257,3 @@ def test_a_recording_replays_what_happened(tmp_path: Path, intake: Intake, agent
     # The kernel counted the second open of the file; a recording holds what it sent.
     assert set(done.unseen(map(json.loads, replay.stdout.splitlines()))) <= {"file written"}
     assert replay.returncode == 0
-
-
-def test_a_second_agent_on_the_same_queue_is_refused(intake: Intake, agent: Agent) -> None:
-    agent.configure(intake.url)
-    agent.start()
-
-    second = subprocess.run(
-        [*COMMAND, "run", "--config", str(agent.config)], capture_output=True, timeout=30
-    )
-
-    assert second.returncode == 1
-    assert str(agent.state).encode() in second.stderr
-    assert agent.status() is not None
-    agent.stop()
-
-
-def test_status_prints_the_balance(intake: Intake, agent: Agent) -> None:
-    agent.configure(intake.url, EnableDNSResolutions="false")
-    agent.start()
-    # Answers need not be looked for then.
-    hooks = [name for name, _, _ in wait(agent.status)["coverage"]]
-    assert "cgroup_skb/egress" in hooks
-    assert "cgroup_skb/ingress" not in hooks
-    command = [*COMMAND, "status", "--config", str(agent.config)]
-
-    running = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    agent.stop()
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
-
-    assert running.returncode == 0
-    assert "Out of the queue" in running.stdout
-    assert ended.returncode == 1
-    assert "no agent runs" in ended.stderr
