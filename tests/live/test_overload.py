@@ -1,21 +1,27 @@
-"""More acts than the rings hold, while nobody reads them."""
+"""More acts than the rings hold: while nobody reads them, and while the capture ends."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from .capture import Capture, require_root
+from .capture import Capture, capturing, require_root
 
 pytestmark = pytest.mark.live
 
 # Their records take several times the ring's room.
 FILES = 30_000
+
+# An argument, and the room of the ring that its event is sent to.
+PADDING = "x" * 4096
+RING = 512 * 1024
 
 
 def flood(folder: Path) -> None:
@@ -60,6 +66,29 @@ def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> No
     created = folders[str(short_path)] - 1  # less the rename
     assert created < FILES <= created + lost["open"]
     assert any("no longer" in message or "lost" in message for message in notices(capture))
+
+
+def test_what_happens_while_the_programs_are_detached(tmp_path: Path) -> None:
+    """Every exec before the one that is no longer seen is there."""
+    require_root()
+    with capturing(tmp_path) as capture:
+        stopping = threading.Thread(target=capture.pipeline.stop)
+        stopping.start()
+        number = 0
+        while stopping.is_alive():
+            subprocess.run(["true", str(tmp_path), str(number), PADDING], check=True)
+            # A reader that gets no CPU has half a second until the ring is full.
+            time.sleep(0.005)
+            number += 1
+        stopping.join()
+    numbers = [
+        int(event["process"]["args"][2])
+        for event in capture.events
+        if event["event"]["action"] == "process-created"
+        and event["process"].get("args", [])[1:2] == [str(tmp_path)]
+    ]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) * len(PADDING) > RING
 
 
 def notices(capture: Capture) -> list[str]:

@@ -41,6 +41,9 @@ const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 /// How long datagrams to one peer are folded into one event.
 const PEER_WINDOW: Duration = Duration::from_secs(10);
 
+/// How long an event may wait in a ring while the programs are detached.
+const LAST_PATIENCE: Duration = Duration::from_millis(25);
+
 /// How many records are handed over before the caller gets its turn.
 const STRIDE: usize = 8192;
 
@@ -176,8 +179,15 @@ impl Source for Ebpf {
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
-        // The life of processes last: the final acts must still find who did them.
-        load::detach(std::mem::take(&mut self.links));
+        // What happens until the last program is detached is told, too, so the rings are read
+        // meanwhile. Where no thread can be had, the links go with the closure.
+        let links = std::mem::take(&mut self.links);
+        let thread = std::thread::Builder::new().name("detach".into());
+        if let Ok(detaching) = thread.spawn(move || load::detach(links)) {
+            while !detaching.is_finished() {
+                self.drain(LAST_PATIENCE, sink)?;
+            }
+        }
         // A program that was running when its hook went away ends within its own microseconds.
         std::thread::sleep(Duration::from_millis(20));
         loop {
