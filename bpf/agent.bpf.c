@@ -2,6 +2,7 @@
 /* One object of all the programs; what each means is in its own file. */
 #include "process.bpf.c"
 #include "change.bpf.c"
+#include "changed.bpf.c"
 #include "make.bpf.c"
 #include "file.bpf.c"
 #include "object.bpf.c"

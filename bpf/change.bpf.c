@@ -6,14 +6,15 @@
 /* What a call did to one file. */
 struct change {
 	u32 kind;
-	u16 how;          /* enum change_how */
+	u32 how;          /* enum change_how */
 	s32 folder;       /* where `name` counts from */
+	u32 mode, device, uid, gid;
+	u32 reserved;     /* a map's value as well: nothing may be left unset between */
 	const char *name; /* NULL: the file behind the descriptor `folder` */
 	struct vfsmount *mount; /* where they are known: in place of both */
 	struct dentry *dentry;
 	struct inode *inode;
-	const char *attribute;
-	u32 mode, device, uid, gid;
+	const char *attribute; /* the caller's; the kernel's where dentry is known */
 	u64 size, accessed, modified;
 };
 
@@ -67,7 +68,11 @@ NOINLINE int send_change(const struct change *change)
 	}
 	if (inode)
 		fill_inode(&event->inode, inode, &flags);
-	event->attribute_size = change->attribute ? append_text(scratch, change->attribute) : 0;
+	event->attribute_size = 0;
+	if (change->attribute)
+		event->attribute_size = change->dentry ?
+						append_kernel_text(scratch, change->attribute) :
+						append_text(scratch, change->attribute);
 	event->header.flags = flags;
 	is_known = !(flags & EVENT_PATH_CUT) && (!change->attribute || event->attribute_size);
 	/* What is made, is made once; of what is not known, nobody can say that it is the same. */
@@ -199,50 +204,4 @@ int on_utime(struct syscall_exit *call)
 		change.modified = time_of(given[1], 0, 1);
 	}
 	return send_change(&change);
-}
-
-/*
- * The same as the kernel's own objects, where a function that each call comes to returns. The first
- * of its `arguments` is the path.
- */
-INLINE int changed(struct change *change, const u64 *context, u32 arguments)
-{
-	const struct path *path = (void *)context[0];
-	s32 returned = 0;
-	u16 mode = 0;
-
-	READ(returned, *(s32 *)(context + arguments));
-	if (returned || current_is_muted() || current_is_dropped())
-		return 0;
-	READ(change->mount, path->mnt);
-	READ(change->dentry, path->dentry);
-	READ(change->inode, change->dentry->d_inode);
-	READ(mode, change->inode->i_mode);
-	change->how = (mode & S_IFMT) == S_IFLNK ? CHANGE_NOFOLLOW : 0;
-	return send_change(change);
-}
-
-#define CHANGED(function, arguments, ...)                                                  \
-	SEC("fexit/" #function)                                                            \
-	int leave_##function(u64 *context)                                                 \
-	{                                                                                  \
-		return changed(&(struct change){ __VA_ARGS__ }, context, arguments);       \
-	}
-
-CHANGED(chmod_common, 2, .kind = EVENT_MODE, .mode = (u16)context[1])
-CHANGED(chown_common, 3, .kind = EVENT_OWNER, TO_OWNER(context[1], context[2]))
-CHANGED(vfs_truncate, 2, .kind = EVENT_TRUNCATE, .size = context[1])
-
-SEC("fexit/vfs_utimes")
-int leave_vfs_utimes(u64 *context)
-{
-	struct change change = { .kind = EVENT_TIMES, .accessed = TIME_NOW, .modified = TIME_NOW };
-	s64 given[4] = {};
-
-	/* It gets no times, from nowhere to read, for those of now. */
-	if (!bpf_probe_read_kernel(given, sizeof(given), (void *)context[1])) {
-		change.accessed = time_of(given[0], given[1], 1);
-		change.modified = time_of(given[2], given[3], 1);
-	}
-	return changed(&change, context, 2);
 }

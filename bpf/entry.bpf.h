@@ -5,17 +5,13 @@
 
 #include "compat.bpf.h"
 
-/* A program at the entry of a function. The body gets the function's arguments. */
-#define ENTERS_BY_FENTRY(function, body)                                                   \
+/* At the entry of a function of five arguments at most. The body gets the arguments. */
+#define ENTERS(function, body)                                                             \
 	SEC("fentry/" #function)                                                           \
 	int enter_##function(u64 *context)                                                 \
 	{                                                                                  \
 		return body(context);                                                      \
-	}
-
-/* The same by a breakpoint as well; of five arguments at most. */
-#define ENTERS(function, body)                                                             \
-	ENTERS_BY_FENTRY(function, body)                                                   \
+	}                                                                                  \
                                                                                            \
 	SEC("kprobe/" #function)                                                           \
 	int probe_##function(struct pt_regs *context)                                      \

@@ -120,6 +120,16 @@ int leave_open(u64 *context)
 	return is_error(file) ? 0 : opened_file((void *)file);
 }
 
+/* By a handle, for a descriptor or an error. */
+SEC("fexit/do_handle_open")
+int leave_open_by_handle(u64 *context)
+{
+	struct syscall_exit call = {};
+
+	READ(call.ret, context[3]);
+	return opened(&call);
+}
+
 /*
  * A file without a name that is about to be open. Where returns are not seen, the other files are met
  * when they are open, in security_file_post_open, before 6.9 in ima_file_check.

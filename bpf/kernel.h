@@ -120,10 +120,20 @@ struct timespec64 {
 	long tv_nsec;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
 	struct file_system_type *s_type;
+	struct list_head s_mounts;
+};
+
+/* Since 6.18: */
+struct super_block___6_18 {
+	struct mount *s_mounts;
 };
 
 struct inode {
@@ -156,6 +166,9 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+	struct list_head mnt_instance; /* until 6.17 */
+	struct mount *mnt_next_for_sb; /* since 6.18 */
 	const char *mnt_devname;
 };
 
@@ -171,6 +184,15 @@ struct renamedata {
 
 struct delegated_inode {
 	struct inode *di_inode;
+};
+
+/* What setxattr is told, 5.19; its first name until 6.12. */
+struct xattr_ctx {
+	const char *kname;
+};
+
+struct kernel_xattr_ctx {
+	const char *kname;
 };
 
 struct file {
@@ -255,7 +277,7 @@ struct task_struct {
 	unsigned int sessionid;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
-	const struct cred *cred;
+	const struct cred *real_cred, *cred;
 	struct files_struct *files;
 	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
@@ -320,7 +342,7 @@ struct linux_binprm {
 };
 
 struct pt_regs {
-	unsigned long di, si, dx, cx, r10, r8;
+	unsigned long di, si, dx, cx, r10, r8, ax;
 	unsigned long orig_ax;
 };
 

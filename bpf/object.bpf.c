@@ -109,10 +109,10 @@ INLINE int makes_symlink(const u64 *with)
 ENTERS(security_path_unlink, deletes)
 ENTERS(security_path_rmdir, deletes_folder)
 ENTERS(security_path_rename, renames)
-ENTERS_BY_FENTRY(security_path_mkdir, makes_folder)
-ENTERS_BY_FENTRY(security_path_mknod, makes_node)
-ENTERS_BY_FENTRY(security_path_link, links)
-ENTERS_BY_FENTRY(security_path_symlink, makes_symlink)
+ENTERS(security_path_mkdir, makes_folder)
+ENTERS(security_path_mknod, makes_node)
+ENTERS(security_path_link, links)
+ENTERS(security_path_symlink, makes_symlink)
 
 NOINLINE int send_gone(const struct act *act)
 {
@@ -257,7 +257,7 @@ ENTERS(d_exchange, exchanges)
 /* The place of the new name among a function's arguments differs from kernel to kernel. */
 #define ARGUMENTS_LOOKED_AT 4
 
-/* Where a function that makes names returns: it was made if there is something behind it. */
+/* After a name was to be made: it was if there is something behind it. */
 INLINE int made(const u64 *context)
 {
 	u32 thread = bpf_get_current_pid_tgid();
@@ -290,6 +290,18 @@ MAKES(vfs_create)
 MAKES(vfs_mknod)
 MAKES(vfs_link)
 MAKES(vfs_symlink)
+
+/*
+ * By breakpoints, where the way to the new name is left. end_creating_path since 6.19; those who make
+ * names by other ways have not been asked whether they may.
+ */
+SEC("kprobe/done_path_create")
+int probe_made(struct pt_regs *context)
+{
+	u64 with[ARGUMENTS_LOOKED_AT] = { 0, context->si };
+
+	return made(with);
+}
 
 /* Some file systems, that of control groups among them, put nothing behind the name of a new folder. */
 SEC("fexit/vfs_mkdir")

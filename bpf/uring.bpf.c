@@ -21,11 +21,10 @@
 
 #define OPERATION(number) (1ull << (number))
 #define OPENS_A_FILE (OPERATION(IORING_OP_OPENAT) | OPERATION(IORING_OP_OPENAT2))
-#define MAKES_NAMES                                                                        \
-	(OPERATION(IORING_OP_MKDIRAT) | OPERATION(IORING_OP_SYMLINKAT) |                   \
-	 OPERATION(IORING_OP_LINKAT))
 #define CHANGES_NAMES                                                                      \
-	(OPERATION(IORING_OP_RENAMEAT) | OPERATION(IORING_OP_UNLINKAT) | MAKES_NAMES)
+	(OPERATION(IORING_OP_RENAMEAT) | OPERATION(IORING_OP_UNLINKAT) |                   \
+	 OPERATION(IORING_OP_MKDIRAT) | OPERATION(IORING_OP_SYMLINKAT) |                   \
+	 OPERATION(IORING_OP_LINKAT))
 
 INLINE int is_one_of(u8 operation, u64 operations)
 {
@@ -177,11 +176,11 @@ INLINE int writes(struct io_open *open)
 	return flags & (O_ACCMODE | O_CREAT | O_TRUNC);
 }
 
-INLINE int requested(struct io_kiocb *request, u8 operation, u64 operations)
+INLINE int requested(struct io_kiocb *request, u8 operation)
 {
 	struct asked asked = {};
 
-	if (!is_one_of(operation, operations))
+	if (!is_one_of(operation, OPENS_A_FILE | CHANGES_NAMES))
 		return 0;
 	if (operation == IORING_OP_UNLINKAT || operation == IORING_OP_MKDIRAT)
 		read_one_name(&asked, request, operation);
@@ -202,17 +201,7 @@ int on_request(u64 *context)
 {
 	struct io_kiocb *request = (void *)context[0];
 
-	return EXISTS(request->cmd) ?
-		       requested(request, request->opcode, OPENS_A_FILE | CHANGES_NAMES) : 0;
-}
-
-/* Where files that are opened, deleted and renamed are seen as objects, what is made is left. */
-SEC("tp_btf/io_uring_submit_req")
-int on_request_to_make(u64 *context)
-{
-	struct io_kiocb *request = (void *)context[0];
-
-	return EXISTS(request->cmd) ? requested(request, request->opcode, MAKES_NAMES) : 0;
+	return EXISTS(request->cmd) ? requested(request, request->opcode) : 0;
 }
 
 /* Whether the descriptor in an answer is one of the process: one of the ring only is in no table. */
@@ -267,21 +256,6 @@ int on_answer_accept(u64 *context)
 		return 0;
 	READ(result, request->cqe.res);
 	return answer_accept((void *)request, result);
-}
-
-SEC("tp_btf/io_uring_complete")
-int on_answer_to_make(u64 *context)
-{
-	struct io_kiocb *request = (void *)context[1];
-	u8 operation = 0;
-	s32 result = 0;
-
-	READ(operation, request->opcode);
-	if (!is_one_of(operation, MAKES_NAMES) || current_is_muted())
-		return 0;
-	READ(result, request->cqe.res);
-	send_answer(request, result);
-	return 0;
 }
 
 SEC("tp_btf/io_uring_complete")

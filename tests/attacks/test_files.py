@@ -174,7 +174,9 @@ def test_changes_through_a_descriptor(watching: Capture, tricks: Tricks, tmp_pat
     assert path.read_text().endswith("on")
     (tmp_path / "end").write_text("")
     watching.of_path(str(tmp_path / "end"), "file-created")
-    assert acts_on(watching, path) == ["file-created"]
+    # What is set through a ring is an event as an object only.
+    told = ["changed-file-attributes-of"] if watching.sees_changed_objects() else []
+    assert acts_on(watching, path) == ["file-created", *told]
 
 
 def test_calls_of_32_bit_programs(
@@ -190,3 +192,30 @@ def test_calls_of_32_bit_programs(
     acts = (made, "file-created"), (named, "renamed"), (named, "file-deleted")
     for path, action in acts:
         assert watching.of_path(str(path), action)["process"]["pid"] == played.pid
+
+
+def test_changes_by_32_bit_calls(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """Tracepoints of calls leave them out."""
+    made = [("node", "file-created"), ("below", "directory-created")]
+    made += [("hard", "linked"), ("soft", "symlinked")]
+    changed = [
+        *("changed-file-permissions-of", "changed-file-ownership-of", "changed-timestamp-of"),
+        *("file-modified", "changed-file-attributes-of"),
+    ]
+    played = tricks.play("changed_as_32_bit", tmp_path)
+    if not watching.sees_objects():
+        assert_unseen(watching, tmp_path / "end", *(tmp_path / name for name, _ in made))
+        return
+    for name, action in made:
+        assert watching.of_path(str(tmp_path / name), action)["process"]["pid"] == played.pid
+    if not watching.sees_changed_objects():
+        return
+    for action in changed:
+        assert watching.of_path(str(tmp_path / "node"), action)["process"]["pid"] == played.pid
+    watching.wait_for(
+        lambda event: (
+            event["event"]["action"] == "changed-file-attributes-of"
+            and event["file"]["path"] == str(tmp_path / "node")
+            and "removed" in event["action"]["properties"]
+        )
+    )

@@ -14,6 +14,8 @@ from .test_network import of_connection
 
 pytestmark = pytest.mark.live
 
+ATTRIBUTE = "changed-file-attributes-of"
+
 
 @pytest.mark.parametrize("how", ["submitted", "polled"])
 def test_files(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> None:
@@ -56,6 +58,22 @@ def test_folders_and_links(watching: Capture, tricks: Tricks, tmp_path: Path, ho
     (tmp_path / "end").touch()
     watching.of_path(str(tmp_path / "end"), "file-created")
     assert acts_on(watching, tmp_path / "below") == ["directory-created"]
+
+
+def test_attributes(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """Tracepoints do not see them."""
+    paths = tmp_path / "named", tmp_path / "open"
+    played = tricks.play("ring_attributes", *paths)
+    if not watching.sees_changed_objects():
+        (tmp_path / "end").touch()
+        watching.of_path(str(tmp_path / "end"), "file-created")
+    for path in paths:
+        if watching.sees_changed_objects():
+            event = watching.of_path(str(path), ATTRIBUTE)
+            assert event["action"]["properties"]["attribute"] == "trusted.test"
+            assert event["process"]["pid"] == played.pid
+        else:
+            assert ATTRIBUTE not in acts_on(watching, path)
 
 
 def test_file_that_no_descriptor_leads_to(

@@ -54,11 +54,11 @@ class Capture:
 
     def sees_objects(self) -> bool:
         """Whether files are seen as the kernel's own objects, whatever calls and strings say."""
-        return self.sees_what_is_made() or "kprobe/d_delete" in self._hooks()
+        return bool({"fentry/d_delete", "kprobe/d_delete"} & self._hooks())
 
-    def sees_what_is_made(self) -> bool:
-        """The same of names that come into being without an open."""
-        return "fexit/vfs_mknod" in self._hooks()
+    def sees_changed_objects(self) -> bool:
+        """The same of changes that are not their content."""
+        return bool({"fexit/chmod_common", "kretprobe/chmod_common"} & self._hooks())
 
     def _hooks(self) -> set[str]:
         return {hook for hook, state, _ in self.pipeline.coverage() if state == "attached"}

@@ -6,8 +6,6 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-enum { FSETXATTR = 41 };
-
 int main(int count, char **arguments)
 {
 	int file = MUST(open(arguments[1], O_CREAT | O_RDWR, 0600)), marks = 0;
@@ -22,8 +20,6 @@ int main(int count, char **arguments)
 		marks |= FS_NODUMP_FL;
 		ioctl(file, FS_IOC_SETFLAGS, &marks);
 	}
-	done(&ring, (struct io_uring_sqe){
-		.opcode = FSETXATTR, .fd = file, .addr = (uintptr_t)"trusted.trick",
-		.addr2 = (uintptr_t)"x", .len = 1 });
+	done(&ring, FSETXATTR(file, "trusted.trick", "x", 1));
 	return 0;
 }

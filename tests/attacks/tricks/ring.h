@@ -117,6 +117,20 @@ __attribute__((unused)) static int done(struct ring *ring, struct io_uring_sqe r
 		.len = folder, .off = (uintptr_t)(to)                                      \
 	}
 
+#define SETXATTR(path, name, text, size)                                                   \
+	(struct io_uring_sqe)                                                              \
+	{                                                                                  \
+		.opcode = IORING_OP_SETXATTR, .addr = (uintptr_t)(name),                  \
+		.addr2 = (uintptr_t)(text), .len = size, .addr3 = (uintptr_t)(path)        \
+	}
+
+#define FSETXATTR(file, name, text, size)                                                  \
+	(struct io_uring_sqe)                                                              \
+	{                                                                                  \
+		.opcode = IORING_OP_FSETXATTR, .fd = file, .addr = (uintptr_t)(name),     \
+		.addr2 = (uintptr_t)(text), .len = size                                    \
+	}
+
 #define MKDIRAT(folder, path)                                                              \
 	(struct io_uring_sqe)                                                              \
 	{                                                                                  \

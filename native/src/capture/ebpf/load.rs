@@ -170,6 +170,8 @@ impl Attached {
             let mut these = Attached::default();
             let why = if *tier < settings.tier {
                 Some("left out by the setting".into())
+            } else if *tier == Tier::Kprobe && !probe::has_kprobes() {
+                Some("this kernel has no kprobes".into())
             } else {
                 these.attach(object, programs, settings, btf)
             };
@@ -205,7 +207,7 @@ impl Attached {
                     self.running.push(Running { program, what });
                     (function, HookState::Attached, String::new())
                 }
-                Err(error) if place.is_function() => {
+                Err(error) if place.is_function() && !is_spare(place, &error) => {
                     return Some(format!("{}: {}", place.name(None), explain(&error)));
                 }
                 Err(error) => (None, state_of(&error), explain(&error)),
@@ -220,6 +222,11 @@ impl Attached {
     }
 }
 
+/// Whether a function is not there that earlier kernels do not need.
+fn is_spare(place: &Place, error: &ProgramError) -> bool {
+    matches!(place, Place::Later(_)) && state_of(error) == HookState::Missing
+}
+
 /// `bpf_loop` is the newest of the helpers that the programs call, except for [`OLD_OBJECT`]'s.
 fn fitting_object() -> &'static [u8] {
     match is_helper_supported(ProgramType::TracePoint, BpfHelper::BPF_FUNC_loop) {
@@ -231,12 +238,18 @@ fn fitting_object() -> &'static [u8] {
     }
 }
 
-/// How many threads' acts are remembered until they are done; by tracepoints none is.
+/// How many threads' acts, and changes, are remembered until they are done; by tracepoints none is.
+/// The kernel sees no more than some ten functions at a time return by breakpoints.
 const ACTS: u32 = 2048;
+const CHANGING: u32 = 256;
 
 /// Makes the maps and relocates the programs.
 fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
+    let remembered = |most| match settings.tier {
+        Tier::Tracepoint => 1,
+        _ => most,
+    };
     let secret = <[u64; 2]>::from(uuid::Uuid::new_v4().as_u64_pair());
     EbpfLoader::new()
         .btf(Some(btf))
@@ -246,14 +259,8 @@ fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
         .override_global("digest_secret", &secret[..], true)
         .override_global("dns_wanted", &u32::from(settings.dns), true)
         .map_max_entries("scratches", cpus as u32)
-        .map_max_entries(
-            "acts",
-            if settings.tier == Tier::Tracepoint {
-                1
-            } else {
-                ACTS
-            },
-        )
+        .map_max_entries("acts", remembered(ACTS))
+        .map_max_entries("changing", remembered(CHANGING))
         .load(object)
         .map_err(refused)
 }
@@ -278,7 +285,7 @@ fn try_attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Tried<
         unreachable!("the object has a program {name}");
     };
     let mut function = load_program(program, place, btf)?;
-    let link: Link = match (&mut *program, place) {
+    let link: Link = match (&mut *program, place.itself()) {
         (Program::BtfTracePoint(program), _) => {
             let id = program.attach()?;
             Box::new(program.take_link(id)?)
@@ -305,7 +312,7 @@ fn try_attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Tried<
             let id = program.attach()?;
             Box::new(program.take_link(id)?)
         }
-        (Program::KProbe(program), Place::Probe(names)) => {
+        (Program::KProbe(program), Place::Probe(names) | Place::ProbeEnd(names)) => {
             let (name, id) = first_of(names, |name| program.attach(name, 0))?;
             function = Some(name);
             Box::new(program.take_link(id)?)
@@ -318,7 +325,7 @@ fn try_attach(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Tried<
 /// Loads a program for its place, unless a tier that fell has loaded it. Returns the name that a
 /// function turned out to have.
 fn load_program(program: &mut Program, place: &Place, btf: &Btf) -> Tried<Option<&'static str>> {
-    let loaded = match (program, place) {
+    let loaded = match (program, place.itself()) {
         (Program::FEntry(program), Place::Enter(names)) => {
             return Ok(Some(first_of(names, |name| program.load(name, btf))?.0));
         }
@@ -331,7 +338,7 @@ fn load_program(program: &mut Program, place: &Place, btf: &Btf) -> Tried<Option
         }
         (Program::TracePoint(program), Place::Return(_)) => program.load(),
         (Program::CgroupSkb(program), Place::Packets(_)) => program.load(),
-        (Program::KProbe(program), Place::Probe(_)) => program.load(),
+        (Program::KProbe(program), Place::Probe(_) | Place::ProbeEnd(_)) => program.load(),
         _ => unreachable!("a program is of its place's type"),
     };
     match loaded {

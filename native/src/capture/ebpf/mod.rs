@@ -3,6 +3,7 @@
 pub mod decode;
 mod load;
 mod losses;
+mod objects;
 mod probe;
 mod programs;
 mod repeats;

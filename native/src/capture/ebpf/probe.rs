@@ -13,6 +13,7 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Where the version 2 cgroups are mounted: alone, or beside those of version 1.
 const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+const KPROBES: &str = "/sys/bus/event_source/devices/kprobe";
 
 /// `PROC_PID_INIT_INO`: the first PID namespace, whose numbers the programs report.
 const PID_NAMESPACE: &str = "/proc/self/ns/pid";
@@ -79,6 +80,11 @@ pub fn ensure_tracefs() -> Result<()> {
     }
     private_mount(c"tracefs", c"/sys/kernel/tracing")
         .map_err(Error::io("cannot mount tracefs on", TRACEFS[0]))
+}
+
+/// Whether breakpoints in the kernel's functions can be had.
+pub fn has_kprobes() -> bool {
+    Path::new(KPROBES).exists()
 }
 
 /// The root of the version 2 cgroups, which has every socket below it.

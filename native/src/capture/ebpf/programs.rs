@@ -1,5 +1,7 @@
 //! Every kernel program, its place, and the kind of event it reports.
 
+use super::objects::{CHANGE_PROBED, CHANGED, ENTERED, FINISHED, PROBED};
+
 /// Where a program is attached.
 pub enum Place {
     /// A tracepoint whose arguments have types.
@@ -16,6 +18,10 @@ pub enum Place {
     Leave(&'static [&'static str]),
     /// Where it begins, by a breakpoint.
     Probe(&'static [&'static str]),
+    /// Where it ends, by a breakpoint.
+    ProbeEnd(&'static [&'static str]),
+    /// A function that earlier kernels have not, and whose part another has there.
+    Later(&'static Place),
 }
 
 /// Which way packets go.
@@ -38,16 +44,26 @@ impl Place {
             Enter(names) => named(names, "fentry"),
             Leave(names) => named(names, "fexit"),
             Probe(names) => named(names, "kprobe"),
+            ProbeEnd(names) => named(names, "kretprobe"),
+            Later(place) => place.name(function),
+        }
+    }
+
+    /// The place, whether or not the kernel may lack it.
+    pub fn itself(&self) -> &Place {
+        match self {
+            Later(place) => place,
+            _ => self,
         }
     }
 
     /// Whether it is a function of the kernel, which no kernel has to have or to show.
     pub fn is_function(&self) -> bool {
-        matches!(self, Enter(_) | Leave(_) | Probe(_))
+        matches!(self.itself(), Enter(_) | Leave(_) | Probe(_) | ProbeEnd(_))
     }
 }
 
-use Place::{Enter, Leave, Packets, Probe, Renamed, Return, Typed};
+use Place::{Enter, Later, Leave, Packets, Probe, ProbeEnd, Renamed, Return, Typed};
 
 /// A program's name, its place, and what it reports.
 pub type Program = (&'static str, Place, &'static str);
@@ -109,21 +125,16 @@ pub const DOMAINS: [Domain; 5] = [
     Domain {
         name: "files",
         tiers: &[
-            (
-                Tier::Fentry,
-                &[ENTERED, FINISHED, OPENED_BY_HANDLE, ACCEPTED],
-            ),
-            (Tier::Kprobe, &[PROBED, MADE, TO_MAKE, ACCEPTED]),
-            (
-                Tier::Tracepoint,
-                &[OPENED, OPENED_BY_HANDLE, FILE, MADE, URING],
-            ),
+            (Tier::Fentry, &[ENTERED, FINISHED, ACCEPTED]),
+            (Tier::Kprobe, &[PROBED, ACCEPTED]),
+            (Tier::Tracepoint, &[OPENED, FILE, MADE, URING]),
         ],
     },
     Domain {
         name: "changes of files",
         tiers: &[
-            (Tier::Fentry, &[CHANGED, ATTRIBUTE]),
+            (Tier::Fentry, &[CHANGED]),
+            (Tier::Kprobe, &[CHANGE_PROBED]),
             (Tier::Tracepoint, &[CHANGE, ATTRIBUTE]),
         ],
     },
@@ -182,13 +193,12 @@ const OPENED: &[Program] = &[
     ("on_openat", Return("sys_exit_openat"), "open"),
     ("on_openat2", Return("sys_exit_openat2"), "open"),
     ("on_creat", Return("sys_exit_creat"), "open"),
+    (
+        "on_open_by_handle_at",
+        Return("sys_exit_open_by_handle_at"),
+        "open",
+    ),
 ];
-
-const OPENED_BY_HANDLE: &[Program] = &[(
-    "on_open_by_handle_at",
-    Return("sys_exit_open_by_handle_at"),
-    "open",
-)];
 
 const FILE: &[Program] = &[
     ("on_unlink", Return("sys_exit_unlink"), "delete"),
@@ -208,89 +218,6 @@ const MADE: &[Program] = &[
     ("on_linkat", Return("sys_exit_linkat"), "link"),
     ("on_symlink", Return("sys_exit_symlink"), "symlink"),
     ("on_symlinkat", Return("sys_exit_symlinkat"), "symlink"),
-];
-
-const ENTERED: &[Program] = &[
-    (
-        "enter_security_path_unlink",
-        Enter(&["security_path_unlink"]),
-        "delete",
-    ),
-    (
-        "enter_security_path_rmdir",
-        Enter(&["security_path_rmdir"]),
-        "delete",
-    ),
-    (
-        "enter_security_path_rename",
-        Enter(&["security_path_rename"]),
-        "rename",
-    ),
-    (
-        "enter_security_path_mkdir",
-        Enter(&["security_path_mkdir"]),
-        "directory made",
-    ),
-    (
-        "enter_security_path_mknod",
-        Enter(&["security_path_mknod"]),
-        "node made",
-    ),
-    (
-        "enter_security_path_link",
-        Enter(&["security_path_link"]),
-        "link",
-    ),
-    (
-        "enter_security_path_symlink",
-        Enter(&["security_path_symlink"]),
-        "symlink",
-    ),
-    ("enter_d_delete", Enter(&["d_delete"]), "delete"),
-    ("enter_d_move", Enter(&["d_move"]), "rename"),
-    ("enter_d_exchange", Enter(&["d_exchange"]), "rename"),
-];
-
-const FINISHED: &[Program] = &[
-    // The first is its name until 6.19.
-    (
-        "leave_open",
-        Leave(&["do_filp_open", "do_file_open"]),
-        "open",
-    ),
-    ("leave_vfs_create", Leave(&["vfs_create"]), "node made"),
-    ("leave_vfs_mknod", Leave(&["vfs_mknod"]), "node made"),
-    ("leave_vfs_link", Leave(&["vfs_link"]), "link"),
-    ("leave_vfs_symlink", Leave(&["vfs_symlink"]), "symlink"),
-    ("leave_vfs_mkdir", Leave(&["vfs_mkdir"]), "directory made"),
-];
-
-const PROBED: &[Program] = &[
-    ("probe_open", Probe(&["security_file_open"]), "open"),
-    // The second is for kernels before 6.9.
-    (
-        "probe_opened",
-        Probe(&["security_file_post_open", "ima_file_check"]),
-        "open",
-    ),
-    (
-        "probe_security_path_unlink",
-        Probe(&["security_path_unlink"]),
-        "delete",
-    ),
-    (
-        "probe_security_path_rmdir",
-        Probe(&["security_path_rmdir"]),
-        "delete",
-    ),
-    (
-        "probe_security_path_rename",
-        Probe(&["security_path_rename"]),
-        "rename",
-    ),
-    ("probe_d_delete", Probe(&["d_delete"]), "delete"),
-    ("probe_d_move", Probe(&["d_move"]), "rename"),
-    ("probe_d_exchange", Probe(&["d_exchange"]), "rename"),
 ];
 
 const IN_MEMORY: &[Program] = &[(
@@ -342,13 +269,6 @@ const ATTRIBUTE: &[Program] = &[
     ),
 ];
 
-const CHANGED: &[Program] = &[
-    ("leave_chmod_common", Leave(&["chmod_common"]), "mode"),
-    ("leave_chown_common", Leave(&["chown_common"]), "owner"),
-    ("leave_vfs_utimes", Leave(&["vfs_utimes"]), "times"),
-    ("leave_vfs_truncate", Leave(&["vfs_truncate"]), "truncate"),
-];
-
 const MOUNT: &[Program] = &[
     ("on_mount", Return("sys_exit_mount"), "mount"),
     ("on_umount", Return("sys_exit_umount"), "mount"),
@@ -364,16 +284,6 @@ const URING: &[Program] = &[
         "request",
     ),
     ("on_answer", Typed("io_uring_complete"), "answer"),
-];
-
-/// What is left of it where files are seen as the kernel's objects, but not those that are made.
-const TO_MAKE: &[Program] = &[
-    (
-        "on_request_to_make",
-        Renamed("io_uring_submit_req", "io_uring_submit_sqe"),
-        "request",
-    ),
-    ("on_answer_to_make", Typed("io_uring_complete"), "answer"),
 ];
 
 /// What is always left of it.
