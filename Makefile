@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
-TEST_PACKAGES := g++ strace bpftrace busybox-static auditd
+TEST_PACKAGES := g++ strace bpftrace busybox-static auditd systemd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 BENCH_PACKAGES := gcc make redis-server redis-tools
 PEER_PACKAGES := auditd laurel bpftrace

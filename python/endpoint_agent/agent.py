@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from endpoint_agent.envelope import VERSION, Envelope, Reporter
 from endpoint_agent.errors import AgentError, NotPermittedError, RecordingError
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
+from endpoint_agent.service.notify import Notifier
 from endpoint_agent.signals import RELOAD, STOP, Signals
 from endpoint_agent.status import StatusServer
 
@@ -71,7 +72,7 @@ def run(settings: Settings, config_path: Path, record: Path | None) -> int:
         try:
             agent = Agent(settings, config_path, parts)
             agent.start(record)
-            return agent.watch(signals)
+            return agent.watch(signals, Notifier())
         except AgentError as error:
             _LOGGER.error("the agent ends: %s", error)
             raise
@@ -120,6 +121,8 @@ class Agent:
         self._rules = Rules()
         self._source = ""
         self._fallback = ""
+        # How many records have left the queue when the first heartbeat of this run has.
+        self._first_beat: int | None = None
 
     def start(self, record: Path | None) -> None:
         """Starts every part.
@@ -135,19 +138,25 @@ class Agent:
         server = StatusServer(self._settings.state_directory, self.snapshot)
         self._parts.callback(server.stop)
 
-    def watch(self, signals: Signals) -> int:
+    def watch(self, signals: Signals, notifier: Notifier) -> int:
         """Works until a signal ends it (0), or a part has failed (1)."""
         self._stats.run_if_due(time.monotonic())
-        tasks = (
+        counters = self._spool.counters()
+        self._first_beat = counters["recovered"] + counters["spooled"]
+        notifier.ready(f"it captures by {self._source}")
+        tasks = [
             self._stats,
             Task(REFRESH, self._refresh),
             Task(TICK, self._log_notices),
             Task(TICK, self._events.tick),
-        )
+        ]
+        if notifier.interval:
+            tasks.append(Task(notifier.interval / 3, notifier.alive))
         while (failure := self._failure()) is None:
             arrived = signals.wait(TICK)
             if not arrived.isdisjoint(STOP):
                 _LOGGER.info("a signal ends the agent")
+                notifier.stopping()
                 return 0
             if RELOAD in arrived:
                 self.reload()
@@ -191,6 +200,7 @@ class Agent:
         """What `status` tells."""
         times = self._process.cpu_times()
         counters = self._spool.counters()
+        delivery = self._deliverer.state()
         return {
             "version": VERSION,
             "pid": os.getpid(),
@@ -201,12 +211,18 @@ class Agent:
             "counters": counters,
             "queued": counters["queued"],
             "rules": self._rule_counts(),
-            "delivery": asdict(self._deliverer.state()),
+            "heartbeat_delivered": delivery.last_delivery is not None and self._beaten(counters),
+            "delivery": asdict(delivery),
             "agent": {
                 "cpu_seconds": times.user + times.system,
                 "memory_bytes": self._process.memory_info().rss,
             },
         }
+
+    def _beaten(self, counters: Mapping[str, int]) -> bool:
+        """Whether the first heartbeat of this run has left the queue."""
+        gone = sum(counters[name] for name in ("delivered", "evicted", "rejected", "damaged"))
+        return self._first_beat is not None and gone >= self._first_beat
 
     def _start_log(self) -> None:
         self._events = EventHandler()

@@ -17,17 +17,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from endpoint_agent import __version__
-from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, Settings, load
+from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, Region, Settings, load
 from endpoint_agent.configfile import read_private
-from endpoint_agent.errors import AgentError, UsageError
+from endpoint_agent.errors import AgentError, NotPermittedError, UsageError
 from endpoint_agent.spelling import modern
 
 Command = Callable[[argparse.Namespace], int]
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
+
+# Characters of a line that may hold a key; the setting says what a key is.
+MAX_KEY = 1024
 
 # The only options that may stand before a command.
 FIRST_OPTIONS = ("-h", "--help", "--version")
@@ -90,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_agent_commands(add)
     _add_serve(add)
-    for name in ("install", "update", "uninstall"):
-        add(name, _not_available, "Not available in this version.")
+    _add_service_commands(add)
+    add("update", _not_available, "Not available in this version.")
     return parser
 
 
@@ -120,6 +123,38 @@ def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     live = add("live", _live, "Run an intake and the agent here, and watch the events in a view.")
     live.add_argument(
         "--seconds", type=_seconds, metavar="N", help="end after so long (default: at Ctrl-C)"
+    )
+
+
+def _add_service_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    install = add(
+        "install", _install, "Install this program as a service, and wait until it works."
+    )
+    option = install.add_argument
+    option(
+        "--intake-key-file",
+        type=Path,
+        metavar="FILE",
+        help="the intake's key; - for standard input. "
+        f"It may stand in the variable {INTAKE_KEY_VARIABLE}, too",
+    )
+    option(
+        "--intake-key",
+        metavar="KEY",
+        help="the same; every user of this host can read it in the process list meanwhile",
+    )
+    option("--region", choices=get_args(Region), help="whose intake is used")
+    option("--intake-url", metavar="URL", help="the address of another intake")
+    option("--disable-auto-update", action="store_true", help="stay at this version")
+    option(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="what to begin with (default: config.yaml here, else the installed one)",
+    )
+    uninstall = add("uninstall", _uninstall, "Stop the agent and remove it.")
+    uninstall.add_argument(
+        "--purge", action="store_true", help="remove its configuration and log, too"
     )
 
 
@@ -260,6 +295,53 @@ def _intake_keys(options: argparse.Namespace) -> list[str]:
     if key := os.environ.get(INTAKE_KEY_VARIABLE):
         keys.append(key)
     return keys
+
+
+def _install(options: argparse.Namespace) -> int:
+    from endpoint_agent import support
+
+    _require_root()
+    support.require(support.facts(), otherwise=support.audit_facts())
+    from endpoint_agent.service.configuration import Wish
+    from endpoint_agent.service.install import install
+
+    wish = Wish(
+        _intake_key(options),
+        options.region,
+        options.intake_url,
+        options.disable_auto_update,
+        options.config,
+    )
+    print(install(wish))
+    return 0
+
+
+def _intake_key(options: argparse.Namespace) -> str | None:
+    """The key of the command line, of the key file, or of the environment."""
+    if options.intake_key is not None:
+        return str(options.intake_key)
+    if options.intake_key_file is None:
+        return os.environ.get(INTAKE_KEY_VARIABLE) or None
+    if options.intake_key_file == Path("-"):
+        return sys.stdin.readline(MAX_KEY).strip()
+    text, warnings = read_private(options.intake_key_file)
+    _warn(warnings)
+    return text.strip()
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    _require_root()
+    from endpoint_agent.service.uninstall import uninstall
+
+    uninstall(options.purge)
+    left = "" if options.purge else f"; {DEFAULT_PATH.parent} and its log are left"
+    print(f"endpoint-agent is removed{left}")
+    return 0
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise NotPermittedError("only root may change the services of a host; run it with sudo")
 
 
 def _not_available(options: argparse.Namespace) -> int:

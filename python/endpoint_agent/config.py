@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from endpoint_agent import rules
+from endpoint_agent.addresses import is_intake_url, is_proxy_url
 from endpoint_agent.configfile import Entry, entries, read_private
 from endpoint_agent.errors import ConfigError
 
@@ -38,33 +37,6 @@ Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 _Address = Annotated[str, Meta(pattern=r"\A[!-~]{1,2048}\Z")]
 _Path = Annotated[str, Meta(pattern=r"\A/[^\x00]{0,4095}\Z")]
 _Host = Annotated[str, Meta(pattern=r"\A[^\s,]{1,253}\Z")]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether traffic to a host name or address stays on this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_intake_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        return False
-    if not host or any(sign in text for sign in "@?#\\"):
-        return False
-    return url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
-
-
-def _is_proxy_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
 
 
 def _is_absolute(path: Path) -> bool:
@@ -94,7 +66,7 @@ def _setting(
 
 
 def _key_name(attribute: str) -> str:
-    capitals = {"url": "URL", "http": "HTTP", "ca": "CA", "dns": "DNS"}
+    capitals = {"cpu": "CPU", "url": "URL", "http": "HTTP", "ca": "CA", "dns": "DNS"}
     return "".join(capitals.get(word, word.capitalize()) for word in attribute.split("_"))
 
 
@@ -115,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
         _setting(
             "The intake's address. When it is not given, `Region` tells it.",
             allowed="an https:// address; http:// to this machine only (localhost, 127.0.0.1)",
-            check=_is_intake_url,
+            check=is_intake_url,
         ),
     ] = None
     region: Annotated[
@@ -126,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
         _setting(
             "A proxy on the way to the intake: `http://user:password@host:port`.",
             allowed="an http:// or https:// address with a host",
-            check=_is_proxy_url,
+            check=is_proxy_url,
             secret=True,
         ),
     ] = None
@@ -191,6 +163,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             check=_is_absolute,
         ),
     ] = Path("/var/lib/endpoint-agent")
+    cpu_quota: Annotated[
+        int,
+        _setting(
+            "How much of a CPU systemd lets the agent use. Read by `install`.",
+            unit="percent",
+            ge=5,
+            le=10_000,
+        ),
+    ] = 100
+    memory_max: Annotated[
+        int,
+        _setting(
+            "Memory beyond which systemd has the agent ended and started anew. Read by `install`.",
+            unit="MB",
+            ge=100,
+            le=100_000,
+        ),
+    ] = 512
+    disable_auto_update: Annotated[
+        bool, _setting("Stay at this version until `update` is called.")
+    ] = False
     log_file: Annotated[
         Path,
         _setting(
@@ -314,6 +307,13 @@ def load(path: Path, *, key_required: bool = True) -> Settings:
         ConfigError: with the file, the line, the key, what was found and what is allowed.
     """
     text, warnings = read_private(path)
+    settings = parse(path, text, key_required=key_required)
+    return msgspec.structs.replace(settings, warnings=warnings + settings.warnings)
+
+
+def parse(path: Path, text: str, *, key_required: bool = True) -> Settings:
+    """The settings of the text of a file, whose path is for messages only; otherwise as `load`."""
+    warnings: tuple[str, ...] = ()
     values: dict[str, Any] = {}
     for key, entry in entries(path, text).items():
         setting = _BY_KEY.get(key)

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -34,6 +35,8 @@ class Entry(NamedTuple):
     """The value in words for a message, at most about 60 characters."""
     lines: tuple[int, ...] = ()
     """Where each member of a list begins."""
+    end: int = 0
+    """The line after its last."""
 
 
 def read_private(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -78,6 +81,35 @@ def entries(path: Path, text: str) -> dict[str, Entry]:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def with_values(path: Path, text: str, values: Mapping[str, str | None]) -> str:
+    """The text with other values, in YAML, of some keys, of which None removes one.
+
+    All else stays as it is, comments and order too.
+
+    Raises:
+        ConfigError: as `entries`, or the text is not lines of `Key: value`.
+    """
+    before = entries(path, text)
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    # From the last line to the first, so that the numbers of those before it hold.
+    for key in sorted(values, key=lambda key: -before[key].line if key in before else 0):
+        new = [] if (value := values[key]) is None else [f"{key}: {value}\n"]
+        place = slice(before[key].line - 1, before[key].end - 1) if key in before else None
+        if place:
+            lines[place] = new
+        else:
+            lines += new
+    result = "".join(lines)
+    after = {key: entry.value for key, entry in entries(path, result).items()}
+    unchanged = {key: entry.value for key, entry in before.items() if key not in values}
+    wanted = {key: yaml.safe_load(value) for key, value in values.items() if value is not None}
+    if after != unchanged | wanted:
+        raise ConfigError(f"{path}: cannot be changed; write it as lines of `Key: value`")
+    return result
 
 
 class _Loader(yaml.SafeLoader):
@@ -146,7 +178,9 @@ def _mapping(path: Path, loader: _Loader, root: yaml.Node) -> dict[str, Entry]:
             if isinstance(value_node, yaml.SequenceNode)
             else ()
         )
-        result[key] = Entry(_plain(loader, value_node), line, _found(value_node), lines)
+        mark = value_node.end_mark
+        end = mark.line + (mark.column > 0)
+        result[key] = Entry(_plain(loader, value_node), line, _found(value_node), lines, end + 1)
     return result
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import stat
 import threading
 import time
@@ -28,6 +29,22 @@ IntakeURL: http://127.0.0.1:9
 StateDirectory: {state}
 LogFile: {folder}/agent.log
 """
+
+
+class Manager:
+    """A service manager, which hears what the agent tells it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(folder / "notify"))
+        self.socket.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "30000")
+
+    def hears(self, words: str) -> None:
+        """Waits until it hears the words."""
+        while self.socket.recv(4096).decode() != words:
+            pass
 
 
 class MockPipeline:
@@ -152,6 +169,23 @@ def words(record: dict[str, Any]) -> str:
     """What a record is, in a word or two."""
     event = record["event"]
     return str(event.get("action") or event["reason"]).partition(":")[0]
+
+
+def test_the_service_manager_hears_how_it_goes(
+    config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = Manager(tmp_path, monkeypatch)
+    heard: list[str] = []
+
+    def listen(_: Settings) -> None:
+        for words in ("READY=1\nSTATUS=it captures by ebpf", "WATCHDOG=1", "WATCHDOG=1"):
+            manager.hears(words)
+            heard.append(words)
+
+    assert run(config_path, listen) == 0
+    manager.hears("STOPPING=1")
+    assert len(heard) == 3
+    assert "NOTIFY_SOCKET" not in os.environ
 
 
 def test_a_signal_ends_the_agent_in_order(tmp_path: Path, config_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from endpoint_agent import support
 from endpoint_agent.cli import main
 from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
+from endpoint_agent.service.configuration import Wish
 from endpoint_agent.spelling import modern
 
 Calls = list[tuple[Any, ...]]
@@ -275,27 +277,91 @@ def test_a_missing_extra_is_named(mock_room: MockRoom, capsys: pytest.CaptureFix
     )
 
 
+@pytest.mark.parametrize("word", ["-update", "update"])
+def test_a_command_to_come_is_understood_and_refused(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word]) == 1
+    assert capsys.readouterr().err == (
+        "endpoint-agent: update: not available in this version; run `endpoint-agent run` instead\n"
+    )
+
+
+@pytest.fixture
+def service(mock_room: MockRoom, monkeypatch: pytest.MonkeyPatch) -> tuple[Calls, Calls]:
+    """The calls of what installs and of what uninstalls, on a host of root's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return (
+        mock_room("service.install", "install", lambda *args: "it is installed"),
+        mock_room("service.uninstall", "uninstall", lambda *args: None),
+    )
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "wish"),
     [
-        "install --intake-key K --region fra1",
-        "-install -intake-key K",
-        "-install -intake_key K -disable-auto-update",
-        "-intake_key K -install",
-        "-update",
-        "update",
-        "-uninstall",
+        ("install --intake-key K --region fra1", Wish("K", "fra1")),
+        ("-install -intake-key K", Wish("K")),
+        ("-install -intake_key K -disable-auto-update", Wish("K", disable_auto_update=True)),
+        ("-intake_key=K -install", Wish("K")),
+        (
+            "install --intake-url https://a --config C",
+            Wish(None, None, "https://a", file=Path("C")),
+        ),
+        ("install", Wish()),
     ],
 )
-def test_commands_to_come_are_understood_and_refused(
-    words: str, capsys: pytest.CaptureFixture[str]
+def test_every_spelling_of_install(
+    words: str, wish: Wish, service: tuple[Calls, Calls], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words.split()) == 1
-    command = next(w.strip("-") for w in words.split() if "install" in w or "update" in w)
-    assert capsys.readouterr().err == (
-        f"endpoint-agent: {command}: not available in this version; "
-        "run `endpoint-agent run` instead\n"
-    )
+    assert main(words.split()) == 0
+    assert service == ([(wish,)], [])
+    assert capsys.readouterr().out == "it is installed\n"
+
+
+def test_the_key_need_not_be_on_the_command_line(
+    service: tuple[Calls, Calls], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "key"
+    keys.write_text("in-file\n")
+    keys.chmod(0o600)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("on-stdin\nmore"))
+    monkeypatch.setenv("ENDPOINT_AGENT_INTAKE_KEY", "in-environment")
+    for words in (["--intake-key-file", str(keys)], ["--intake-key-file", "-"], []):
+        assert main(["install", *words]) == 0
+    assert [wish.intake_key for (wish,) in service[0]] == ["in-file", "on-stdin", "in-environment"]
+
+
+@pytest.mark.parametrize(
+    ("words", "purge"),
+    [("-uninstall", False), ("uninstall", False), ("-uninstall -purge", True)],
+)
+def test_every_spelling_of_uninstall(
+    words: str, purge: bool, service: tuple[Calls, Calls], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 0
+    assert service == ([], [(purge,)])
+    assert ("are left" in capsys.readouterr().out) is not purge
+
+
+@pytest.mark.parametrize("word", ["install", "uninstall"])
+def test_only_root_changes_services(
+    word: str,
+    service: tuple[Calls, Calls],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main([word]) == 3
+    assert service == ([], [])
+    assert "only root may change the services of a host" in capsys.readouterr().err
+
+
+def test_an_unknown_region_is_refused(
+    service: tuple[Calls, Calls], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["install", "--region", "mars"]) == 2
+    assert service == ([], [])
 
 
 @pytest.mark.parametrize("word", ["--version", "-version"])
@@ -306,7 +372,9 @@ def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"endpoint-agent {endpoint_agent.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["", "run", "check", "replay", "status", "live", "serve"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "check", "replay", "status", "live", "serve", "install", "uninstall"]
+)
 @pytest.mark.parametrize("word", ["-h", "-help", "--help"])
 def test_help_is_everywhere(command: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from endpoint_agent.config import NOT_AVAILABLE, SETTINGS, Settings, load
-from endpoint_agent.configfile import MAX_BYTES
+from endpoint_agent.configfile import MAX_BYTES, with_values
 from endpoint_agent.errors import ConfigError
 from endpoint_agent.rules import Filter, Rule
 
@@ -367,3 +367,32 @@ def test_the_documentation_is_what_the_declaration_says() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_bytes(run.stdout)
     assert path.read_bytes() == run.stdout, "run: make golden"
+
+
+CHANGED = "# ours\nIntakeKey: a  # a note\n\nLogMaxSize: 7"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "changed"),
+    [
+        ("", {"IntakeKey": '"b"'}, 'IntakeKey: "b"\n'),
+        (CHANGED, {"IntakeKey": '"b"'}, '# ours\nIntakeKey: "b"\n\nLogMaxSize: 7\n'),
+        (CHANGED, {"IntakeKey": None}, "# ours\n\nLogMaxSize: 7\n"),
+        (CHANGED, {"LogMaxSize": "8", "Region": "usa1"}, CHANGED[:-1] + "8\nRegion: usa1\n"),
+        (CHANGED, {"Region": None}, f"{CHANGED}\n"),
+        ("IntakeKey:\nRegion: a\n", {"IntakeKey": "b"}, "IntakeKey: b\nRegion: a\n"),
+        ("IntakeKey: >\n  a\n  b\nRegion: a\n", {"IntakeKey": "b"}, "IntakeKey: b\nRegion: a\n"),
+        ("IntakeKey: a\n  b\n\nRegion: a\n", {"IntakeKey": "b"}, "IntakeKey: b\n\nRegion: a\n"),
+        ("IntakeKey:\n- a\n- b\n", {"IntakeKey": "b"}, "IntakeKey: b\n"),
+    ],
+)
+def test_values_are_changed_and_nothing_else(
+    text: str, values: dict[str, str | None], changed: str
+) -> None:
+    assert with_values(Path("f"), text, values) == changed
+
+
+@pytest.mark.parametrize("text", ["IntakeKey: a\n...\n", "{Region: a}\n"])
+def test_what_cannot_be_changed_is_told(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^f(:\d+)?: "):
+        with_values(Path("f"), text, {"IntakeKey": "b", "LogMaxSize": "7"})

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import httpcore
 
 from endpoint_agent import __version__
-from endpoint_agent.config import is_loopback
+from endpoint_agent.addresses import is_loopback
 from endpoint_agent.deliver.answer import Answer, Verdict, printable, refused_events, verdict_of
 from endpoint_agent.deliver.backoff import retry_after
 from endpoint_agent.deliver.tls import trusting, trusting_nobody

@@ -1,0 +1,112 @@
+"""Changes of files that are whole or not there at all, and can be undone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from endpoint_agent.errors import AgentError
+
+
+class Undo(ExitStack):
+    """What takes back the steps that were done, the last one first, when it is left.
+
+    After `pop_all` it does nothing. What cannot be taken back is told, and the rest still is.
+    """
+
+    def add(self, action: Callable[..., Any], *arguments: Any) -> None:
+        """Adds what takes back a step that is about to be done."""
+        self.callback(_try, action, arguments)
+
+
+def _try(action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        action(*arguments)
+    except (AgentError, OSError) as error:
+        print(f"endpoint-agent: warning: what was done is not all undone: {error}", file=sys.stderr)
+
+
+def write(path: Path, data: bytes, mode: int) -> None:
+    """Puts a file in place: a crash leaves the old one or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def link(path: Path, target: str | Path) -> None:
+    """Puts a symbolic link in place, of another one too, at once."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.symlink_to(target)
+    part.replace(path)
+    _sync(path.parent)
+
+
+def keep(path: Path, undo: Undo) -> None:
+    """Has `undo` put back what stands under a path: a file, a link, or nothing."""
+    if path.is_symlink():
+        undo.add(link, path, path.readlink())
+    elif path.exists():
+        undo.add(write, path, path.read_bytes(), path.stat().st_mode & 0o7777)
+    else:
+        undo.add(remove, path)
+
+
+def make_folder(path: Path, mode: int, undo: Undo) -> None:
+    """Makes a folder, and those above it, where it is missing.
+
+    `undo` removes it with all that is in it by then. A folder that is there keeps its mode.
+    """
+    if path.is_dir():
+        return
+    for parent in reversed(path.parents):
+        if not parent.is_dir():
+            _make(parent, 0o755)
+            undo.add(remove_empty, parent)
+    _make(path, mode)
+    undo.add(remove, path)
+
+
+def _make(path: Path, mode: int) -> None:
+    path.mkdir()
+    # Whatever the umask.
+    path.chmod(mode)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link, or a folder with all that is in it, if it is there."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)
+
+
+def remove_empty(path: Path) -> None:
+    """Removes a folder if there is nothing in it."""
+    with suppress(OSError):
+        path.rmdir()
+
+
+def _sync(folder: Path) -> None:
+    """A new name is on the disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,155 @@
+"""What `endpoint-agent install` does: all of it, or nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from endpoint_agent import __version__
+from endpoint_agent.config import Settings
+from endpoint_agent.errors import AgentError
+from endpoint_agent.service import configuration, files, managers, program
+from endpoint_agent.service.configuration import Wish
+from endpoint_agent.service.files import Undo
+from endpoint_agent.service.health import Trial
+from endpoint_agent.service.managers import Command, Manager
+from endpoint_agent.service.places import COMMAND, PROGRAM, VERSIONS, Places
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def install(
+    wish: Wish,
+    places: Places | None = None,
+    call: Command = managers.call,
+    trial: Callable[[Path, Path], Trial] = Trial,
+) -> str:
+    """Installs the running program as a service, and waits until the agent does its work.
+
+    What is installed already is replaced. Should anything fail, all is as it was before.
+
+    Returns:
+        What has been done, for the user.
+
+    Raises:
+        AgentError: what failed, and why.
+    """
+    places = places or Places()
+    manager = managers.detect(places, call)
+    found = configuration.compose(wish, places.config, Path.cwd())
+    if places.command.is_dir() and not places.command.is_symlink():
+        raise AgentError(f"{COMMAND} is a folder, as of another agent; uninstall that one first")
+    outcome = "all is as it was before" if places.is_installed() else "nothing is installed"
+    try:
+        with _interruptible(), Undo() as undo:
+            log = places.under(found.settings.log_file)
+            newcomer = trial(places.under(found.settings.state_directory), log)
+            _install(found, places, manager, undo)
+            _start(manager, newcomer, undo)
+            undo.pop_all()
+    except (AgentError, OSError) as error:
+        raise AgentError(f"{error}; {outcome}") from error
+    _remove_others(places)
+    return (
+        f"endpoint-agent {__version__} is installed and run by {manager.name}: it captures, and "
+        f"its first heartbeat has arrived at {found.settings.effective_intake_url}"
+    )
+
+
+def _install(
+    found: configuration.Configuration, places: Places, manager: Manager, undo: Undo
+) -> None:
+    """Puts everything in place, but starts nothing."""
+    if manager.is_active():
+        undo.add(manager.restart)
+    undo.add(manager.reload)
+    _put_program(places, undo)
+    _link(places.current, __version__, undo)
+    _link(places.command, PROGRAM, undo)
+    files.make_folder(places.config.parent, 0o700, undo)
+    _put(places.config, found.text, 0o600, undo)
+    _make_folders(found.settings, places, undo)
+    if not manager.is_enabled():
+        undo.add(manager.disable)
+    path, mode = manager.file()
+    files.make_folder(path.parent, 0o755, undo)
+    _put(path, manager.text(found.settings), mode, undo)
+    manager.reload()
+    manager.enable()
+
+
+def _start(manager: Manager, newcomer: Trial, undo: Undo) -> None:
+    undo.add(manager.stop)
+    try:
+        manager.restart()
+    except AgentError as error:
+        raise AgentError(f"the agent does not start: {newcomer.last_error()} ({error})") from error
+    try:
+        newcomer.wait(manager.is_active)
+    except AgentError as error:
+        raise AgentError(f"the agent does not work: {error}") from error
+
+
+def _put_program(places: Places, undo: Undo) -> None:
+    folder = places.versions / __version__
+    if program.is_running_from(folder):
+        return
+    files.make_folder(places.versions, 0o755, undo)
+    part, old = (places.versions / f".{__version__}.{what}" for what in ("part", "old"))
+    files.remove(part)
+    undo.add(files.remove, part)
+    program.copy(part, VERSIONS / __version__)
+    if folder.exists():
+        files.remove(old)
+        folder.rename(old)
+        undo.add(old.rename, folder)
+    undo.add(files.remove, folder)
+    part.rename(folder)
+
+
+def _link(path: Path, target: str | Path, undo: Undo) -> None:
+    files.make_folder(path.parent, 0o755, undo)
+    files.keep(path, undo)
+    files.link(path, target)
+
+
+def _put(path: Path, text: str, mode: int, undo: Undo) -> None:
+    files.keep(path, undo)
+    files.write(path, text.encode("utf-8"), mode)
+
+
+def _make_folders(settings: Settings, places: Places, undo: Undo) -> None:
+    """What the agent makes for itself where it may: in its service it may write nowhere else."""
+    files.make_folder(places.under(settings.state_directory), 0o700, undo)
+    if settings.log_file.is_absolute():
+        log = places.under(settings.log_file)
+        files.make_folder(log.parent, 0o750, undo)
+        if not log.exists():
+            undo.add(files.remove, log)
+
+
+def _remove_others(places: Places) -> None:
+    """Removes what other versions and an earlier try have left."""
+    for path in places.versions.iterdir():
+        if path != places.current and path.name != __version__:
+            files.remove(path)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Has a signal fail the installation, so that it is undone; a second one changes nothing."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        for one in SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        raise AgentError(f"it was interrupted by {signal.Signals(number).name}")
+
+    before = {one: signal.signal(one, interrupt) for one in SIGNALS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

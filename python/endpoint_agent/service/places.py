@@ -1,0 +1,52 @@
+"""Where the parts of an installed agent lie, below the root of a host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from endpoint_agent.config import DEFAULT_PATH
+
+NAME = "SEKOIAEndpointAgent"
+"""The service's."""
+
+VERSIONS = Path("/usr/lib/endpoint-agent")
+CURRENT = VERSIONS / "current"
+PROGRAM = CURRENT / "bin/endpoint-agent"
+COMMAND = Path("/opt/endpoint-agent")
+
+
+@dataclass(frozen=True)
+class Places:
+    """The paths below one root. What is written into files is meant for a host with that root."""
+
+    root: Path = Path("/")
+
+    def under(self, path: Path) -> Path:
+        """A path of the host, below the root. One that is not absolute is none, and stays."""
+        return self.root / path.relative_to("/") if path.is_absolute() else path
+
+    @property
+    def versions(self) -> Path:
+        """Each version in a folder of its own."""
+        return self.under(VERSIONS)
+
+    @property
+    def current(self) -> Path:
+        """The link to the version that runs."""
+        return self.under(CURRENT)
+
+    @property
+    def command(self) -> Path:
+        """What users call."""
+        return self.under(COMMAND)
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.under(DEFAULT_PATH)
+
+    def is_installed(self) -> bool:
+        """Whether a version is in use."""
+        return os.path.lexists(self.current)

@@ -1,0 +1,92 @@
+"""What `endpoint-agent uninstall` does.
+
+It may run from the very files that it removes, so all that it needs is imported before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from endpoint_agent.config import Settings, load
+from endpoint_agent.errors import AgentError, UnsupportedError
+from endpoint_agent.identity import FILE_NAME
+from endpoint_agent.service import files, managers
+from endpoint_agent.service.managers import Manager
+from endpoint_agent.service.places import Places
+from endpoint_agent.status import SOCKET_NAME
+
+# Of a state folder that is not the usual one: it may be somebody else's, too.
+OWN = ("queue", FILE_NAME, SOCKET_NAME)
+
+USUAL = Settings()
+
+
+def uninstall(
+    purge: bool, places: Places | None = None, call: managers.Command = managers.call
+) -> None:
+    """Stops the agent and removes it, all but the configuration and the log.
+
+    Args:
+        purge: those, too.
+
+    Raises:
+        AgentError: what cannot be removed. All that can be is.
+    """
+    places = places or Places()
+    settings = _settings(places)
+    failures: list[str] = []
+    try:
+        _remove_service(managers.detect(places, call))
+    except UnsupportedError:
+        pass  # Then there is no service.
+    except AgentError as error:
+        failures.append(str(error))
+    paths = [places.command, places.versions, *_state(places, settings)]
+    if purge:
+        paths += [places.config.parent, *_logs(places, settings)]
+    for path in paths:
+        try:
+            files.remove(path)
+        except OSError as error:
+            failures.append(f"cannot remove {path}: {error.strerror}")
+    for path in (settings.state_directory, settings.log_file.parent):
+        if path.is_absolute():
+            files.remove_empty(places.under(path))
+    if failures:
+        raise AgentError("; ".join(failures))
+
+
+def _settings(places: Places) -> Settings:
+    """As configured; the usual ones where that cannot be read."""
+    if not places.config.exists():
+        return USUAL
+    try:
+        return load(places.config, key_required=False)
+    except AgentError as error:
+        print(f"endpoint-agent: warning: {error}; its usual folders are removed", file=sys.stderr)
+        return USUAL
+
+
+def _remove_service(manager: Manager) -> None:
+    path, _ = manager.file()
+    if path.exists():
+        manager.stop()
+        manager.disable()
+        path.unlink()
+        manager.reload()
+
+
+def _state(places: Places, settings: Settings) -> Iterator[Path]:
+    yield places.under(USUAL.state_directory)
+    if settings.state_directory != USUAL.state_directory:
+        yield from (places.under(settings.state_directory / name) for name in OWN)
+
+
+def _logs(places: Places, settings: Settings) -> Iterator[Path]:
+    yield places.under(USUAL.log_file.parent)
+    if settings.log_file not in (USUAL.log_file, Path("-")):
+        log = places.under(settings.log_file)
+        yield log
+        yield from log.parent.glob(f"{log.name}.[0-9]*")

@@ -1,0 +1,76 @@
+"""A copy of the program that runs these tests, and what it does."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from endpoint_agent import __version__
+from endpoint_agent.service import elf, program
+
+# What the copy imports and maps, told by itself.
+PROBE = """
+import pathlib, sys
+sys.path.append(sys.argv[1])
+import endpoint_agent.agent, endpoint_agent.status, endpoint_agent.selftest
+import endpoint_agent.service.install, endpoint_agent.service.uninstall
+files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+maps = pathlib.Path("/proc/self/maps").read_text().splitlines()
+files |= {line.split(maxsplit=5)[5] for line in maps if ".so" in line or "bin/" in line}
+print("\\n".join(sorted(filter(None, files))))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program") / __version__
+    program.copy(folder, folder)
+    return folder
+
+
+def test_it_runs(copy: Path) -> None:
+    command = copy / "bin/endpoint-agent"
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"endpoint-agent {__version__}\n"
+
+
+def test_it_uses_nothing_but_itself_and_libraries_of_the_host(copy: Path) -> None:
+    (interpreter,) = (copy / "bin").glob("python*")
+    words = [interpreter, "-IBS", "-c", PROBE, copy / "packages"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    used = [Path(line) for line in done.stdout.splitlines()]
+    assert any(path.is_relative_to(copy / "packages") for path in used)
+    elsewhere = [path for path in used if not path.is_relative_to(copy)]
+    folders = tuple(map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64")))
+    assert [path for path in elsewhere if not any(map(path.is_relative_to, folders))] == []
+    assert [path for path in elsewhere if "python" in path.name] == []
+
+
+def test_nobody_but_its_owner_may_change_it(copy: Path) -> None:
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            assert stat.S_IMODE(path.stat().st_mode) in (0o755, 0o644), path
+
+
+def test_nothing_is_left_to_compile(copy: Path) -> None:
+    sources = list((copy / "packages/endpoint_agent").rglob("*.py"))
+    assert sources
+    for source in sources:
+        assert list(source.parent.glob(f"__pycache__/{source.stem}.*.pyc")), source
+
+
+def test_a_copy_is_not_the_running_program(copy: Path) -> None:
+    assert not program.is_running_from(copy)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x7fELF", b"\x7fELF\x02\x01" + b"\xff" * 200, b"#!/bin/sh"]
+)
+def test_what_is_no_executable_file_is_left_alone(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    elf.set_library_path(path, "$ORIGIN/../lib")
+    assert path.read_bytes() == data
