@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use aya::maps::{MapData, PerCpuArray};
 use zerocopy::{Immutable, IntoBytes};
 
+use super::attach::Running;
 use super::decode::Clock;
-use super::load::Running;
 use super::wire::{Tally, kind};
 use crate::event::Loss;
 use crate::host::clock;

@@ -1,11 +1,13 @@
 //! Kernel events through eBPF: two rings, read in the order of time.
 
+mod attach;
 pub mod decode;
 mod load;
 mod losses;
 mod objects;
 mod probe;
 mod programs;
+mod refusal;
 mod repeats;
 mod requests;
 mod ring;
@@ -68,7 +70,7 @@ pub struct Settings {
 /// The kernel programs and what they send.
 pub struct Ebpf {
     /// Dropping them ends the capture; the maps outlive the programs.
-    links: Vec<load::Link>,
+    links: Vec<attach::Link>,
     rings: Rings,
     repeats: Repeats<RepeatKey>,
     changes: Repeats<RepeatKey>,
@@ -184,7 +186,7 @@ impl Source for Ebpf {
         // meanwhile. Where no thread can be had, the links go with the closure.
         let links = std::mem::take(&mut self.links);
         let thread = std::thread::Builder::new().name("detach".into());
-        if let Ok(detaching) = thread.spawn(move || load::detach(links)) {
+        if let Ok(detaching) = thread.spawn(move || attach::detach(links)) {
             while !detaching.is_finished() {
                 self.drain(LAST_PATIENCE, sink)?;
             }
