@@ -16,6 +16,7 @@ import pytest
 from endpoint_agent.balance import SUMS
 from endpoint_agent.selftest import CHILD, acts, recognise
 
+from .capture import PATIENCE
 from .daemon import COMMAND, NOWHERE, Agent, Intake, wait
 
 pytestmark = [
@@ -64,7 +65,7 @@ def act(folder: Path) -> Acts:
         port = listener.getsockname()[1]
         fd = listener.fileno()
         command = [sys.executable, "-I", "-S", "-c", CHILD, str(folder), str(port), str(fd)]
-        subprocess.run(command, check=True, timeout=10, pass_fds=[fd])
+        subprocess.run(command, check=True, timeout=10 * PATIENCE, pass_fds=[fd])
     return Acts(folder.name, port)
 
 
@@ -104,7 +105,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
 
     def ask(command: str) -> subprocess.CompletedProcess[str]:
         words = [*COMMAND, command, "--config", str(agent.config)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=30)
+        return subprocess.run(words, capture_output=True, text=True, timeout=30 * PATIENCE)
 
     try:
         agent.configure(intake.url, EnableDNSResolutions="false")
@@ -252,7 +253,9 @@ def test_a_recording_replays_what_happened(tmp_path: Path, intake: Intake, agent
     agent.stop()
 
     assert done.unseen_at(intake) == []
-    replay = subprocess.run([*COMMAND, "replay", str(recording)], capture_output=True, timeout=60)
+    replay = subprocess.run(
+        [*COMMAND, "replay", str(recording)], capture_output=True, timeout=60 * PATIENCE
+    )
 
     # The kernel counted the second open of the file; a recording holds what it sent.
     assert set(done.unseen(map(json.loads, replay.stdout.splitlines()))) <= {"file written"}
