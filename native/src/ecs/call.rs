@@ -6,8 +6,8 @@ use crate::event::SystemCall;
 
 /// Writes the call, its arguments in hexadecimal digits, and what it returned.
 pub fn write_properties(json: &mut Json, call: &SystemCall) {
-    json.plain("syscall", call.name);
-    json.plain("arch", call.arch);
+    json.word("syscall", call.name);
+    json.word("arch", call.arch);
     for (key, argument) in ["a0", "a1", "a2", "a3"].into_iter().zip(call.arguments) {
         json.plain(key, format_args!("{argument:x}"));
     }
@@ -19,7 +19,7 @@ pub fn write_properties(json: &mut Json, call: &SystemCall) {
     json.text_if_known("key", &call.key);
     if let Some(socket) = call.socket {
         let family = if socket.is_ipv4() { "ipv4" } else { "ipv6" };
-        json.plain("socket_family", family);
+        json.word("socket_family", family);
         json.plain("socket_addr", socket.ip());
         json.digits("socket_port", socket.port().into());
     }

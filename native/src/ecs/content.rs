@@ -17,6 +17,6 @@ pub fn write(json: &mut Json, content: &Content) {
 /// Writes why it is not, if it should be.
 pub fn write_reason(json: &mut Json, content: &Content) {
     if let Content::Unread(why) = content {
-        json.plain("hash_missing", why.reason());
+        json.word("hash_missing", why.reason());
     }
 }

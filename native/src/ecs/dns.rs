@@ -19,13 +19,13 @@ const FLAGS: [(u16, &str); 6] = [
 /// Writes `dns`.
 pub fn write(json: &mut Json, dns: &Dns) {
     json.open("dns");
-    json.plain("type", if dns.answer { "answer" } else { "query" });
+    json.word("type", if dns.answer { "answer" } else { "query" });
     json.number("id", dns.id.into());
     json.plain("op_code", operation(dns.flags >> 11 & 0xf));
     let flags = FLAGS.iter().filter(|(bit, _)| dns.flags & bit != 0);
     let mut flags = flags.map(|(_, name)| name).peekable();
     if flags.peek().is_some() {
-        json.plain_texts("header_flags", flags);
+        json.words("header_flags", flags);
     }
     if dns.answer {
         json.plain("response_code", response(dns.response_code));

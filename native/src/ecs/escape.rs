@@ -48,7 +48,6 @@ fn append(out: &mut Vec<u8>, text: &str, end: usize) -> bool {
 }
 
 fn append_code(out: &mut Vec<u8>, byte: u8, end: usize) -> bool {
-    let hex = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
     let short = match byte {
         b'"' | b'\\' => byte,
         b'\n' => b'n',
@@ -57,11 +56,17 @@ fn append_code(out: &mut Vec<u8>, byte: u8, end: usize) -> bool {
         0x08 => b'b',
         0x0c => b'f',
         _ => {
-            let code = [b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)];
+            let [high, low] = hex(byte);
+            let code = [b'\\', b'u', b'0', b'0', high, low];
             return append_whole(out, &code, end);
         }
     };
     append_whole(out, &[b'\\', short], end)
+}
+
+/// A byte as hexadecimal digits.
+pub fn hex(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)])
 }
 
 /// Appends all or nothing.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ecs::content;
+use crate::ecs::escape::hex;
 use crate::ecs::json::Json;
 use crate::ecs::time::Clock;
 use crate::ecs::user::write_id;
@@ -12,8 +13,6 @@ use crate::event::{Content, File, FileChange, Inode};
 
 /// `S_IFMT` of inode(7).
 const TYPE_BITS: u32 = 0o170_000;
-/// Permissions, set-id and sticky bits.
-const MODE_BITS: u32 = 0o7_777;
 
 /// Writes `file`.
 pub fn write(json: &mut Json, file: &File, content: &Content, users: &Users) {
@@ -48,11 +47,11 @@ pub fn write_path(json: &mut Json, path: &[u8], truncated: bool) {
 /// What a change says of the file as it is from now on.
 fn write_change(json: &mut Json, change: &FileChange, users: &Users) {
     match change {
-        FileChange::DirectoryCreated | FileChange::DirectoryDeleted => json.plain("type", "dir"),
-        FileChange::NodeCreated(node) => json.plain("type", kind(node.mode).unwrap_or("file")),
+        FileChange::DirectoryCreated | FileChange::DirectoryDeleted => json.word("type", "dir"),
+        FileChange::NodeCreated(node) => json.word("type", kind(node.mode).unwrap_or("file")),
         FileChange::Symlinked(target) => {
             json.text("target_path", target);
-            json.plain("type", "symlink");
+            json.word("type", "symlink");
         }
         FileChange::Permissions(mode) => write_mode(json, *mode),
         FileChange::Ownership(ownership) => write_owner(json, ownership.uid, ownership.gid, users),
@@ -76,14 +75,14 @@ pub fn write_properties(json: &mut Json, file: &File) {
                 json.yes("removed");
             }
         }
-        FileChange::Exchanged => json.plain_texts("flags", ["RENAME_EXCHANGE"]),
+        FileChange::Exchanged => json.words("flags", ["RENAME_EXCHANGE"]),
         FileChange::MemoryCreated(options) if !options.is_empty() => {
-            json.plain_texts("flags", options);
+            json.words("flags", options);
         }
         _ => {}
     }
     if file.nofollow {
-        json.plain_texts("flags", ["AT_SYMLINK_NOFOLLOW"]);
+        json.words("flags", ["AT_SYMLINK_NOFOLLOW"]);
     }
 }
 
@@ -114,16 +113,24 @@ fn write_inode(json: &mut Json, inode: &Inode, users: &Users) {
         json.number("size", size);
     }
     if let Some(kind) = kind(inode.mode) {
-        json.plain("type", kind);
+        json.word("type", kind);
     }
 }
 
 fn write_device(json: &mut Json, key: &'static str, (major, minor): (u32, u32)) {
-    json.plain(key, format_args!("{major:02x}:{minor:02x}"));
+    match (u8::try_from(major), u8::try_from(minor)) {
+        (Ok(major), Ok(minor)) => {
+            let [a, b] = hex(major);
+            let [c, d] = hex(minor);
+            json.word(key, [a, b, b':', c, d]);
+        }
+        _ => json.plain(key, format_args!("{major:02x}:{minor:02x}")),
+    }
 }
 
 fn write_mode(json: &mut Json, mode: u32) {
-    json.plain("mode", format_args!("{:04o}", mode & MODE_BITS));
+    let digits = [9, 6, 3, 0].map(|shift| b'0' + (mode >> shift & 7) as u8);
+    json.word("mode", digits);
 }
 
 fn write_owner(json: &mut Json, uid: Option<u32>, gid: Option<u32>, users: &Users) {
@@ -143,7 +150,7 @@ fn write_owner(json: &mut Json, uid: Option<u32>, gid: Option<u32>, users: &User
 
 fn write_time(json: &mut Json, key: &'static str, time: Option<u64>) {
     if let Some(time) = time {
-        json.plain(key, Clock::new().show(time));
+        json.word(key, Clock::new().show(time));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use crate::ecs::escape::escape;
+use crate::ecs::escape::{escape, hex};
 
 /// Cuts nothing.
 pub const UNLIMITED: usize = usize::MAX;
@@ -151,7 +151,24 @@ impl Json {
         }
     }
 
-    /// A text of printable ASCII without quotes and backslashes.
+    /// A text of printable ASCII without quotes and backslashes, as it is.
+    pub fn word(&mut self, key: &'static str, value: impl AsRef<[u8]>) {
+        self.key(key);
+        self.put_word(value.as_ref());
+    }
+
+    /// A list of the same.
+    pub fn words(&mut self, key: &'static str, values: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        self.key(key);
+        self.out.push(b'[');
+        for value in values {
+            self.separate();
+            self.put_word(value.as_ref());
+        }
+        self.out.push(b']');
+    }
+
+    /// What shows itself in printable ASCII without quotes and backslashes.
     pub fn plain(&mut self, key: &'static str, value: impl Display) {
         self.key(key);
         self.display(value);
@@ -258,7 +275,15 @@ impl Json {
         self.out.push(b'"');
     }
 
+    fn put_word(&mut self, value: &[u8]) {
+        self.out.reserve(value.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
     fn key(&mut self, key: &'static str) {
+        self.out.reserve(key.len() + r#","":"#.len());
         self.separate();
         self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
@@ -266,11 +291,9 @@ impl Json {
     }
 
     fn hex_digits(&mut self, bytes: &[u8]) {
-        let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
         self.out.push(b'"');
         for &byte in bytes {
-            self.out
-                .extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            self.out.extend_from_slice(&hex(byte));
         }
         self.out.push(b'"');
     }
@@ -325,6 +348,8 @@ mod tests {
             json.close();
             json.texts("h", [&b""[..], b"x"]);
             json.plain_texts("i", [1, 2]);
+            json.word("o", "p");
+            json.words("q", ["r", "s"]);
             json.text_if_known("j", b"");
             json.numbers("l", [0, 1]);
             json.hex("m", &[0x0f, 0xa0]);
@@ -333,7 +358,8 @@ mod tests {
         let members = json!({"c": u64::MAX, "d": "7", "e": true, "f": {"g": "1.5"}});
         assert_eq!(
             value,
-            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1], "m": "0fa0", "n": ["", "ff"]})
+            json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1], "m": "0fa0", "n": ["", "ff"],
+                "o": "p", "q": ["r", "s"]})
         );
         assert_eq!(cut, Vec::<String>::new());
     }

@@ -84,7 +84,7 @@ pub fn write_source(json: &mut Json, login: &Login) {
     }
     if login.source.is_some() || login.act == LoginAct::LoggedIn {
         json.open("network");
-        json.plain("direction", "ingress");
+        json.word("direction", "ingress");
         json.close();
     }
 }

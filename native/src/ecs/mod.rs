@@ -143,14 +143,14 @@ impl Encoder {
         record::write_related(&mut self.json, act, &self.hosts, &identity.names);
         record::write_properties(&mut self.json, act, &identity.properties, rendered);
         if !act.tags.is_empty() {
-            self.json.plain_texts("tags", act.tags);
+            self.json.words("tags", act.tags);
         }
         self.json.finish();
     }
 
     fn start(&mut self, time: u64, head: &Head, limit: usize) {
         self.json.start(limit);
-        self.json.plain("@timestamp", self.clock.show(time));
+        self.json.word("@timestamp", self.clock.show(time));
         self.json.raw_members(&self.envelope);
         record::write_head(&mut self.json, &mut self.clock, head);
     }

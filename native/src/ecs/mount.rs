@@ -21,6 +21,6 @@ pub fn write_properties(json: &mut Json, mount: &Mount) {
         write_other_path(json, "put_old", path, mount.source_truncated);
     }
     if !mount.options.is_empty() {
-        json.plain_texts("flags", &mount.options);
+        json.words("flags", &mount.options);
     }
 }

@@ -24,7 +24,7 @@ pub fn write(json: &mut Json, connection: &Connection) {
         write_end(json, "destination", destination, from_destination);
     }
     json.open("network");
-    json.plain(
+    json.word(
         "direction",
         match connection.direction {
             Direction::Egress => "egress",
@@ -33,7 +33,7 @@ pub fn write(json: &mut Json, connection: &Connection) {
     );
     // A source that does not tell the own end does not tell the protocol either.
     if connection.local.is_some() {
-        json.plain("transport", transport(connection));
+        json.word("transport", transport(connection));
     }
     write_type(json, connection.peer);
     json.close();
@@ -45,9 +45,9 @@ pub fn write_dns(json: &mut Json, dns: &Dns) {
     write_end(json, "source", source, None);
     write_end(json, "destination", destination, None);
     json.open("network");
-    json.plain("direction", if dns.answer { "ingress" } else { "egress" });
-    json.plain("protocol", "dns");
-    json.plain("transport", if dns.tcp { "tcp" } else { "udp" });
+    json.word("direction", if dns.answer { "ingress" } else { "egress" });
+    json.word("protocol", "dns");
+    json.word("transport", if dns.tcp { "tcp" } else { "udp" });
     write_type(json, dns.peer);
     json.close();
 }
@@ -56,7 +56,7 @@ pub fn write_dns(json: &mut Json, dns: &Dns) {
 pub fn write_listening(json: &mut Json, local: SocketAddr) {
     write_end(json, "destination", local, None);
     json.open("network");
-    json.plain("transport", "tcp");
+    json.word("transport", "tcp");
     write_type(json, local);
     json.close();
 }
@@ -132,7 +132,7 @@ fn write_type(json: &mut Json, end: SocketAddr) {
     } else {
         "ipv6"
     };
-    json.plain("type", kind);
+    json.word("type", kind);
 }
 
 /// `bytes`: how many it has sent.

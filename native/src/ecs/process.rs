@@ -51,7 +51,7 @@ fn container(container: &Container) -> Vec<u8> {
         json.text("name", name.as_bytes());
     }
     if let Some(runtime) = container.runtime {
-        json.plain("runtime", runtime);
+        json.word("runtime", runtime);
     }
     if let Some(image) = &container.image {
         json.open("image");

@@ -48,24 +48,24 @@ pub struct Head {
 pub fn write_head(json: &mut Json, clock: &mut Clock, head: &Head) {
     let kind = head.kind;
     json.open("event");
-    json.plain("kind", "event");
-    json.plain_texts("category", kind.category.split(' '));
-    json.plain_texts("type", kind.class.split(' '));
-    json.plain("action", kind.action);
+    json.word("kind", "event");
+    json.words("category", kind.category.split(' '));
+    json.words("type", kind.class.split(' '));
+    json.word("action", kind.action);
     if let Some(code) = kind.code {
         json.number("code", code.into());
     }
-    json.plain("provider", PROVIDER);
+    json.word("provider", PROVIDER);
     if let Some(outcome) = head.outcome {
-        json.plain("outcome", outcome);
+        json.word("outcome", outcome);
     }
     if let Some(reason) = &head.reason {
         json.text("reason", reason.as_bytes());
     }
     json.number("sequence", head.sequence);
     if let Some((first, last)) = head.span {
-        json.plain("start", clock.show(first));
-        json.plain("end", clock.show(last));
+        json.word("start", clock.show(first));
+        json.word("end", clock.show(last));
     }
     if let Some(duration) = head.duration {
         json.number("duration", duration);
@@ -163,7 +163,7 @@ pub fn write_properties(json: &mut Json, act: &Act, login: &[u8], rendered: &Ren
     }
     let cut = json.take_cut();
     if !cut.is_empty() {
-        json.plain_texts("truncated", cut);
+        json.words("truncated", cut);
     }
     json.close();
     json.close();

@@ -79,7 +79,7 @@ pub fn write_properties(json: &mut Json, action: &Action) {
 
 fn write_call(json: &mut Json, call: Call) {
     if let Some(name) = names::call(call) {
-        json.plain("syscall", name);
+        json.word("syscall", name);
     }
 }
 
@@ -178,10 +178,10 @@ fn write_program(json: &mut Json, program: &BpfProgram) {
     }
     json.text_if_known("prog-name", &program.name);
     match program.attachment {
-        None => json.plain("op", "LOAD"),
-        Some(Attachment::Direct) => json.plain("op", "ATTACH"),
+        None => json.word("op", "LOAD"),
+        Some(Attachment::Direct) => json.word("op", "ATTACH"),
         Some(Attachment::Link(kind)) => {
-            json.plain("op", "LINK");
+            json.word("op", "LINK");
             write_named(json, "link-type", names::link(kind), kind);
         }
     }

@@ -1,6 +1,6 @@
 //! `user.*`: with whose rights.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::ecs::json::{Json, UNLIMITED};
 use crate::enrich::users::Users;
@@ -92,7 +92,7 @@ pub fn write(json: &mut Json, identity: &Identity, target: Option<Target>, users
 /// Writes a numeric id as ECS has it, as text; `unset` if there is none.
 pub fn write_id(json: &mut Json, key: &'static str, id: u32) {
     if id == UNSET_ID {
-        json.plain(key, "unset");
+        json.word(key, "unset");
     } else {
         json.digits(key, id.into());
     }

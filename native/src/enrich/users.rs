@@ -3,11 +3,12 @@
 //! The name services of the C library are left out on purpose: they may ask a directory server over
 //! the network, and no event can wait for that.
 
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use hashbrown::HashMap;
 
 /// Nanoseconds of event time between two looks at the files.
 const INTERVAL: u64 = 10_000_000_000;

@@ -3,8 +3,9 @@
 //! Every kind of event has a group of the watches that may be about it, with their paths and
 //! programs sorted; so most events cost two or three searches and match nothing.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::facts::Facts;
 use super::operator::contains;
