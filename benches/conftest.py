@@ -13,9 +13,11 @@ from tests.live.audit import ADD_RULE, DELETE_RULE, Client, never_rule
 from figures import Results
 from host import Host
 from meter import describe_host
+from speed import Machine
 from storms import Storm
 
 RESULTS = pytest.StashKey[Results]()
+MACHINE = pytest.StashKey[Machine]()
 FOLDER = Path(__file__).parent
 
 # The highest niceness, inherited by all that is started here.
@@ -53,14 +55,26 @@ def pytest_terminal_summary(
     terminalreporter.section("figures")
     for line in results.table():
         terminalreporter.write_line(line)
+    about = describe_host()
+    if machine := config.stash.get(MACHINE, None):
+        about += (
+            f"; {machine.disturbed} of {machine.measured} parts measured on a disturbed machine"
+        )
+    terminalreporter.write_line(about)
     if config.getoption("keep_figures"):
-        results.write(FOLDER, describe_host())
+        results.write(FOLDER, about)
 
 
 @pytest.fixture(scope="session")
 def results(request: pytest.FixtureRequest) -> Results:
     """Takes what is measured."""
     return request.config.stash[RESULTS]
+
+
+@pytest.fixture(scope="session")
+def machine(request: pytest.FixtureRequest) -> Machine:
+    """Tells when the machine is at its full speed."""
+    return request.config.stash.setdefault(MACHINE, Machine())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,9 @@ TICK = 1.0
 REFRESH = 60.0
 QUIET = 60.0
 
+# Added to that of the agent's other threads; Linux keeps it thread by thread.
+DELIVERY_NICENESS = 5
+
 # Bytes. The default of 8 MiB is not all used, but what a deep call touches stays resident.
 STACK = 262_144
 
@@ -253,6 +256,8 @@ class Agent:
         self._parts.callback(self._stop_delivery)
 
     def _deliver(self) -> None:
+        # What waits in the queue is safe there: the host's own work goes first.
+        os.nice(DELIVERY_NICENESS)
         try:
             self._deliverer.run()
         except Exception:

@@ -6,9 +6,9 @@ const IO_IDLE: libc::c_int = 3 << 13;
 
 /// Lets the host's other threads go first: a tenth of their share where they leave no more.
 pub fn yield_to_others() {
-    // SAFETY: numbers only; 0 is the calling thread. That one fails changes nothing else.
+    // SAFETY: numbers only, and both mean the calling thread. That one fails changes nothing else.
     unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+        libc::nice(10);
         libc::syscall(libc::SYS_ioprio_set, IO_OF_THREAD, 0, IO_IDLE);
     }
 }
