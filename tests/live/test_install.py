@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,16 @@ class Host:
 
     def files(self) -> dict[str, int]:
         """The mode of all that was written since, but folders that were there before."""
-        return {
-            str(path.relative_to(self.written)): path.lstat().st_mode
-            for path in self.written.rglob("*")
-            if path.is_symlink() or not path.is_dir() or not self._was_there(path)
-        }
-
-    def _was_there(self, path: Path) -> bool:
-        return (Path("/") / path.relative_to(self.written)).is_dir()
+        found: dict[str, int] = {}
+        for folder, folders, names in os.walk(self.written):
+            for path in (Path(folder, name) for name in (*folders, *names)):
+                name = str(path.relative_to(self.written))
+                # The agent's queue may have removed it meanwhile.
+                with suppress(FileNotFoundError):
+                    mode = path.lstat().st_mode
+                    if not (stat.S_ISDIR(mode) and Path("/", name).is_dir()):
+                        found[name] = mode
+        return found
 
     def status(self) -> dict[str, Any] | None:
         """What the agent in it answers."""
