@@ -56,6 +56,17 @@ static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 
+/*
+ * Copies a text of the caller's with its NUL; its size, negative if it faults. That of an empty one
+ * is 0 where the kernel does not count its NUL, as 6.1 does not.
+ */
+INLINE long read_user_text(void *to, u32 size, const char *from)
+{
+	long copied = bpf_probe_read_user_str(to, size, from);
+
+	return copied ? copied : 1;
+}
+
 /* Copies a field through a pointer that the verifier knows nothing about; zero if it faults. */
 #define READ(to, field) bpf_probe_read_kernel(&(to), sizeof(to), &(field))
 
@@ -165,8 +176,16 @@ INLINE struct pt_regs *bpf_task_pt_regs(struct task_struct *task)
 static struct pt_regs *(*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 #endif
 
-/* 5.17: loops that the verifier need not walk step by step. Before, as many as it takes. */
+/*
+ * 5.17: loops that the verifier need not walk step by step. loop_STEP(count, context) is `count`,
+ * or less where a step has ended it.
+ *
+ * Before, some steps at a time in a function that is not static: the verifier walks such a one by
+ * itself, once, whoever calls it and how often. Numbers are all that it may be given, so that the
+ * context is handed over in the CPU's buffer.
+ */
 #ifdef OLD_KERNELS
+/* Without a buffer, as many steps as the verifier can be asked to walk. */
 #define STEPS_MAX 128
 
 INLINE long bpf_loop(u32 count, long (*step)(u32, void *), void *context, u64 flags)
@@ -177,8 +196,51 @@ INLINE long bpf_loop(u32 count, long (*step)(u32, void *), void *context, u64 fl
 			return index + 1;
 	return count;
 }
+
+#define LOOP_STEPS 32
+#define LOOP_CALLS 72
+
+#define LOOP(step, type)                                                                   \
+	__attribute__((noinline)) int step##_some(u32 from, u32 count)                     \
+	{                                                                                  \
+		struct scratch *scratch = this_scratch();                                  \
+		int ended = 0;                                                             \
+		type context;                                                              \
+                                                                                           \
+		if (!scratch)                                                              \
+			return 1;                                                          \
+		__builtin_memcpy(&context, scratch->context, sizeof(context));             \
+		context.scratch = scratch;                                                 \
+		for (u32 index = 0; index < LOOP_STEPS && from + index < count; index++) { \
+			ended = step(from + index, &context);                              \
+			if (ended)                                                         \
+				break;                                                     \
+		}                                                                          \
+		__builtin_memcpy(scratch->context, &context, sizeof(context));             \
+		return ended;                                                              \
+	}                                                                                  \
+                                                                                           \
+	INLINE long loop_##step(u32 count, type *context)                                  \
+	{                                                                                  \
+		struct scratch *scratch = context->scratch;                                \
+		u32 call;                                                                  \
+                                                                                           \
+		__builtin_memcpy(scratch->context, context, sizeof(*context));             \
+		for (call = 0; call < LOOP_CALLS && call * LOOP_STEPS < count; call++)     \
+			if (step##_some(call * LOOP_STEPS, count))                         \
+				break;                                                     \
+		__builtin_memcpy(context, scratch->context, sizeof(*context));             \
+		context->scratch = scratch;                                                \
+		return call * LOOP_STEPS < count ? call * LOOP_STEPS : count;              \
+	}
 #else
 static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void *)181;
+
+#define LOOP(step, type)                                                                   \
+	INLINE long loop_##step(u32 count, type *context)                                  \
+	{                                                                                  \
+		return bpf_loop(count, step, context, 0);                                  \
+	}
 #endif
 
 /* Whether the running kernel's struct has the field. */

@@ -8,7 +8,7 @@
 
 #include "emit.bpf.h"
 
-/* Bytes; as many words as a loop has steps before 5.17. */
+/* Bytes. */
 #define DIGESTED_MAX 1024
 
 #define ROTATED(number, bits) ((number) << (bits) | (number) >> (64 - (bits)))
@@ -48,6 +48,8 @@ static long digest_word(u32 index, void *context)
 	return 0;
 }
 
+LOOP(digest_word, struct digested)
+
 /* Of the record from a byte on; 0 if that is too long. */
 NOINLINE u64 digest_of(struct scratch *scratch, u64 from)
 {
@@ -64,7 +66,7 @@ NOINLINE u64 digest_of(struct scratch *scratch, u64 from)
 	state[1] = digest_secret[1] ^ 0x646f72616e646f6d;
 	state[2] = digest_secret[0] ^ 0x6c7967656e657261;
 	state[3] = digest_secret[1] ^ 0x7465646279746573;
-	bpf_loop((length + sizeof(u64) - 1) / sizeof(u64), digest_word, &digested, 0);
+	loop_digest_word((length + sizeof(u64) - 1) / sizeof(u64), &digested);
 	state[3] ^= length;
 	mix(state);
 	state[0] ^= length;

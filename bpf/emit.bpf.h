@@ -46,6 +46,7 @@ struct scratch {
 	 * so that a loop over it converges instead of being walked value by value. */
 	u64 size;
 	u64 digest[4]; /* while it is computed; here for the same reason */
+	u64 context[6]; /* of a loop, on kernels before 5.17 */
 	u8 record[RECORD_MAX];
 };
 
@@ -56,6 +57,13 @@ struct {
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+INLINE struct scratch *this_scratch(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&scratches, &cpu);
+}
 
 INLINE void give_back(u64 *held)
 {
@@ -134,12 +142,11 @@ INLINE int is_shed(u32 kind)
  */
 INLINE struct scratch *scratch_take(u32 kind, u64 size)
 {
-	u32 cpu = bpf_get_smp_processor_id();
 	struct scratch *scratch;
 
 	if (is_shed(kind))
 		return 0;
-	scratch = bpf_map_lookup_elem(&scratches, &cpu);
+	scratch = this_scratch();
 	if (scratch && take(&scratch->held)) {
 		scratch->size = size;
 		return scratch;

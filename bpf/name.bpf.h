@@ -58,7 +58,7 @@ NOINLINE struct file *file_named(s32 folder, const char *string)
 {
 	union descriptor_name name = {};
 
-	if (string && bpf_probe_read_user_str(name.text, sizeof(name.text), string) < 0)
+	if (string && read_user_text(name.text, sizeof(name.text), string) < 0)
 		return 0;
 	return file_called(folder, &name);
 }
@@ -72,7 +72,7 @@ INLINE u16 append_text(struct scratch *scratch, const char *string)
 	BOUND(at);
 	if (at > RECORD_MAX - PATH_LIMIT)
 		return 0;
-	size = bpf_probe_read_user_str(scratch->record + at, PATH_LIMIT, string);
+	size = read_user_text(scratch->record + at, PATH_LIMIT, string);
 	if (size <= 0)
 		return 0;
 	scratch->size = at + size;

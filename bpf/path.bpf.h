@@ -67,6 +67,8 @@ static long walk_step(u32 index, void *context)
 	return 0;
 }
 
+LOOP(walk_step, struct walk)
+
 /* Appends the components of a name in a mount to the record, and returns their size. */
 NOINLINE u16 append_names(struct scratch *scratch, struct vfsmount *mount, struct dentry *dentry,
 			  u16 *flags)
@@ -76,7 +78,7 @@ NOINLINE u16 append_names(struct scratch *scratch, struct vfsmount *mount, struc
 
 	READ(walk.mount_root, mount->mnt_root);
 	walk.mount = MOUNT_OF(mount);
-	if (bpf_loop(PATH_STEPS, walk_step, &walk, 0) >= PATH_STEPS)
+	if (loop_walk_step(PATH_STEPS, &walk) >= PATH_STEPS)
 		walk.flags |= EVENT_PATH_CUT;
 	*flags |= walk.flags;
 	return scratch->size - start;

@@ -32,12 +32,14 @@ static long append_given(u32 index, void *context)
 	BOUND(at);
 	if (index == GIVEN_MOST || at >= given->limit || at > RECORD_MAX - GIVEN_LENGTH)
 		return 1;
-	size = bpf_probe_read_user_str(scratch->record + at, GIVEN_LENGTH, string);
+	size = read_user_text(scratch->record + at, GIVEN_LENGTH, string);
 	if (size <= 0)
 		return 1;
 	scratch->size = at + size;
 	return size == GIVEN_LENGTH;
 }
+
+LOOP(append_given, struct given)
 
 /*
  * Appends what the caller has in its memory as arguments, which another thread may have changed
@@ -48,7 +50,7 @@ NOINLINE u32 append_given_arguments(struct scratch *scratch, const char *const *
 	u64 start = scratch->size;
 	struct given given = { .scratch = scratch, .list = list, .limit = start + GIVEN_LIMIT };
 
-	bpf_loop(GIVEN_MOST + 1, append_given, &given, 0);
+	loop_append_given(GIVEN_MOST + 1, &given);
 	/* The kernel takes no list for an empty one. */
 	if (list && !given.is_whole)
 		*flags |= EVENT_ARGUMENTS_CUT;
