@@ -37,7 +37,7 @@ test: $(VENV)/.built $(VENV)/.test-packages kernel-packages test-rust fuzz ## Th
 	$(BIN)/pytest tests
 
 .PHONY: test-boot
-test-boot: $(VENV)/.built kernel-packages ## The slice alone: boot two kernels in QEMU, and let check prove itself there
+test-boot: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## The slice alone: boot two kernels in QEMU, and run a few tests there
 	$(BIN)/pytest tests/kernels
 
 .PHONY: test-kernels

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.capture import PATIENCE
+
 TRICKS = Path(__file__).parent / "tricks"
 
 # A trick's status where the kernel does not let it be played.
@@ -49,7 +51,7 @@ class Tricks:
             stderr=subprocess.PIPE,
             text=True,
         )
-        output, errors = child.communicate(timeout=60)
+        output, errors = child.communicate(timeout=60 * PATIENCE)
         if child.returncode == REFUSED:
             pytest.skip(errors.strip())
         assert status in (None, child.returncode), errors

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .capture import Event
+from .capture import PATIENCE, Event
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -19,7 +19,7 @@ def run(code: str, *arguments: str) -> tuple[int, list[str]]:
     child = subprocess.Popen(
         [sys.executable, "-I", "-c", code, *arguments], stdout=subprocess.PIPE, text=True
     )
-    output, _ = child.communicate(timeout=60)
+    output, _ = child.communicate(timeout=60 * PATIENCE)
     assert child.returncode == 0
     return child.pid, output.splitlines()
 

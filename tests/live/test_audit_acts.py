@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .capture import Capture
+from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
 
@@ -62,7 +62,7 @@ def test_changes_of_files_and_mounts(auditing: Capture, tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
         # The files behind descriptors are found as long as these are open.
         by_descriptor = told("other", "changed-file-permissions-of")
-        process.communicate("go\n", timeout=30)
+        process.communicate("go\n", timeout=30 * PATIENCE)
     assert process.returncode == 0
     assert by_descriptor["file"]["mode"] == "0604"
     assert told("folder", "directory-created")["file"]["type"] == "dir"
@@ -240,7 +240,7 @@ sys.stdin.readline()
                 and event["process"]["pid"] == process.pid
             )
         )
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=30 * PATIENCE)
     assert process.returncode == 0
     assert loaded["action"]["properties"]["prog-type"] == "socket_filter"
     assert int(loaded["action"]["properties"]["prog-id"]) > 0

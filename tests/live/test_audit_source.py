@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .audit import Client
-from .capture import Capture, capturing
+from .capture import PATIENCE, Capture, capturing
 
 pytestmark = pytest.mark.live
 
@@ -94,7 +94,7 @@ def test_files(auditing: Capture, tmp_path: Path) -> None:
     ) as process:
         # The folder is found by the descriptor, which has to be open until then.
         created = auditing.of_path(str(made), "file-created")
-        process.communicate("go\n", timeout=30)
+        process.communicate("go\n", timeout=30 * PATIENCE)
 
     assert created["file"]["mode"] == "0640"
     assert created["process"]["pid"] == process.pid

@@ -13,6 +13,7 @@ import pytest
 from endpoint_agent.config import DEFAULT_PATH, Settings
 
 from .audit import audit_client
+from .capture import PATIENCE
 from .daemon import COMMAND, NOWHERE, Agent
 
 pytestmark = [
@@ -47,7 +48,7 @@ print([args[-1] for args in arguments if args[-1].startswith("marker-")])
 
 def done(*command: str) -> subprocess.CompletedProcess[str]:
     """A command that has ended."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
 
 
 def tracefs_mounts() -> list[str]:
@@ -172,7 +173,7 @@ def test_what_the_agent_starts_is_not_reported(tmp_path: Path) -> None:
     assert muted.stdout.readline() == "ready\n"
     subprocess.run(["/bin/true", "marker-from-outside"], check=True)
 
-    told, _ = muted.communicate("go\n", timeout=30)
+    told, _ = muted.communicate("go\n", timeout=30 * PATIENCE)
 
     assert muted.returncode == 0
     assert set(json.loads(told.replace("'", '"'))) == {"marker-from-outside"}

@@ -17,6 +17,7 @@ import pytest
 from endpoint_agent.errors import AgentError
 from endpoint_agent.status import ask
 
+from .capture import PATIENCE
 from .daemon import COMMAND, wait
 
 pytestmark = [
@@ -24,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root"),
 ]
 
-END = 40.0
+END = 40.0 * PATIENCE
 HOSTILE = b"\x1b[2J\xff\n"
 SHOWN = r"\x1b[2J" + "\N{REPLACEMENT CHARACTER}" + r"\n"
 

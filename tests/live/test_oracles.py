@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .capture import Capture
+from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
 
@@ -99,7 +99,7 @@ def test_bpftrace_counts_the_same_execs(watching: Capture, short_path: Path) -> 
             subprocess.run([program], check=True)
     finally:
         oracle.send_signal(2)
-        output, _ = oracle.communicate(timeout=20)
+        output, _ = oracle.communicate(timeout=20 * PATIENCE)
     counted = int(re.findall(r"@execs: (\d+)", output)[0])
     subprocess.run(["true", str(program)], check=True)
     watching.exec_of("true", str(program))

@@ -33,7 +33,7 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def left(folder: Path, **files: str) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name, text in files.items():
         (folder / name.replace("_", ".")).write_text(text)
 
@@ -46,7 +46,7 @@ def check(passed: bool = True) -> str:
 
 def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
     left(
-        tmp_path / "6.1",
+        tmp_path / "6.1/1",
         release="6.1.0-1-amd64\n",
         check_json=check(),
         tests_xml=REPORT,
@@ -54,13 +54,12 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
         seen="ebpf linked\nebpf linked\naudit renamed\n",
     )
 
-    run = kernels.read("6.1")
+    (run,) = kernels.runs_of("6.1")
 
     assert run.release == "6.1.0-1-amd64"
-    assert run.tests == {"passed": 1, "failed": 1, "skipped": 1}
+    assert [run.count(became) for became in ("passed", "failed", "skipped")] == [1, 1, 1]
     assert run.failures == ["tests.live::test_fails"]
     assert run.seen == {("ebpf", "renamed"), ("ebpf", "linked"), ("audit", "renamed")}
-    assert not run.passed
     assert "1/3" in kernels.table([run])
     assert "bad: why" in kernels.table([run])
 
@@ -78,12 +77,47 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
 def test_a_run_that_is_not_whole_has_not_passed(
     kernels: Any, tmp_path: Path, files: dict[str, str], reason: str
 ) -> None:
-    left(tmp_path / "6.1", **files)
+    left(tmp_path / "6.1/1", asked=kernels.ALL, **files)
 
-    run = kernels.read("6.1")
+    (run,) = kernels.runs_of("6.1")
 
-    assert not run.passed
     assert [reason in failure for failure in run.failures] == [True]
+    assert run.files == set()
+
+
+def report(name: str, outcome: str = "") -> str:
+    case = f'<testcase classname="tests.live.test_{name}" name="test_it">{outcome}</testcase>'
+    return f"<testsuites><testsuite>{case}</testsuite></testsuites>"
+
+
+def test_parts_of_a_suite_are_one_run_and_of_a_file_the_last_has_the_word(
+    kernels: Any, tmp_path: Path
+) -> None:
+    parts = [
+        ("6.1.0-1", "files", "<failure/>", "ebpf never\n"),
+        ("6.1.0-2", "files", "<failure/>", "ebpf renamed\n"),
+        ("6.1.0-2", "mounts", "", "ebpf mounted\n"),
+        ("6.1.0-2", "files", "", "ebpf linked\n"),
+    ]
+    for number, (release, name, outcome, seen) in enumerate(parts, 8):
+        left(
+            tmp_path / "6.1" / str(number),
+            release=release,
+            asked=f"tests/live/test_{name}.py",
+            check_json=check(),
+            tests_xml=report(name, outcome),
+            status="1" if outcome else "0",
+            seen=seen,
+        )
+
+    run = kernels.merged(kernels.runs_of("6.1"))
+
+    assert run.release == "6.1.0-2"
+    assert run.files == {"tests/live/test_files.py", "tests/live/test_mounts.py"}
+    assert run.failures == []
+    assert run.count("passed") == 2
+    assert {action for _, action in run.seen} == {"renamed", "mounted", "linked"}
+    assert kernels.merged(kernels.runs_of("6.12")) is None
 
 
 def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
@@ -91,12 +125,12 @@ def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
 ) -> None:
     runs = [
         ("5.10", kernels.ALL, "ebpf renamed\n"),
-        ("6.1", "-v tests/live/test_files.py", "ebpf renamed\naudit linked\n"),
+        ("6.1", "tests/live tests/attacks/test_uring.py", "ebpf renamed\naudit linked\n"),
         ("6.12", "", ""),
     ]
     for name, asked, seen in runs:
         left(
-            tmp_path / name,
+            tmp_path / name / "1",
             release=f"{name}.0-amd64",
             check_json=check(),
             asked=asked,
@@ -104,7 +138,7 @@ def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
             seen=seen,
         )
 
-    page = kernels.page([kernels.read(name) for name in kernels.SUITES])
+    page = kernels.page({name: kernels.merged(kernels.runs_of(name)) for name in kernels.SUITES})
 
     assert "| source | `event.action` | 5.10 | 6.1 | 6.12 |" in page
     assert "| ebpf | `renamed` | yes | yes | yes |" in page
@@ -112,7 +146,7 @@ def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
     assert "| 5.10.0-amd64 | 1 | `new` | `bad` | 0 | 0 | 0 |" in page
     assert "Not run: newest." in page
     assert "On 5.10," not in page
-    assert "On 6.1, only these tests were run: `tests/live/test_files.py`." in page
+    assert "On 6.1, these were not run: `tests/attacks/test_files.py`, " in page
     assert "On 6.12, `endpoint-agent check` alone was run" in page
 
 
@@ -122,13 +156,13 @@ def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    left(tmp_path / "6.1", release="6.1")
+    left(tmp_path / "6.1/1", release="6.1")
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(sys, "argv", ["kernels.py", "run", "6.1"])
 
     assert kernels.main() == kernels.SKIPPED
     assert "6.1 was not booted: qemu-system-x86_64 is missing" in capsys.readouterr().out
-    assert (tmp_path / "6.1/release").exists()
+    assert (tmp_path / "6.1/1/release").exists()
 
 
 def test_an_archive_that_cannot_be_reached_is_named(
