@@ -97,7 +97,6 @@ INLINE void take_path(struct change *change, u64 argument)
 
 INLINE int mode_of(struct change *change, const u64 *with)
 {
-	change->kind = EVENT_MODE;
 	change->mode = (u16)with[1];
 	take_path(change, with[0]);
 	return 1;
@@ -105,7 +104,6 @@ INLINE int mode_of(struct change *change, const u64 *with)
 
 INLINE int owner_of(struct change *change, const u64 *with)
 {
-	change->kind = EVENT_OWNER;
 	change->uid = with[1];
 	change->gid = with[2];
 	take_path(change, with[0]);
@@ -114,7 +112,6 @@ INLINE int owner_of(struct change *change, const u64 *with)
 
 INLINE int length_of(struct change *change, const u64 *with)
 {
-	change->kind = EVENT_TRUNCATE;
 	change->size = with[1];
 	take_path(change, with[0]);
 	return 1;
@@ -124,7 +121,6 @@ INLINE int times_of(struct change *change, const u64 *with)
 {
 	s64 given[4] = {};
 
-	change->kind = EVENT_TIMES;
 	change->accessed = change->modified = TIME_NOW;
 	/* It gets no times, from nowhere to read, for those of now. */
 	if (!bpf_probe_read_kernel(given, sizeof(given), (void *)with[1])) {
@@ -138,7 +134,6 @@ INLINE int times_of(struct change *change, const u64 *with)
 /* Those of attributes are told no mount. */
 INLINE void take_attribute(struct change *change, u64 dentry, const char *name)
 {
-	change->kind = EVENT_ATTRIBUTE;
 	change->attribute = name;
 	change->dentry = (void *)dentry;
 	change->mount = mount_of(change->dentry);
@@ -227,12 +222,13 @@ INLINE int remember_change(const struct change *change)
 	return 0;
 }
 
-INLINE int finish_change(s32 returned)
+/* A file system may do one change by another, which was not remembered. */
+INLINE int finish_change(u32 kind, s32 returned)
 {
 	u32 thread = bpf_get_current_pid_tgid();
 	struct change *change = bpf_map_lookup_elem(&changing, &thread);
 
-	if (!change)
+	if (!change || change->kind != kind)
 		return 0;
 	if (!returned)
 		send_change_of(change);
@@ -240,12 +236,12 @@ INLINE int finish_change(s32 returned)
 	return 0;
 }
 
-/* A function of so many arguments, and what it changes by them. */
-#define CHANGED(function, arguments, what)                                                 \
+/* A function of so many arguments, the kind of its change, and what it changes by them. */
+#define CHANGED(function, arguments, change_kind, what)                                    \
 	SEC("fexit/" #function)                                                            \
 	int leave_##function(u64 *context)                                                 \
 	{                                                                                  \
-		struct change change = {};                                                 \
+		struct change change = { .kind = change_kind };                            \
 		s32 returned = 0;                                                          \
                                                                                            \
 		READ(returned, *(s32 *)(context + (arguments)));                           \
@@ -258,7 +254,7 @@ INLINE int finish_change(s32 returned)
 	int probe_##function(struct pt_regs *context)                                      \
 	{                                                                                  \
 		u64 with[] = { context->di, context->si, context->dx };                    \
-		struct change change = {};                                                 \
+		struct change change = { .kind = change_kind };                            \
                                                                                            \
 		if (current_is_muted() || current_is_dropped())                            \
 			return 0;                                                          \
@@ -268,13 +264,14 @@ INLINE int finish_change(s32 returned)
 	SEC("kretprobe/" #function)                                                        \
 	int finish_##function(struct pt_regs *context)                                     \
 	{                                                                                  \
-		return finish_change(context->ax);                                         \
+		return finish_change(change_kind, context->ax);                            \
 	}
 
-CHANGED(chmod_common, 2, mode_of)
-CHANGED(chown_common, 3, owner_of)
-CHANGED(vfs_utimes, 2, times_of)
-CHANGED(vfs_truncate, 2, length_of)
-CHANGED(do_setxattr, ATTRIBUTE_IN_STRUCT ? 3 : 5 + PLACE_OF_NAME, attribute_of)
-CHANGED(vfs_removexattr, 2 + PLACE_OF_NAME, removal_of)
-CHANGED(vfs_remove_acl, 2 + PLACE_OF_NAME, removal_of) /* 6.2: access control lists */
+CHANGED(chmod_common, 2, EVENT_MODE, mode_of)
+CHANGED(chown_common, 3, EVENT_OWNER, owner_of)
+CHANGED(vfs_utimes, 2, EVENT_TIMES, times_of)
+CHANGED(vfs_truncate, 2, EVENT_TRUNCATE, length_of)
+CHANGED(do_setxattr, ATTRIBUTE_IN_STRUCT ? 3 : 5 + PLACE_OF_NAME, EVENT_ATTRIBUTE, attribute_of)
+CHANGED(vfs_removexattr, 2 + PLACE_OF_NAME, EVENT_ATTRIBUTE, removal_of)
+/* 6.2: access control lists. */
+CHANGED(vfs_remove_acl, 2 + PLACE_OF_NAME, EVENT_ATTRIBUTE, removal_of)
