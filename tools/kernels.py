@@ -44,7 +44,7 @@ FETCH_LIMIT_S = 300
 
 ALL = "tests/live tests/attacks"
 TESTS = os.environ.get("TESTS", ALL)
-TIER = os.environ.get("TIER", "tracepoint")
+TIER = os.environ.get("TIER", "auto")
 
 # Two that are emulated wait for each other, and on a busy host each for its turn as well.
 CPUS = os.environ.get("CPUS", "2")

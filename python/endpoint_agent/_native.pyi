@@ -162,7 +162,7 @@ class Pipeline:
         dns: bool = True,
         hash_max_size: int = 0,
         hash_excluded: list[str] = ...,
-        tier: Literal["auto", "kprobe", "tracepoint"] = "tracepoint",
+        tier: Literal["auto", "kprobe", "tracepoint"] = "auto",
     ) -> Self:
         """Prepares a source; nothing runs yet.
 

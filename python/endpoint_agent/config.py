@@ -132,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             "The best tier of eBPF programs that is tried on files. `auto` begins with fentry and "
             "falls back to kprobes, then to tracepoints."
         ),
-    ] = "tracepoint"
+    ] = "auto"
     enable_dns_resolutions: Annotated[
         bool, _setting("Report what processes ask of DNS servers, and the answers.")
     ] = True

@@ -78,7 +78,10 @@ def test_a_kernel_takes_the_programs_and_they_see_what_is_done(
     assert {hook for hook in absent if hook.startswith("sys_exit_")} <= MISSING[kernel]
     assert "" not in absent.values()
     assert "io_uring_complete" not in absent
-    assert len(check["coverage"]) - len(absent) >= 70
+    assert len(check["coverage"]) - len(absent) >= 60
+    # Both have fentry, and with it nothing is left to the other tiers.
+    attached = {hook for hook, state, _ in check["coverage"] if state == "attached"}
+    assert {"fentry/d_delete", "fexit/chmod_common"} <= attached
     assert check["source"] == "ebpf"
     assert all(check["proof"].values())
     suite = ElementTree.parse(left / "tests.xml").find("testsuite")  # pytest wrote it

@@ -23,7 +23,7 @@ Event = dict[str, Any]
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 # The best tier of programs that is tried, so that the same tests run over each.
-TIER = os.environ.get("TIER", "tracepoint")
+TIER = os.environ.get("TIER", "auto")
 
 ENVELOPE = b'"agent":{"id":"live","version":"test"},"host":{"hostname":"live"}'
 

@@ -37,7 +37,7 @@ impl PyPipeline {
     #[pyo3(signature = (
         spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
         mute=true, logins=true, dns=true, hash_max_size=0, hash_excluded=Vec::new(),
-        tier="tracepoint"
+        tier="auto"
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(

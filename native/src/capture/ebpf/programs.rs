@@ -75,11 +75,11 @@ pub const ESSENTIAL: [&str; 2] = ["sched_process_exec", "sys_exit_openat"];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
     /// Functions of the kernel on its own objects, by trampolines.
+    #[default]
     Fentry,
     /// The same functions, by breakpoints.
     Kprobe,
     /// What the kernel offers everywhere: tracepoints, and packets.
-    #[default]
     Tracepoint,
 }
 
