@@ -19,6 +19,8 @@ struct act {
 	u32 flags; /* delete: EVENT_DIRECTORY; rename: of the call */
 	u32 mode;
 	u32 device;
+	u32 begun; /* by breakpoints: the function that makes the name was entered */
+	u32 reserved;
 };
 
 /*
@@ -257,20 +259,25 @@ ENTERS(d_exchange, exchanges)
 /* The place of the new name among a function's arguments differs from kernel to kernel. */
 #define ARGUMENTS_LOOKED_AT 4
 
-/* After a name was to be made: it was if there is something behind it. */
+INLINE int is_about(const u64 *with, const struct act *act)
+{
+	u64 dentry = (u64)act->dentry;
+
+	return with[0] == dentry || with[1] == dentry || with[2] == dentry || with[3] == dentry;
+}
+
+/* Where a function that makes names returns: it was made if there is something behind it. */
 INLINE int made(const u64 *context)
 {
 	u32 thread = bpf_get_current_pid_tgid();
 	struct act *act = bpf_map_lookup_elem(&acts, &thread);
 	u64 with[ARGUMENTS_LOOKED_AT] = {};
 	struct inode *inode = 0;
-	u64 dentry;
 
 	if (!act)
 		return 0;
 	bpf_probe_read_kernel(with, sizeof(with), context);
-	dentry = (u64)act->dentry;
-	if (with[0] != dentry && with[1] != dentry && with[2] != dentry && with[3] != dentry)
+	if (!is_about(with, act))
 		return 0;
 	READ(inode, act->dentry->d_inode);
 	if (inode)
@@ -291,17 +298,54 @@ MAKES(vfs_mknod)
 MAKES(vfs_link)
 MAKES(vfs_symlink)
 
-/*
- * By breakpoints, where the way to the new name is left. end_creating_path since 6.19; those who make
- * names by other ways have not been asked whether they may.
- */
-SEC("kprobe/done_path_create")
-int probe_made(struct pt_regs *context)
+/* By breakpoints, a function that returns does not tell its arguments. */
+INLINE int begin_making(const struct pt_regs *context)
 {
-	u64 with[ARGUMENTS_LOOKED_AT] = { 0, context->si };
+	u32 thread = bpf_get_current_pid_tgid();
+	struct act *act = bpf_map_lookup_elem(&acts, &thread);
+	u64 with[] = { context->di, context->si, context->dx, context->cx };
 
-	return made(with);
+	if (act && is_about(with, act))
+		act->begun = 1;
+	return 0;
 }
+
+/* What a file system makes on the layer below returns first, when nothing is behind the name yet. */
+INLINE int finish_making(void)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+	struct act *act = bpf_map_lookup_elem(&acts, &thread);
+	struct inode *inode = 0;
+
+	if (!act || !act->begun)
+		return 0;
+	READ(inode, act->dentry->d_inode);
+	if (!inode)
+		return 0;
+	send_appeared(act);
+	forget_act();
+	return 0;
+}
+
+#define MAKES_BY_BREAKPOINTS(function)                                                     \
+	SEC("kprobe/" #function)                                                           \
+	int probe_##function(struct pt_regs *context)                                      \
+	{                                                                                  \
+		return begin_making(context);                                              \
+	}                                                                                  \
+                                                                                           \
+	SEC("kretprobe/" #function)                                                        \
+	int finish_##function(struct pt_regs *context)                                     \
+	{                                                                                  \
+		(void)context;                                                             \
+		return finish_making();                                                    \
+	}
+
+MAKES_BY_BREAKPOINTS(vfs_create)
+MAKES_BY_BREAKPOINTS(vfs_mknod)
+MAKES_BY_BREAKPOINTS(vfs_link)
+MAKES_BY_BREAKPOINTS(vfs_symlink)
+MAKES_BY_BREAKPOINTS(vfs_mkdir)
 
 /* Some file systems, that of control groups among them, put nothing behind the name of a new folder. */
 SEC("fexit/vfs_mkdir")

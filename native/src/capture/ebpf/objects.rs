@@ -132,11 +132,19 @@ pub const PROBED: &[Program] = &[
     ("probe_d_delete", Probe(&["d_delete"]), "delete"),
     ("probe_d_move", Probe(&["d_move"]), "rename"),
     ("probe_d_exchange", Probe(&["d_exchange"]), "rename"),
-    // The first is its name until 6.18.
+    ("probe_vfs_create", Probe(&["vfs_create"]), "node made"),
+    ("finish_vfs_create", ProbeEnd(&["vfs_create"]), "node made"),
+    ("probe_vfs_mknod", Probe(&["vfs_mknod"]), "node made"),
+    ("finish_vfs_mknod", ProbeEnd(&["vfs_mknod"]), "node made"),
+    ("probe_vfs_link", Probe(&["vfs_link"]), "link"),
+    ("finish_vfs_link", ProbeEnd(&["vfs_link"]), "link"),
+    ("probe_vfs_symlink", Probe(&["vfs_symlink"]), "symlink"),
+    ("finish_vfs_symlink", ProbeEnd(&["vfs_symlink"]), "symlink"),
+    ("probe_vfs_mkdir", Probe(&["vfs_mkdir"]), "directory made"),
     (
-        "probe_made",
-        Probe(&["done_path_create", "end_creating_path"]),
-        "node made",
+        "finish_vfs_mkdir",
+        ProbeEnd(&["vfs_mkdir"]),
+        "directory made",
     ),
 ];
 
