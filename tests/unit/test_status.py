@@ -110,7 +110,7 @@ def test_stopping_ends_the_thread_and_removes_the_socket(tmp_path: Path) -> None
 def test_a_client_that_does_not_read_is_left(
     tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status, "SERVER_TIMEOUT", 0.05)
+    monkeypatch.setattr(status, "SERVER_TIMEOUT", 1.0)
     long = {"text": "x" * 3_000_000}
     serve(lambda: long)
 
