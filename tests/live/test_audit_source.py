@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from .audit import Client
-from .capture import PATIENCE, Capture, capturing
+from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
 
@@ -48,10 +48,9 @@ def test_exec_exit_and_parent(auditing: Capture, tmp_path: Path) -> None:
     assert ended["sekoiaio"] == event["sekoiaio"]
 
 
-def test_a_child_is_named_as_by_ebpf(auditing: Capture, tmp_path: Path) -> None:
-    with capturing(tmp_path) as other:
-        subprocess.run(["true", str(tmp_path)], check=True)
-        expected = other.exec_of("true", str(tmp_path))
+def test_a_child_is_named_as_by_ebpf(auditing: Capture, watching: Capture, tmp_path: Path) -> None:
+    subprocess.run(["true", str(tmp_path)], check=True)
+    expected = watching.exec_of("true", str(tmp_path))
     found = auditing.exec_of("true", str(tmp_path))
     assert found["sekoiaio"] == expected["sekoiaio"]
     assert found["process"] == expected["process"]
