@@ -33,7 +33,7 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 	@$(BIN)/endpoint-agent live
 
 .PHONY: test
-test: $(VENV)/.built $(VENV)/.test-packages kernel-packages test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
+test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
 	$(BIN)/pytest tests
 
 .PHONY: test-boot
@@ -48,6 +48,11 @@ test-kernels: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## Run the l
 .PHONY: kernel-packages
 kernel-packages:
 	-@tools/debian-packages $(KERNEL_PACKAGES)
+
+# Those of the slice come while the rest is built; who needs one waits for it.
+.PHONY: kernels-ahead
+kernels-ahead: kernel-packages
+	@for suite in bookworm trixie; do tools/fetch-kernel $$suite; done >/dev/null 2>&1 &
 
 .PHONY: coverage
 coverage: $(VENV)/.built ## Make docs/coverage.md of what test-kernels has left
