@@ -10,6 +10,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static auditd systemd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
+INSTALL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 BENCH_PACKAGES := gcc make redis-server redis-tools
 PEER_PACKAGES := auditd laurel bpftrace
 
@@ -34,11 +35,16 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 
 .PHONY: test
 test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests --ignore tests/install
 
 .PHONY: test-boot
 test-boot: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## The slice alone: boot two kernels in QEMU, and run a few tests there
 	$(BIN)/pytest tests/kernels
+
+.PHONY: test-install
+test-install: $(VENV)/.built ## Install the agent into a Debian with systemd, in QEMU (root)
+	tools/debian-packages $(INSTALL_PACKAGES)
+	$(BIN)/pytest tests/install
 
 .PHONY: test-kernels
 test-kernels: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## Run the live tests on KERNELS in QEMU, or what TESTS names

@@ -31,11 +31,14 @@ class Trial:
         self._log_file = log_file
         self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
-    def wait(self, is_active: Callable[[], bool], timeout: float = TIMEOUT) -> None:
+    def wait(self, is_active: Callable[[], bool], timeout: float = TIMEOUT) -> str:
         """Waits until the agent captures and its first heartbeat is at the intake.
 
         Args:
             is_active: whether whoever started it says that it runs.
+
+        Returns:
+            From which source it captures, and why not from eBPF where it tried that.
 
         Raises:
             AgentError: why it does not come to that, or has not yet.
@@ -54,7 +57,8 @@ class Trial:
             else:
                 reason = missing(answer)
                 if not reason:
-                    return
+                    fallback = answer["fallback"]
+                    return str(answer["source"]) + (f" ({fallback})" if fallback else "")
                 if answer["delivery"]["key_refused"]:
                     raise AgentError(reason)
             time.sleep(POLL)

@@ -48,14 +48,14 @@ def install(
             log = places.under(found.settings.log_file)
             newcomer = trial(places.under(found.settings.state_directory), log)
             _install(found, places, manager, undo)
-            _start(manager, newcomer, undo)
+            source = _start(manager, newcomer, undo)
             undo.pop_all()
     except (AgentError, OSError) as error:
         raise AgentError(f"{error}; {outcome}") from error
     _remove_others(places)
     return (
-        f"endpoint-agent {__version__} is installed and run by {manager.name}: it captures, and "
-        f"its first heartbeat has arrived at {found.settings.effective_intake_url}"
+        f"endpoint-agent {__version__} is installed and run by {manager.name}: it captures by "
+        f"{source}, and its first heartbeat has arrived at {found.settings.effective_intake_url}"
     )
 
 
@@ -81,14 +81,14 @@ def _install(
     manager.enable()
 
 
-def _start(manager: Manager, newcomer: Trial, undo: Undo) -> None:
+def _start(manager: Manager, newcomer: Trial, undo: Undo) -> str:
     undo.add(manager.stop)
     try:
         manager.restart()
     except AgentError as error:
         raise AgentError(f"the agent does not start: {newcomer.last_error()} ({error})") from error
     try:
-        newcomer.wait(manager.is_active)
+        return newcomer.wait(manager.is_active)
     except AgentError as error:
         raise AgentError(f"the agent does not work: {error}") from error
 

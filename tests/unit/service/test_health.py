@@ -11,6 +11,7 @@ from endpoint_agent.service.health import Trial, missing
 
 WELL: dict[str, Any] = {
     "source": "ebpf",
+    "fallback": "",
     "heartbeat_delivered": True,
     "counters": {"recovered": 0},
     "delivery": {"key_refused": False, "last_error": None, "last_delivery": 1.0},
@@ -68,7 +69,12 @@ def answers(monkeypatch: pytest.MonkeyPatch, *given: dict[str, Any] | None) -> N
 
 def test_it_waits_until_all_is_well(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, None, but(source=""), but(heartbeat_delivered=False), WELL)
-    trial.wait(lambda: True)
+    assert trial.wait(lambda: True) == "ebpf"
+
+
+def test_why_it_is_not_ebpf_is_told(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, but(source="audit", fallback="the kernel refuses"))
+    assert trial.wait(lambda: True) == "audit (the kernel refuses)"
 
 
 def test_a_refused_key_is_not_waited_for(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

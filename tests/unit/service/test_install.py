@@ -33,13 +33,14 @@ class MockTrial(Trial):
         self.state = state_directory
         self.log = log_file
 
-    def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> None:
+    def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> str:
         assert is_active()
         (self.state / "agent-id").write_text("id")
         if self.log.is_absolute():
             self.log.write_text("2999-01-01T00:00:00.000Z ERROR it fails\n")
         if self.reason:
             raise AgentError(self.reason)
+        return "ebpf"
 
 
 class Unwell(MockTrial):
@@ -53,7 +54,7 @@ def do(host: MockHost, wish: Wish | None = None, trial: type[MockTrial] = MockTr
 def test_everything_is_in_its_place(host: MockHost, request: pytest.FixtureRequest) -> None:
     said = do(host)
     root = host.root
-    assert request.node.callspec.params["host"] in said
+    assert f"run by {request.node.callspec.params['host']}: it captures by ebpf" in said
     assert (root / "usr/lib/endpoint-agent/current").readlink() == Path(__version__)
     command = root / "opt/endpoint-agent"
     assert command.readlink() == PROGRAM
@@ -212,8 +213,9 @@ def test_a_failed_change_of_the_key_leaves_the_agent_running(host: MockHost) -> 
 
 def test_a_signal_undoes_it(host: MockHost) -> None:
     class Interrupted(MockTrial):
-        def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> None:
+        def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> str:
             signal.raise_signal(signal.SIGHUP)
+            return "ebpf"
 
     before = tree(host.root)
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
