@@ -50,8 +50,8 @@ SHAPES = (
     Shape(100_000, 1, 7, Reach.AT_MOST),
     Shape(600_000, 1, 5, Reach.AT_MOST),
     Shape(600_000, 1_000, 3, Reach.SHOWN),
-    Shape(600_000, 50_000, 3, Reach.SHOWN),
-    Shape(100_000, 50_000, 3, Reach.SHOWN),
+    Shape(600_000, 50_000, 2, Reach.SHOWN),
+    Shape(100_000, 50_000, 2, Reach.SHOWN),
 )
 
 
@@ -110,5 +110,5 @@ def _report(
     parts = [round(median(part)) for part in zip(*seen, strict=True)]
     beside = "{:,} delivered, {:,} coalesced, {:,} lost".format(*parts)
     results.add(accounted, [one.accounted(shape.opens) for one in seen], beside)
-    figure = Figure("… slowdown", "{:.2f}", shape.slowdown, 2.0)
+    figure = Figure("… slowdown", "{:.2f}", shape.slowdown, 1.6)
     results.add(figure, slowdown, f"{alone:,.0f} opens/s alone")

@@ -20,7 +20,7 @@ SLOW = 1.2
 # Seconds.
 CALIBRATION = 5.0
 POLL = 0.1
-PATIENCE = 600.0
+PATIENCE = 300.0
 
 
 class Machine:
