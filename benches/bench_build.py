@@ -15,14 +15,14 @@ from host import Host
 from speed import Machine
 from turns import in_turns
 
-UNITS = 12
+UNITS = 6
 FUNCTIONS = 60
-ROUNDS = 9
+ROUNDS = 7
 
 # So many in a turn, each on an undisturbed machine; most of them tell.
 BUILDS = 3
 
-SLOWDOWN = Figure("build of 12 C files by make -j2: slowdown", "{:.3f}", Reach.AT_MOST, 1.03)
+SLOWDOWN = Figure("build of 6 C files by make -j2: slowdown", "{:.3f}", Reach.AT_MOST, 1.03)
 
 HEADERS = ("stdio", "stdlib", "string", "unistd", "sys/socket", "netdb", "pthread", "math")
 FUNCTION = """

@@ -16,7 +16,7 @@ from storms import Ran, Storm
 from turns import in_turns
 
 SPAWNS = 8_000
-ROUNDS = 9
+ROUNDS = 7
 
 # So many storms are a turn, each of them on an undisturbed machine.
 PARTS = 8

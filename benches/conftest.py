@@ -71,10 +71,14 @@ def results(request: pytest.FixtureRequest) -> Results:
     return request.config.stash[RESULTS]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Machine:
     """Tells when the machine is at its full speed."""
-    return request.config.stash.setdefault(MACHINE, Machine())
+    stash = request.config.stash
+    if MACHINE not in stash:
+        stash[MACHINE] = Machine()
+    stash[MACHINE].be_patient()
+    return stash[MACHINE]
 
 
 @pytest.fixture(scope="session", autouse=True)

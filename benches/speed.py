@@ -20,7 +20,7 @@ SLOW = 1.2
 # Seconds.
 CALIBRATION = 5.0
 POLL = 0.1
-PATIENCE = 300.0
+PATIENCE = 60.0
 
 
 class Machine:
@@ -32,15 +32,19 @@ class Machine:
     def __init__(self) -> None:
         """Finds out how fast the machine can be."""
         self._best = float("inf")
-        self._patience = PATIENCE
+        self._patience = 0.0
         self.measured = 0
         """How many times something was done."""
         self.disturbed = 0
-        """How many of them counted although the machine was slow, after `PATIENCE` in all."""
+        """How many of them counted although the machine was slow, after `PATIENCE`."""
         end = time.monotonic() + CALIBRATION
         while time.monotonic() < end:
             self._is_fast()
             time.sleep(POLL)
+
+    def be_patient(self) -> None:
+        """Has `PATIENCE` with a slow machine from now on."""
+        self._patience = PATIENCE
 
     def undisturbed(self, work: Callable[[], Outcome]) -> Outcome:
         """Does the work until the machine has been at its full speed before and after it."""
