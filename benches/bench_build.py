@@ -5,21 +5,19 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
-from statistics import median
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from figures import Figure, Reach, Results
 from host import Host
-from speed import Machine
 from turns import in_turns
 
 UNITS = 6
 FUNCTIONS = 60
 ROUNDS = 7
 
-# So many in a turn, each on an undisturbed machine; most of them tell.
+# In each turn.
 BUILDS = 3
 
 SLOWDOWN = Figure("build of 6 C files by make -j2: slowdown", "{:.3f}", Reach.AT_MOST, 1.03)
@@ -59,9 +57,7 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def bench_build(
-    benchmark: BenchmarkFixture, host: Host, machine: Machine, results: Results, sources: Path
-) -> None:
+def bench_build(benchmark: BenchmarkFixture, host: Host, results: Results, sources: Path) -> None:
     """What developers' and CI machines do all day."""
 
     def build() -> float:
@@ -71,12 +67,9 @@ def bench_build(
         subprocess.run(["make", "-s", "-j2", "-C", sources], check=True)
         return time.perf_counter() - begin
 
-    def work() -> float:
-        return median(machine.undisturbed(build) for _ in range(BUILDS))
-
-    turns = in_turns(benchmark, host, work, ROUNDS)
+    turns = in_turns(benchmark, host, build, ROUNDS, BUILDS)
     execs = 1 + 3 * UNITS  # make's shell is left out where the command is simple
-    alone = median(turns.alone)
-    beside = f"{alone:.1f} s alone, some {execs} programs"
-    results.add(SLOWDOWN, turns.ratios(float), beside)
+    beside = f"{turns.typical(float):.1f} s alone, some {execs} programs"
+    slowdown = turns.compare(float)
+    results.add(SLOWDOWN, slowdown.rounds, beside, slowdown.ratio)
     results.require()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from statistics import median
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -51,15 +50,14 @@ def bench_connect_storm(
         EventBufferCacheSize=QUEUE_MEGABYTES,
     )
     for action, figure in ACTIONS.items():
-        pairs = zip(turns.watched, turns.watches, strict=True)
-        delivered = [_delivered(host, ran, watch, action) for ran, watch in pairs]
+        delivered = [_delivered(host, ran, watch, action) for (ran,), watch in turns.delivered()]
         results.add(figure, delivered, f"{CONNECTIONS:,} connections")
-    alone = median(ran.seconds for ran in turns.alone)
-    cost = median(ran.cpu_seconds for ran in turns.alone) / CONNECTIONS * 1e6
-    results.add(SLOWDOWN, turns.ratios(attrgetter("seconds")), f"{alone:.2f} s alone")
-    results.add(
-        OWN_CPU, turns.ratios(attrgetter("cpu_seconds")), f"{cost:.0f} µs a connection alone"
-    )
+    alone = turns.typical(attrgetter("seconds")) / CONNECTIONS * 1e6
+    cost = turns.typical(attrgetter("cpu_seconds")) / CONNECTIONS * 1e6
+    slowdown = turns.compare(attrgetter("seconds"))
+    of_cpu = turns.compare(attrgetter("cpu_seconds"))
+    results.add(SLOWDOWN, slowdown.rounds, f"{alone:.0f} µs a connection alone", slowdown.ratio)
+    results.add(OWN_CPU, of_cpu.rounds, f"{cost:.0f} µs a connection alone", of_cpu.ratio)
     costs = [watch.cpu_seconds / CONNECTIONS * 1e6 for watch in turns.watches]
     results.add(COST, costs, f"the connection itself: {cost:.0f} µs")
     results.require()

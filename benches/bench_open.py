@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from figures import Figure, Reach, Results
 from host import Host, Watch
 from storms import Ran, Storm
-from turns import in_turns
+from turns import Compared, in_turns
 
 PROCESSES = 2
 
@@ -87,12 +87,15 @@ def bench_open_storm(
             return storm.open(shape.opens, shape.names, PROCESSES, folder), folder
 
         turns = in_turns(benchmark, host, work, shape.rounds, EventBufferCacheSize=QUEUE_MEGABYTES)
-    pairs = zip(turns.watches, turns.watched, strict=True)
-    seen = [_seen(host, watch, folder) for watch, (_, folder) in pairs]
-    slowdown = turns.ratios(lambda outcome: outcome[0].seconds)
-    alone = shape.opens / median(ran.seconds for ran, _ in turns.alone)
+    seen = [_seen(host, watch, folder) for ((_, folder),), watch in turns.delivered()]
+    slowdown = turns.compare(_seconds)
+    alone = shape.opens / turns.typical(_seconds)
     _report(results, shape, seen, slowdown, alone)
     results.require()
+
+
+def _seconds(outcome: tuple[Ran, str]) -> float:
+    return outcome[0].seconds
 
 
 def _seen(host: Host, watch: Watch, folder: str) -> Seen:
@@ -103,7 +106,7 @@ def _seen(host: Host, watch: Watch, folder: str) -> Seen:
 
 
 def _report(
-    results: Results, shape: Shape, seen: list[Seen], slowdown: list[float], alone: float
+    results: Results, shape: Shape, seen: list[Seen], slowdown: Compared, alone: float
 ) -> None:
     name = f"open storm, {shape.opens:,} on {PROCESSES * shape.names:,} names: accounted for"
     accounted = Figure(name, "{:,.0f}", Reach.EXACTLY, shape.opens)
@@ -111,4 +114,4 @@ def _report(
     beside = "{:,} delivered, {:,} coalesced, {:,} lost".format(*parts)
     results.add(accounted, [one.accounted(shape.opens) for one in seen], beside)
     figure = Figure("… slowdown", "{:.2f}", shape.slowdown, 1.6)
-    results.add(figure, slowdown, f"{alone:,.0f} opens/s alone")
+    results.add(figure, slowdown.rounds, f"{alone:,.0f} opens/s alone", slowdown.ratio)

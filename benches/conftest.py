@@ -14,11 +14,9 @@ from tests.live.audit import ADD_RULE, DELETE_RULE, Client, never_rule
 from figures import Results
 from host import Host
 from meter import describe_host
-from speed import Machine
 from storms import Storm
 
 RESULTS = pytest.StashKey[Results]()
-MACHINE = pytest.StashKey[Machine]()
 FOLDER = Path(__file__).parent
 
 # The highest niceness, inherited by all that is started here.
@@ -57,10 +55,6 @@ def pytest_terminal_summary(
     for line in results.table():
         terminalreporter.write_line(line)
     about = describe_host()
-    if machine := config.stash.get(MACHINE, None):
-        about += (
-            f"; {machine.disturbed} of {machine.measured} parts measured on a disturbed machine"
-        )
     terminalreporter.write_line(about)
     if config.getoption("keep_figures"):
         results.write(FOLDER, about)
@@ -70,16 +64,6 @@ def pytest_terminal_summary(
 def results(request: pytest.FixtureRequest) -> Results:
     """Takes what is measured."""
     return request.config.stash[RESULTS]
-
-
-@pytest.fixture
-def machine(request: pytest.FixtureRequest) -> Machine:
-    """Tells when the machine is at its full speed."""
-    stash = request.config.stash
-    if MACHINE not in stash:
-        stash[MACHINE] = Machine()
-    stash[MACHINE].be_patient()
-    return stash[MACHINE]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,10 +59,14 @@ class Result:
     rounds: tuple[float, ...]
     beside: str
     """What it was compared with, measured in the same run."""
+    all_rounds: float | None = None
+    """Where the rounds make one value together."""
 
     @property
     def value(self) -> float:
-        """The median; of what must be exact, the round that is furthest from it."""
+        """Else the median; of what must be exact, the round that is furthest from it."""
+        if self.all_rounds is not None:
+            return self.all_rounds
         if self.figure.reach is Reach.EXACTLY:
             return max(self.rounds, key=lambda value: abs(value - self.figure.target))
         return median(self.rounds)
@@ -97,9 +101,15 @@ class Results:
     def __iter__(self) -> Iterator[Result]:
         return iter(self._results)
 
-    def add(self, figure: Figure, rounds: Iterable[float], beside: str = "") -> Result:
+    def add(
+        self,
+        figure: Figure,
+        rounds: Iterable[float],
+        beside: str = "",
+        all_rounds: float | None = None,
+    ) -> Result:
         """Keeps a result."""
-        result = Result(figure, tuple(rounds), beside)
+        result = Result(figure, tuple(rounds), beside, all_rounds)
         self._results.append(result)
         return result
 
