@@ -71,5 +71,5 @@ def bench_build(benchmark: BenchmarkFixture, host: Host, results: Results, sourc
     execs = 1 + 3 * UNITS  # make's shell is left out where the command is simple
     beside = f"{turns.typical(float):.1f} s alone, some {execs} programs"
     slowdown = turns.compare(float)
-    results.add(SLOWDOWN, slowdown.rounds, beside, slowdown.ratio)
+    results.add(SLOWDOWN, slowdown.rounds, slowdown.beside(beside), slowdown.ratio)
     results.require()

@@ -44,7 +44,9 @@ def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results
     turns = in_turns(benchmark, host, loop, ROUNDS, LOOPS)
     alone = turns.typical(float) / CALLS * 1e9
     slowdown = turns.compare(float)
-    results.add(GETPPID, slowdown.rounds, f"{alone:.0f} ns a call alone", slowdown.ratio)
+    results.add(
+        GETPPID, slowdown.rounds, slowdown.beside(f"{alone:.0f} ns a call alone"), slowdown.ratio
+    )
     results.require()
 
 
@@ -64,7 +66,7 @@ def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_p
     results.add(
         REDIS,
         [1 / ratio for ratio in slowdown.rounds],
-        f"{alone:,.0f} requests/s alone",
+        slowdown.beside(f"{alone:,.0f} requests/s alone"),
         1 / slowdown.ratio,
     )
     results.require()

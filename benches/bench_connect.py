@@ -56,8 +56,15 @@ def bench_connect_storm(
     cost = turns.typical(attrgetter("cpu_seconds")) / CONNECTIONS * 1e6
     slowdown = turns.compare(attrgetter("seconds"))
     of_cpu = turns.compare(attrgetter("cpu_seconds"))
-    results.add(SLOWDOWN, slowdown.rounds, f"{alone:.0f} µs a connection alone", slowdown.ratio)
-    results.add(OWN_CPU, of_cpu.rounds, f"{cost:.0f} µs a connection alone", of_cpu.ratio)
+    results.add(
+        SLOWDOWN,
+        slowdown.rounds,
+        slowdown.beside(f"{alone:.0f} µs a connection alone"),
+        slowdown.ratio,
+    )
+    results.add(
+        OWN_CPU, of_cpu.rounds, of_cpu.beside(f"{cost:.0f} µs a connection alone"), of_cpu.ratio
+    )
     costs = [watch.cpu_seconds / CONNECTIONS * 1e6 for watch in turns.watches]
     results.add(COST, costs, f"the connection itself: {cost:.0f} µs")
     results.require()

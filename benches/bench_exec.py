@@ -49,8 +49,10 @@ def bench_exec_storm(
     execs, exits = delivered("process-created"), delivered("process-ended")
     results.add(DELIVERED, execs, f"{SPAWNS:,} run")
     results.add(ENDED, exits, f"{SPAWNS:,} run")
-    results.add(SLOWDOWN, slowdown.rounds, f"{alone:.0f} µs a spawn alone", slowdown.ratio)
-    results.add(OWN_CPU, of_cpu.rounds, f"{cost:.0f} µs a spawn alone", of_cpu.ratio)
+    results.add(
+        SLOWDOWN, slowdown.rounds, slowdown.beside(f"{alone:.0f} µs a spawn alone"), slowdown.ratio
+    )
+    results.add(OWN_CPU, of_cpu.rounds, of_cpu.beside(f"{cost:.0f} µs a spawn alone"), of_cpu.ratio)
     results.add(COST, costs, f"the spawn itself: {cost:.0f} µs")
     results.require()
 

@@ -114,4 +114,6 @@ def _report(
     beside = "{:,} delivered, {:,} coalesced, {:,} lost".format(*parts)
     results.add(accounted, [one.accounted(shape.opens) for one in seen], beside)
     figure = Figure("… slowdown", "{:.2f}", shape.slowdown, 1.6)
-    results.add(figure, slowdown.rounds, f"{alone:,.0f} opens/s alone", slowdown.ratio)
+    results.add(
+        figure, slowdown.rounds, slowdown.beside(f"{alone:,.0f} opens/s alone"), slowdown.ratio
+    )

@@ -36,6 +36,15 @@ class Compared(NamedTuple):
     """Of the medians of all parts."""
     rounds: list[float]
     """Of each round by itself: how far they are apart tells what the ratio is worth."""
+    in_seconds: float
+    """The ratio without regard to the machine's speed."""
+    loops: float
+    """How many times as long the loop itself took in the watched turns: 1 if the agent does not
+    slow it down, which would hide what it costs."""
+
+    def beside(self, alone: str) -> str:
+        """What stands beside the ratio, so that it can be judged."""
+        return f"{alone}; slowdown in seconds {self.in_seconds:.3f}, of the loop {self.loops:.3f}"
 
 
 @dataclass
@@ -50,11 +59,16 @@ class Turns(Generic[Outcome]):
         """Watched to alone."""
         pairs = zip(self.watched, self.alone, strict=True)
         rounds = [_in_loops([one], seconds) / _in_loops([other], seconds) for one, other in pairs]
-        return Compared(_in_loops(self.watched, seconds) / _in_loops(self.alone, seconds), rounds)
+        return Compared(
+            _in_loops(self.watched, seconds) / _in_loops(self.alone, seconds),
+            rounds,
+            _seconds(self.watched, seconds) / _seconds(self.alone, seconds),
+            _loops(self.watched) / _loops(self.alone),
+        )
 
     def typical(self, seconds: Value[Outcome]) -> float:
         """What a part takes without the agent, in seconds."""
-        return median(seconds(part.outcome) for turn in self.alone for part in turn)
+        return _seconds(self.alone, seconds)
 
     def delivered(self) -> Iterator[tuple[list[Outcome], Watch]]:
         """The outcomes of each watched turn, and what became of the agent."""
@@ -102,6 +116,14 @@ def in_turns(
     work()  # so that the first turn finds warm caches too
     benchmark.pedantic(watched, setup=alone, teardown=stop, rounds=rounds)
     return turns
+
+
+def _seconds(turns: list[Turn[Outcome]], seconds: Value[Outcome]) -> float:
+    return median(seconds(part.outcome) for turn in turns for part in turn)
+
+
+def _loops(turns: list[Turn[Outcome]]) -> float:
+    return median(part.loop for turn in turns for part in turn)
 
 
 def _in_loops(turns: list[Turn[Outcome]], seconds: Value[Outcome]) -> float:

@@ -4,6 +4,7 @@
 #define EMIT_H
 
 #include "compat.bpf.h"
+#include "maps.h"
 #include "rules.bpf.h"
 #include "settings.bpf.h"
 

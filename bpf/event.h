@@ -483,44 +483,4 @@ struct event_answer {
  * reader turns them round; the kernel side then never has to know a path's length beforehand.
  */
 
-/* Maps `repeats`, `changes` and `peers`, by their keys: acts that stand for an event already sent. */
-struct repeat {
-	u64 since; /* CLOCK_BOOTTIME of the event sent, ns; 0: not sent yet */
-	u64 last;  /* … of the last repeat */
-	u64 count; /* repeats since the entry was made; only ever grows */
-};
-
-/* Map `tallies`, per CPU, by kind: what became of each act that the kernel saw. */
-struct tally {
-	u64 sent;
-	u64 lost_ring;    /* the ring was full */
-	u64 lost_kernel; /* no buffer, or the record of who acted was gone */
-	u64 lost_shed;   /* given up under load, so that rarer acts still find room */
-	u64 coalesced;
-};
-
-/* Map `rule_states`: the drop rules that are decided here. Each is a bit. */
-struct rule_state {
-	u64 generation;  /* differs each time that others are put into force; 0: there are none */
-	u64 any_program; /* rules of no program */
-	u64 any_user;    /* rules of no user */
-};
-
-/* Map `rule_programs`: an executable as components, filled up with NUL. */
-#define RULE_PROGRAM_MAX 256
-struct rule_program {
-	char components[RULE_PROGRAM_MAX];
-};
-
-/* Map `verdicts`, by thread group: the rules of the program that it runs. */
-struct verdict {
-	u64 generation;
-	u64 start; /* of the thread group, in clock ticks */
-	u64 rules;
-};
-
-#define RULES_MAX 64
-#define RULE_ENTRIES_MAX 256 /* programs, and users */
-#define RULE_TICK 10000000 /* ns */
-
 #endif

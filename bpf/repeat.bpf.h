@@ -4,6 +4,7 @@
 #define REPEAT_H
 
 #include "digest.bpf.h"
+#include "maps.h"
 #include "task.bpf.h"
 
 /*

@@ -10,6 +10,7 @@
 #define RULES_H
 
 #include "compat.bpf.h"
+#include "maps.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -1,4 +1,4 @@
-//! The structs of `bpf/event.h`, field by field. A test compares them with the BTF of the object.
+//! The structs of `bpf/event.h` and `bpf/maps.h`, field by field. A test compares them with the BTF of the object.
 
 /// Declares the kinds: their numbers, and their names in loss records by number.
 macro_rules! kinds {
