@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from endpoint_agent import durable
 from endpoint_agent.errors import AgentError
 
 FILE_NAME = "agent-id"
@@ -31,7 +32,7 @@ def load(state_directory: Path) -> str:
         if found is not None and _ID.fullmatch(found):
             return found[:64].decode("ascii")
         agent_id = os.urandom(32).hex()
-        _write(path, agent_id)
+        durable.write(path, f"{agent_id}\n".encode("ascii"), 0o600)
     except OSError as error:
         raise AgentError(
             f"cannot keep the agent id in {path}: {error.strerror}; "
@@ -55,27 +56,3 @@ def _read(path: Path) -> bytes | None:
         finally:
             os.close(descriptor)
     return None
-
-
-def _write(path: Path, agent_id: str) -> None:
-    """Puts the file in place whole: a crash leaves the old one or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(part, flags, 0o600)
-    try:
-        os.write(descriptor, agent_id.encode("ascii") + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    part.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

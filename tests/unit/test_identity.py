@@ -51,7 +51,7 @@ def test_a_damaged_id_is_remade_and_told(
 
 
 def test_what_a_crash_left_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / (identity.FILE_NAME + ".part")).write_bytes(b"half")
+    (tmp_path / f".{identity.FILE_NAME}.part").write_bytes(b"half")
 
     made = identity.load(tmp_path)
 
@@ -71,7 +71,7 @@ def test_the_folder_is_synced_after_the_file_is_in_place(
     monkeypatch.setattr(os, "fsync", note)
     identity.load(tmp_path)
 
-    part, whole = identity.FILE_NAME + ".part", identity.FILE_NAME
+    part, whole = f".{identity.FILE_NAME}.part", identity.FILE_NAME
     assert synced == [(False, [part]), (True, [whole])]
 
 

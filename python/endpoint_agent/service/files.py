@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,7 +9,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from endpoint_agent.durable import link, write
 from endpoint_agent.errors import AgentError
+
+__all__ = ["Undo", "keep", "link", "make_folder", "remove", "remove_empty", "write"]
 
 
 class Undo(ExitStack):
@@ -29,33 +31,6 @@ def _try(action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         action(*arguments)
     except (AgentError, OSError) as error:
         print(f"endpoint-agent: warning: what was done is not all undone: {error}", file=sys.stderr)
-
-
-def write(path: Path, data: bytes, mode: int) -> None:
-    """Puts a file in place: a crash leaves the old one or the new one."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def link(path: Path, target: str | Path) -> None:
-    """Puts a symbolic link in place, of another one too, at once."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    part.symlink_to(target)
-    part.replace(path)
-    _sync(path.parent)
 
 
 def keep(path: Path, undo: Undo) -> None:
@@ -101,12 +76,3 @@ def remove_empty(path: Path) -> None:
     """Removes a folder if there is nothing in it."""
     with suppress(OSError):
         path.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

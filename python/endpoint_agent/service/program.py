@@ -4,6 +4,7 @@
     bin/python3.11       the interpreter
     lib/python3.11       Python's own library, and beside it the shared libraries it brings
     packages             the agent and the packages it depends on
+    MANIFEST             the digest of each of these files
 
 Nothing is downloaded, and of the host only its C library and those that Python's own modules are
 linked to, such as OpenSSL's, are used by the copy.
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import endpoint_agent
 from endpoint_agent.errors import AgentError
-from endpoint_agent.service import elf
+from endpoint_agent.service import elf, manifest
 
 DISTRIBUTION = "endpoint-agent"
 
@@ -85,6 +86,10 @@ def copy(target: Path, home: Path) -> None:
         for path in (Path(folder, name) for name in names):
             if not path.is_symlink():
                 path.chmod(0o755 if path == command or os.access(path, os.X_OK) else 0o644)
+    try:
+        manifest.write(target)
+    except ValueError as error:
+        raise AgentError(f"{error}: install the packages anew, or use another Python") from error
 
 
 def is_running_from(folder: Path) -> bool:

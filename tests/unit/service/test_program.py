@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from endpoint_agent import __version__
-from endpoint_agent.service import elf, program
+from endpoint_agent.service import elf, manifest, program
 
 # What the copy imports and maps, told by itself.
 PROBE = """
@@ -53,6 +53,12 @@ def test_nobody_but_its_owner_may_change_it(copy: Path) -> None:
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
             assert stat.S_IMODE(path.stat().st_mode) in (0o755, 0o644), path
+
+
+def test_it_is_what_its_manifest_says(copy: Path) -> None:
+    assert manifest.verify(copy) == []
+    lines = (copy / manifest.NAME).read_text().splitlines()
+    assert any(line.endswith("  bin/endpoint-agent") for line in lines)
 
 
 def test_nothing_is_left_to_compile(copy: Path) -> None:
