@@ -134,6 +134,13 @@ try:
 except FileNotFoundError:
     pass
 assert libc.unshare(0x4000000) == 0  # CLONE_NEWUTS
+parted = libc.syscall(56, 0x8000000 | signal.SIGCHLD, None, None, None, None)  # CLONE_NEWIPC
+if parted == 0:
+    signal.pause()
+print(parted, flush=True)
+sys.stdin.readline()
+os.kill(parted, signal.SIGKILL)
+os.waitpid(parted, 0)
 header = struct.pack("Ii", 0x20080522, 0)
 sets = ctypes.create_string_buffer(24)
 assert libc.capget(header, sets) == 0
@@ -199,6 +206,18 @@ def test_what_processes_do_to_others_and_become(auditing: Capture, tmp_path: Pat
                 assert told("sent-to")["destination"]["port"] == 9
             failed = told("process-creation-failed", exit="ENOENT")
             assert failed["file"]["path"] == str(tmp_path / "absent")
+            parted = int(process.stdout.readline())
+            made = auditing.wait_for(
+                lambda event: (
+                    event["event"]["action"] == "changed-namespace-of"
+                    and event["process"]["pid"] == parted
+                )
+            )
+            space = str(Path(f"/proc/{parted}/ns/ipc").readlink())
+            assert made["action"]["properties"]["namespaces"] == [space]
+            assert made["action"]["properties"]["syscall"] == "clone"
+            assert made["process"]["parent"]["pid"] == process.pid
+            go_on()
             space = str(Path(f"/proc/{process.pid}/ns/uts").readlink())
             assert told("changed-namespace-of")["action"]["properties"]["namespaces"] == [space]
             assert "pe" in told("changed-capabilities-of")["action"]["properties"]

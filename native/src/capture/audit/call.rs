@@ -104,6 +104,8 @@ pub enum Act {
     Capabilities(Capabilities),
     /// It is in others of these namespaces (`CLONE_NEW*`), 0 if that is not told.
     Namespaces(u32),
+    /// It made this process, as it numbers it itself, in others of these namespaces.
+    ChildNamespaces(u32, u32),
     /// It reached into another process, or thread.
     Injection {
         /// Which, and its real user, where that is told.
@@ -224,6 +226,7 @@ fn act(call: &Call, row: &Row) -> Option<Act> {
         Tells::Identity => Some(Act::Identity(None)),
         Tells::Groups => Some(Act::Identity(Some(call.word(0)))),
         Tells::Capabilities => system::capabilities(call),
+        Tells::Clone => system::clone(call),
         Tells::Unshare => system::unshare(call),
         Tells::SetNamespace => Some(Act::Namespaces(call.word(1))),
         Tells::Ptrace => system::ptrace(call),

@@ -63,6 +63,7 @@ pub enum Tells {
     Identity,
     Groups,
     Capabilities,
+    Clone,
     Unshare,
     SetNamespace,
     Ptrace,
@@ -111,6 +112,8 @@ pub enum When {
     Reaches,
     /// Commands that load and link programs.
     Loads,
+    /// Those that make a process in namespaces of its own.
+    Parts,
 }
 
 macro_rules! calls {
@@ -126,7 +129,7 @@ macro_rules! calls {
 
 use Flags::{Apart, In};
 use Tells::*;
-use When::{Always, Connects, Done, Kills, Loads, Reaches, Sends, Sockets, Writes};
+use When::{Always, Connects, Done, Kills, Loads, Parts, Reaches, Sends, Sockets, Writes};
 
 calls! {
     59  11  "execve" Exec(HERE), Always;
@@ -210,6 +213,7 @@ calls! {
     _   139 "setfsgid" Identity, Done;
     _   81  "setgroups" Groups, Done;
     126 185 "capset" Capabilities, Done;
+    56  120 "clone" Clone, Parts;
     272 310 "unshare" Unshare, Done;
     308 346 "setns" SetNamespace, Done;
     101 26  "ptrace" Ptrace, Reaches;

@@ -3,6 +3,7 @@
 //! All rules of the agent carry its key, so that they are told apart from those of others.
 
 use super::calls::{Abi, CALLS, NONE, When};
+use super::system::CLONED;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 /// The key of the agent's rules, and of the records they cause.
@@ -150,6 +151,7 @@ pub fn all(muted: u32, datagrams: bool) -> Vec<Watch> {
         (When::Kills(2), "tgkill"),
         (When::Reaches, "ptrace"),
         (When::Loads, "bpf"),
+        (When::Parts, "clone"),
     ];
     let all = Abi::ALL
         .into_iter()
@@ -211,6 +213,7 @@ fn conditions(when: When) -> Vec<Vec<Condition>> {
             let high = (0x4200..=0x4212).filter(|request| ![0x4205, 0x4206].contains(request));
             vec![but(0, low.chain(high))]
         }
+        When::Parts => vec![vec![DONE, (argument(0), ANY_BIT, CLONED)]],
         When::Loads => vec![but(
             0,
             (0..=40).filter(|command| ![5, 17, 28].contains(command)),

@@ -5,7 +5,10 @@ use super::join::kind;
 use crate::event::Capabilities;
 
 /// `CLONE_NEW*`: the namespaces.
-const NAMESPACES: u32 = 0x7e02_0080;
+const NAMESPACES: u32 = CLONED | 0x80;
+
+/// Those that `clone` knows: the bit of the one for time has another meaning there.
+pub const CLONED: u32 = 0x7e02_0000;
 
 /// Requests of ptrace(2) that change a process.
 const REACHES: [u64; 9] = [4, 5, 6, 13, 15, 16, 19, 0x4205, 0x4206];
@@ -25,6 +28,11 @@ pub fn capabilities(call: &Call) -> Option<Act> {
         // Kernels before 4.16 do not tell.
         ambient: set("cap_pa").unwrap_or(0),
     }))
+}
+
+pub fn clone(call: &Call) -> Option<Act> {
+    let flags = call.word(0) & CLONED;
+    (flags != 0 && call.exit > 0).then_some(Act::ChildNamespaces(call.exit as u32, flags))
 }
 
 /// What is unshared but no namespace parts other things.

@@ -11,11 +11,17 @@ use crate::event::{
     Target, UNSET_ID,
 };
 
+/// Where a process's PID namespace stands among its [`NAMESPACES`].
+const PIDS: usize = 4;
+
 /// Supplementary groups that are told, as by the kernel programs.
 const MAX_GROUPS: usize = 32;
 
 /// The events of a call, unless its process is not to be reported.
 pub fn tell(told: Told, tasks: &mut Tasks, host: &mut Host, sink: &mut dyn FnMut(Event)) {
+    let Some(told) = of_child(told, host) else {
+        return;
+    };
     let parent = tasks.of(told.parent, host);
     let known = tasks.of(told.pid, host);
     if known.or(parent).is_some_and(|task| task.muted) {
@@ -50,6 +56,19 @@ pub fn tell(told: Told, tasks: &mut Tasks, host: &mut Host, sink: &mut dyn FnMut
             action,
         });
     }
+}
+
+/// What became of a new process is the event of that process. Its number is as its parent sees it,
+/// so nothing can be told from within a PID namespace.
+fn of_child(mut told: Told, host: &mut Host) -> Option<Told> {
+    if let Act::ChildNamespaces(child, flags) = told.act {
+        if host.namespaces(told.pid)[PIDS] != host.first_namespaces()[PIDS] {
+            return None;
+        }
+        (told.parent, told.pid) = (told.pid, child);
+        told.act = Act::Namespaces(flags);
+    }
+    Some(told)
 }
 
 fn unknown(pid: u32) -> ProcessKey {
@@ -106,7 +125,7 @@ impl Teller<'_> {
                 before: None,
                 after,
             })),
-            Act::Namespaces(flags) => Some(self.namespaces(flags)),
+            Act::Namespaces(flags) | Act::ChildNamespaces(_, flags) => Some(self.namespaces(flags)),
             Act::Injection {
                 target,
                 request,
@@ -260,7 +279,7 @@ impl Teller<'_> {
             Some(user) => self.target(pid, user),
             None => {
                 let is_visible =
-                    self.host.namespaces(self.pid)[4] == self.host.first_namespaces()[4];
+                    self.host.namespaces(self.pid)[PIDS] == self.host.first_namespaces()[PIDS];
                 let status = self.host.status(pid).filter(|_| is_visible)?;
                 self.target(status.number("Tgid")?, status.number("Uid")?)
             }
