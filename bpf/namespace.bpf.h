@@ -33,25 +33,27 @@ INLINE void send_namespace(struct task_struct *task, u32 call, u32 changed)
 	submit_limited(&event.header, sizeof(event));
 }
 
-/* Tells of a child that was put into other namespaces than its parent's. */
+/*
+ * Tells of a child that was put into other namespaces than its parent's. Nothing is asked of what has
+ * changed: the verifier would follow every set of changes to the end.
+ */
 INLINE void compare_namespaces(struct task_struct *parent, struct task_struct *child)
 {
 	struct nsproxy *from = LOAD(parent->nsproxy), *to = LOAD(child->nsproxy);
 	u32 changed = 0;
 
-	if (from != to) {
-		changed = (LOAD(from->mnt_ns) != LOAD(to->mnt_ns) ? CLONE_NEWNS : 0) |
-			  (LOAD(from->uts_ns) != LOAD(to->uts_ns) ? CLONE_NEWUTS : 0) |
-			  (LOAD(from->ipc_ns) != LOAD(to->ipc_ns) ? CLONE_NEWIPC : 0) |
-			  (LOAD(from->net_ns) != LOAD(to->net_ns) ? CLONE_NEWNET : 0) |
-			  (LOAD(from->pid_ns_for_children) != LOAD(to->pid_ns_for_children) ? CLONE_NEWPID : 0) |
-			  (LOAD(from->time_ns) != LOAD(to->time_ns) ? CLONE_NEWTIME : 0) |
-			  (LOAD(from->cgroup_ns) != LOAD(to->cgroup_ns) ? CLONE_NEWCGROUP : 0);
-	}
 	if (LOAD(LOAD(parent->cred)->user_ns) != LOAD(LOAD(child->cred)->user_ns))
-		changed |= CLONE_NEWUSER;
-	if (changed)
-		send_namespace(child, CALL_CLONE, changed);
+		changed = CLONE_NEWUSER;
+	else if (from == to)
+		return;
+	changed |= (LOAD(from->mnt_ns) != LOAD(to->mnt_ns) ? CLONE_NEWNS : 0) |
+		   (LOAD(from->uts_ns) != LOAD(to->uts_ns) ? CLONE_NEWUTS : 0) |
+		   (LOAD(from->ipc_ns) != LOAD(to->ipc_ns) ? CLONE_NEWIPC : 0) |
+		   (LOAD(from->net_ns) != LOAD(to->net_ns) ? CLONE_NEWNET : 0) |
+		   (LOAD(from->pid_ns_for_children) != LOAD(to->pid_ns_for_children) ? CLONE_NEWPID : 0) |
+		   (LOAD(from->time_ns) != LOAD(to->time_ns) ? CLONE_NEWTIME : 0) |
+		   (LOAD(from->cgroup_ns) != LOAD(to->cgroup_ns) ? CLONE_NEWCGROUP : 0);
+	send_namespace(child, CALL_CLONE, changed);
 }
 
 #endif
