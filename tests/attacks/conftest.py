@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ class Tricks:
 
 @pytest.fixture(scope="package")
 def tricks(tmp_path_factory: pytest.TempPathFactory) -> Tricks:
-    """The programs in `tricks/`."""
+    """The programs in `tricks/`, compiled already in the folder $TRICKS if that is set."""
+    if compiled := os.environ.get("TRICKS"):
+        return Tricks(Path(compiled))
     if not shutil.which("gcc"):
         pytest.skip("needs gcc: the tricks are compiled")
     return Tricks(tmp_path_factory.mktemp("tricks"))

@@ -22,6 +22,9 @@ Event = dict[str, Any]
 # How many times as long as usual an emulated machine may take.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
+# So many that one is missed if any is; an emulated machine takes a tenth of a second for each.
+MANY = 1000 if PATIENCE == 1 else 200
+
 # The best tier of programs that is tried, so that the same tests run over each.
 TIER = os.environ.get("TIER", "auto")
 
@@ -59,6 +62,10 @@ class Capture:
     def sees_changed_objects(self) -> bool:
         """The same of changes that are not their content."""
         return bool({"fexit/chmod_common", "kretprobe/chmod_common"} & self._hooks())
+
+    def sees_rings(self) -> bool:
+        """Whether what is asked for through io_uring is seen as such, sockets among it."""
+        return "io_uring_complete" in self._hooks()
 
     def _hooks(self) -> set[str]:
         return {hook for hook, state, _ in self.pipeline.coverage() if state == "attached"}

@@ -122,7 +122,8 @@ def test_a_recording_tells_the_same(audit: Client, tmp_path: Path) -> None:
     path = tmp_path / "audit.rec"
     with auditing_into(tmp_path / "live", record=path) as capture:
         script = f"echo > {tmp_path}/made; cd {tmp_path}; mv made moved; true {tmp_path}; exit 3"
-        child = subprocess.Popen(["sh", "-c", script])
+        # By its path: what a search tells of places without a shell depends on who is faster.
+        child = subprocess.Popen(["/bin/sh", "-c", script])
         child.wait()
         capture.wait_for(
             lambda event: (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .capture import Capture, capturing, require_root
+from .capture import PATIENCE, Capture, capturing, require_root
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +40,7 @@ def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> No
     try:
         flood(short_path)
         capture.pipeline.start()
-        assert capture.pipeline.ready(20.0)
+        assert capture.pipeline.ready(20.0 * PATIENCE)
         capture.exec_of("true", "behind-the-flood")
         capture.of_path(str(short_path / "renamed"), "renamed")
         capture.wait_for(
@@ -73,10 +73,11 @@ def test_what_happens_while_the_programs_are_detached(tmp_path: Path) -> None:
     require_root()
     with capturing(tmp_path) as capture:
         stopping = threading.Thread(target=capture.pipeline.stop)
-        stopping.start()
         number = 0
-        while stopping.is_alive():
+        while number == 0 or stopping.is_alive():
             subprocess.run(["true", str(tmp_path), str(number), PADDING], check=True)
+            if number == 0:
+                stopping.start()
             # A reader that gets no CPU has half a second until the ring is full.
             time.sleep(0.005)
             number += 1

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,6 +73,7 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
         ({"check_json": check()}, "did not come through"),
         ({"check_json": check(), "late": ""}, "not done in time"),
         ({"check_json": check(), "status": "3"}, "status 3"),
+        ({"check_json": check(), "status": "1"}, "status 1"),
         ({"check_json": check(passed=False), "status": "0"}, "has not seen"),
         ({"check_json": "{", "status": "0"}, "has not seen"),
     ],
@@ -83,6 +87,47 @@ def test_a_run_that_is_not_whole_has_not_passed(
 
     assert [reason in failure for failure in run.failures] == [True]
     assert run.files == set()
+
+
+def test_a_run_that_was_interrupted_has_not_passed_though_tests_failed(
+    kernels: Any, tmp_path: Path
+) -> None:
+    files = {"asked": kernels.ALL, "tests_xml": REPORT, "status": "2"}
+    left(tmp_path / "6.1/1", check_json=check(), **files)
+
+    (run,) = kernels.runs_of("6.1")
+
+    assert run.failures == ["pytest ended with status 2", "tests.live::test_fails"]
+    assert run.files == set()
+
+
+BOOT = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+import kernels
+
+kernels.RUNS = Path(sys.argv[2])
+kernels.TESTS = ""
+kernels.command = lambda _, folder: ["sh", "-c", f"echo $$ > {folder}/pid; exec sleep 600"]
+sys.argv[1:] = ["run", "6.1"]
+kernels.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_ended_ends_the_machine_first(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-c", BOOT, TOOL.parent, tmp_path]
+    with subprocess.Popen(command) as tool:
+        written = tmp_path / "6.1/1/pid"
+        deadline = time.monotonic() + 60
+        while not (written.exists() and written.read_text().endswith("\n")):
+            assert tool.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        tool.send_signal(number)
+        assert tool.wait(60) == 128 + number
+    assert not Path("/proc", written.read_text().strip()).exists()
 
 
 def report(name: str, outcome: str = "") -> str:
