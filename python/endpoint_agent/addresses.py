@@ -14,8 +14,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_intake_url(text: str) -> bool:
-    """Whether a text is an address to deliver to: over TLS, or on this machine."""
+def is_server_url(text: str) -> bool:
+    """Whether a text is an address to talk to: over TLS, or on this machine."""
     try:
         url = urlsplit(text)
         host, _ = url.hostname, url.port

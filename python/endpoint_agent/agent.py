@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from endpoint_agent import config, deliver, identity, log, source, watches
@@ -26,6 +27,7 @@ from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
 from endpoint_agent.signals import RELOAD, STOP, Signals
 from endpoint_agent.status import StatusServer
+from endpoint_agent.update import schedule, state
 
 QUEUE = "queue"
 
@@ -152,7 +154,11 @@ class Agent:
             Task(REFRESH, self._refresh),
             Task(TICK, self._log_notices),
             Task(TICK, self._events.tick),
+            Task(TICK, self._report_updates),
         ]
+        if not notifier.is_heard and schedule.is_installed():
+            due = time.monotonic() + schedule.first()
+            tasks.append(Task(schedule.day(), schedule.start, due))
         if notifier.interval:
             tasks.append(Task(notifier.interval / 3, notifier.alive))
         while (failure := self._failure()) is None:
@@ -216,6 +222,7 @@ class Agent:
             "rules": self._rule_counts(),
             "heartbeat_delivered": delivery.last_delivery is not None and self._beaten(counters),
             "delivery": asdict(delivery),
+            "update": msgspec.to_builtins(state.load(self._settings.state_directory)),
             "agent": {
                 "cpu_seconds": times.user + times.system,
                 "memory_bytes": self._process.memory_info().rss,
@@ -334,6 +341,9 @@ class Agent:
     def _refresh(self) -> None:
         if self._envelope.refresh() and self._pipeline:
             self._pipeline.set_envelope(self._envelope.members())
+
+    def _report_updates(self) -> None:
+        state.report(self._settings.state_directory, self._reporter)
 
     def _log_notices(self) -> None:
         for level, message in self._pipeline.notices() if self._pipeline else []:

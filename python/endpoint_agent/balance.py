@@ -58,6 +58,10 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Delivery"
     yield from _columns((name, _shown(name, v)) for name, v in answer["delivery"].items())
+    if (update := answer.get("update", {})).get("checked"):
+        yield ""
+        yield "Updates"
+        yield from _columns(_update(update))
 
 
 def _coverage(source: str, coverage: list[tuple[str, str, str]]) -> Iterator[str]:
@@ -93,6 +97,16 @@ def _others(counters: Mapping[str, int]) -> Iterator[str]:
         yield from _columns((name, f"{n:>12,}") for name, n in others)
 
 
+def _update(update: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What was last known of new versions."""
+    yield "checked", _shown("checked", update["checked"])
+    for name in ("error", "offered", "waits"):
+        if update[name]:
+            yield name, update[name]
+    for version, reason in update["failed"].items():
+        yield f"failed {version}", reason
+
+
 def _columns(pairs: Iterable[tuple[str, object]]) -> Iterator[str]:
     for name, value in pairs:
         yield f"  {name:22} {value}"
@@ -102,7 +116,7 @@ def _shown(name: str, value: object) -> object:
     """A value of the delivery's state, for a reader."""
     if value is None:
         return "-"
-    if name == "last_delivery" and isinstance(value, float):
+    if name in ("last_delivery", "checked") and isinstance(value, float):
         return datetime.fromtimestamp(value, UTC).isoformat(" ", "seconds")
     return f"{value:.1f}" if isinstance(value, float) else value
 

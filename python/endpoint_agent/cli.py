@@ -52,7 +52,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     _check_first(words)
     options, unknown = _parser().parse_known_args(words)
     command: Command = options.run
-    if unknown and command is not _not_available:
+    if unknown:
         # Only names: a value may be a secret.
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         what = f"unknown option {names[0]}" if names else "a word too many"
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_agent_commands(add)
     _add_serve(add)
     _add_service_commands(add)
-    add("update", _not_available, "Not available in this version.")
+    _add_update(add)
     return parser
 
 
@@ -155,6 +155,21 @@ def _add_service_commands(add: Callable[[str, Command, str], argparse.ArgumentPa
     uninstall = add("uninstall", _uninstall, "Stop the agent and remove it.")
     uninstall.add_argument(
         "--purge", action="store_true", help="remove its configuration and log, too"
+    )
+
+
+def _add_update(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    update = add("update", _update, "Bring the installed agent to the newest version, on trial.")
+    _add_config(update)
+    how = update.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="only tell what there is")
+    how.add_argument(
+        "--retry", action="store_true", help="try a version again that has failed here"
+    )
+    how.add_argument(
+        "--automatic",
+        action="store_true",
+        help="what the service itself calls: unless DisableAutoUpdate, and silent about the rest",
     )
 
 
@@ -339,12 +354,15 @@ def _uninstall(options: argparse.Namespace) -> int:
     return 0
 
 
+def _update(options: argparse.Namespace) -> int:
+    _require_root()
+    settings = _settings(options.config, key_required=False)
+    from endpoint_agent.update.run import How, update
+
+    print(update(settings, How(options.check, options.retry, options.automatic)))
+    return 0
+
+
 def _require_root() -> None:
     if os.geteuid() != 0:
         raise NotPermittedError("only root may change the services of a host; run it with sudo")
-
-
-def _not_available(options: argparse.Namespace) -> int:
-    raise AgentError(
-        f"{options.command}: not available in this version; run `endpoint-agent run` instead"
-    )

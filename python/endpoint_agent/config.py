@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from endpoint_agent import rules
-from endpoint_agent.addresses import is_intake_url, is_proxy_url
+from endpoint_agent.addresses import is_proxy_url, is_server_url
 from endpoint_agent.configfile import Entry, entries, read_private
 from endpoint_agent.errors import ConfigError
 
@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
         _setting(
             "The intake's address. When it is not given, `Region` tells it.",
             allowed="an https:// address; http:// to this machine only (localhost, 127.0.0.1)",
-            check=is_intake_url,
+            check=is_server_url,
         ),
     ] = None
     region: Annotated[
@@ -184,6 +184,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     disable_auto_update: Annotated[
         bool, _setting("Stay at this version until `update` is called.")
     ] = False
+    update_url: Annotated[
+        _Address | None,
+        _setting(
+            "The signed repository that updates come from; see [updates.md](updates.md). "
+            "When it is not given, there are none.",
+            allowed="an https:// address; http:// to this machine only (localhost, 127.0.0.1)",
+            check=is_server_url,
+        ),
+    ] = None
+    update_root: Annotated[
+        Path | None,
+        _setting(
+            "The `root.json` of that repository: whose signatures count. When it is not given, "
+            "it is the one that this build has been made with.",
+            allowed="an absolute path",
+            check=_is_absolute,
+        ),
+    ] = None
+    update_version: Annotated[
+        str | None,
+        _setting(
+            "The only version to use, also if it is older than the one in use.",
+            allowed="three numbers, as 1.20.3",
+            pattern=r"\A(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}\Z",
+        ),
+    ] = None
     log_file: Annotated[
         Path,
         _setting(

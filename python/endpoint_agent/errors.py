@@ -7,6 +7,7 @@
     ├── UnsupportedError        3   the kernel or the host lacks a feature
     ├── SpoolError              1   the queue cannot be used
     ├── RecordingError          1   a recording cannot be read or written
+    ├── UpdateError             1   a version cannot be had, or does not prove itself
     └── ServerError             1   the embedded intake cannot start
 
 Every message says what failed, why, and what to do.
@@ -51,6 +52,10 @@ class SpoolError(AgentError):
 
 class RecordingError(AgentError):
     """A recording of kernel events cannot be read or written."""
+
+
+class UpdateError(AgentError):
+    """A version cannot be had from the repository, or did not prove itself."""
 
 
 class ServerError(AgentError):

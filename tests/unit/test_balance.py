@@ -98,3 +98,16 @@ def test_a_difference_is_told() -> None:
 
     assert "Into the queue: +3 are on their way or missing" in text
     assert "Out of the queue: the sum holds" in text
+
+
+def test_updates_are_told_once_the_repository_was_asked() -> None:
+    update = {"checked": None, "error": "", "offered": "", "waits": "", "failed": {}}
+    assert "Updates" not in describe(answer() | {"update": update})
+    update |= {"checked": 0.0, "offered": "0.2.0", "failed": {"0.2.0": "it fails"}}
+    lines = describe(answer() | {"update": update | {"checked": 1.0}}).splitlines()
+    assert lines[lines.index("Updates") :] == [
+        "Updates",
+        "  checked                1970-01-01 00:00:01+00:00",
+        "  offered                0.2.0",
+        "  failed 0.2.0           it fails",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -19,7 +20,9 @@ from endpoint_agent.cli import main
 from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.errors import AgentError, ConfigError, NotPermittedError, UnsupportedError
 from endpoint_agent.service.configuration import Wish
+from endpoint_agent.service.places import Places
 from endpoint_agent.spelling import modern
+from endpoint_agent.update.run import How
 
 Calls = list[tuple[Any, ...]]
 Effect = Callable[..., Any]
@@ -277,14 +280,55 @@ def test_a_missing_extra_is_named(mock_room: MockRoom, capsys: pytest.CaptureFix
     )
 
 
-@pytest.mark.parametrize("word", ["-update", "update"])
-def test_a_command_to_come_is_understood_and_refused(
-    word: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        ("-update", How()),
+        ("update", How()),
+        ("update --check", How(check=True)),
+        ("update --retry", How(retry=True)),
+        ("update --automatic", How(automatic=True)),
+    ],
+)
+def test_update(
+    words: str,
+    how: How,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([word]) == 1
-    assert capsys.readouterr().err == (
-        "endpoint-agent: update: not available in this version; run `endpoint-agent run` instead\n"
+    calls: Calls = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr("endpoint_agent.update.run.update", lambda *given: calls.append(given))
+    config.write_text("UpdateURL: https://updates.example\n")
+    assert main([*words.split(), "--config", str(config)]) == 0
+    ((settings, given),) = calls
+    assert settings.update_url == "https://updates.example"
+    assert given == how
+    assert capsys.readouterr().out == "None\n"
+
+
+def test_only_root_updates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["update"]) == 3
+    assert "only root" in capsys.readouterr().err
+
+
+def test_what_updates_need_is_named(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(Places, "is_installed", lambda places: True)
+    monkeypatch.setattr("endpoint_agent.service.managers.detect", lambda *given: None)
+    monkeypatch.setattr(
+        "endpoint_agent.service.versions.alone", lambda places: contextlib.nullcontext(True)
     )
+    # As if what it imports were missing.
+    monkeypatch.setitem(sys.modules, "endpoint_agent.update.client", None)
+    assert main(["update", "--check", "--config", str(config)]) == 1
+    assert "run: pip install 'endpoint-agent[update]'" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ Every event is one JSON object of at most 250,000 bytes, in UTF-8, in the terms 
 ";
 
 const FIELDS_BEGIN: &str = "
-The agent itself writes two more: `stats`, a heartbeat with the counters (kind `metric`, category
-`host`, type `info`), and the warnings and errors of its log (category `host`, no action).
+The agent itself writes more, of category `host`: `stats`, a heartbeat with the counters (kind
+`metric`, type `info`); the warnings and errors of its log (no action); and `update-started` (type
+`start`), `updated` and `update-failed` (type `change`), with the reason and both versions.
 
 An event may stand for several equal acts of one process: `sekoiaio.repeat.count` then says how
 many, `event.start` and `event.end` when the first and the last of them happened.

@@ -60,7 +60,9 @@ class IntakeClient:
         self.settings = settings
         try:
             self._url = httpcore.URL(settings.effective_intake_url + PATH)
-            self._connection = _connection(settings)
+            self._connection = connection(
+                settings, settings.effective_intake_url, "IntakeURL", TCP_KEEPALIVE
+            )
         except (TypeError, ValueError):
             # The text of these errors may quote the proxy's password.
             raise ConfigError(
@@ -146,11 +148,25 @@ def _explained(error: Exception) -> str:
     return f"{text}; name the authority of the intake in CABundlePath if it is a private one"
 
 
-def _connection(settings: Settings) -> httpcore.ConnectionPool:
-    url = urlsplit(settings.effective_intake_url)
+def connection(
+    settings: Settings,
+    address: str,
+    key: str,
+    socket_options: list[tuple[int, int, int]] | None = None,
+) -> httpcore.ConnectionPool:
+    """One connection to an address, by the proxy and the authorities of the settings.
+
+    Args:
+        key: of the setting that holds the address, for messages.
+
+    Raises:
+        ConfigError: the address is not safe, or the CA bundle cannot be used.
+        ValueError: the proxy's address is none. The text may quote its password.
+    """
+    url = urlsplit(address)
     host = url.hostname or ""
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-        raise ConfigError("IntakeURL: must be https, or the key would travel in clear text")
+        raise ConfigError(f"{key}: must be https, or it would travel in clear text")
     trust = trusting(settings.ca_bundle_path) if url.scheme == "https" else trusting_nobody()
     return httpcore.ConnectionPool(
         ssl_context=trust,
@@ -158,7 +174,7 @@ def _connection(settings: Settings) -> httpcore.ConnectionPool:
         max_connections=1,
         max_keepalive_connections=1,
         keepalive_expiry=KEEP,
-        socket_options=TCP_KEEPALIVE,
+        socket_options=socket_options,
     )
 
 

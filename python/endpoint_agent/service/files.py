@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,10 +11,26 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from endpoint_agent.durable import link, write
+from endpoint_agent.durable import link, sync, write
 from endpoint_agent.errors import AgentError
 
-__all__ = ["Undo", "keep", "link", "make_folder", "remove", "remove_empty", "write"]
+__all__ = [
+    "Undo",
+    "exchange",
+    "keep",
+    "link",
+    "make_folder",
+    "remove",
+    "remove_empty",
+    "sync",
+    "sync_all",
+    "write",
+]
+
+# Of x86-64, linux/fcntl.h and linux/fs.h.
+_RENAMEAT2 = 316
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 class Undo(ExitStack):
@@ -31,6 +49,49 @@ def _try(action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         action(*arguments)
     except (AgentError, OSError) as error:
         print(f"endpoint-agent: warning: what was done is not all undone: {error}", file=sys.stderr)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Has two paths change places at once, so that there is something under each all the time.
+
+    Where the kernel or the file system cannot (before Linux 3.15), there is nothing for a moment.
+    """
+    import ctypes
+
+    # By its number, since the C library has it from glibc 2.28 on only.
+    names = [os.fsencode(path) for path in (one, other)]
+    failed = _libc().syscall(_RENAMEAT2, _AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+    if failed and ctypes.get_errno() in (errno.EINVAL, errno.ENOSYS):
+        aside = one.with_name(f"{one.name}.aside")
+        one.rename(aside)
+        other.rename(one)
+        aside.rename(other)
+    elif failed:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
+    for folder in {one.parent, other.parent}:
+        sync(folder)
+
+
+def sync_all(folder: Path) -> None:
+    """Waits until all that is below a folder is on the disk, and all else of its file system.
+
+    Not of the others, as os.sync does: one that is lost, as of a server, would never be done.
+    """
+    import ctypes
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc().syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _libc() -> Any:
+    # The daemon has no use for it.
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def keep(path: Path, undo: Undo) -> None:

@@ -29,13 +29,17 @@ class Trial:
         """To be made before the agent is started."""
         self._state_directory = state_directory
         self._log_file = log_file
+        self._captured: int | None = None
         self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
-    def wait(self, is_active: Callable[[], bool], timeout: float = TIMEOUT) -> str:
+    def wait(
+        self, is_active: Callable[[], bool], timeout: float = TIMEOUT, version: str = ""
+    ) -> str:
         """Waits until the agent captures and its first heartbeat is at the intake.
 
         Args:
-            is_active: whether whoever started it says that it runs.
+            is_active: whether whoever started it says that it runs. It runs a program to ask.
+            version: which one it has to be. It has to see that program, too.
 
         Returns:
             From which source it captures, and why not from eBPF where it tried that.
@@ -56,6 +60,8 @@ class Trial:
                         raise AgentError(f"it has ended: {self.last_error()}") from None
             else:
                 reason = missing(answer)
+                if version and not reason:
+                    reason = self._unproved(answer, version, is_active)
                 if not reason:
                     fallback = answer["fallback"]
                     return str(answer["source"]) + (f" ({fallback})" if fallback else "")
@@ -64,6 +70,18 @@ class Trial:
             time.sleep(POLL)
             now = time.monotonic()
         raise AgentError(f"after {timeout:.0f} s {reason}")
+
+    def _unproved(
+        self, answer: Mapping[str, Any], version: str, is_active: Callable[[], bool]
+    ) -> str:
+        """What keeps a version from having proved itself; nothing when it has."""
+        if answer["version"] != version:
+            return f"it is {answer['version']} that runs"
+        captured: int = answer["counters"]["captured"]
+        if self._captured is None:
+            self._captured = captured
+            is_active()
+        return "" if captured > self._captured else "it does not see what is run"
 
     def last_error(self) -> str:
         """The last error in the agent's log since."""
@@ -75,6 +93,22 @@ class Trial:
             text = ""
         found = [reason for when, reason in _ERROR.findall(text) if when >= self._since]
         return found[-1] if found else f"{self._log_file} does not say why"
+
+
+def version(state_directory: Path) -> str:
+    """The version of the agent that runs; nothing when none does."""
+    try:
+        return str(ask(state_directory)["version"])
+    except AgentError:
+        return ""
+
+
+def undelivered(state_directory: Path) -> str:
+    """Why the agent that runs does not deliver; nothing when it does, or none runs."""
+    try:
+        return ask(state_directory)["delivery"]["last_error"] or ""
+    except AgentError:
+        return ""
 
 
 def missing(answer: Mapping[str, Any]) -> str:

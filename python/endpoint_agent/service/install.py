@@ -11,7 +11,7 @@ from types import FrameType
 from endpoint_agent import __version__
 from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError
-from endpoint_agent.service import configuration, files, managers, program
+from endpoint_agent.service import configuration, files, managers, program, versions
 from endpoint_agent.service.configuration import Wish
 from endpoint_agent.service.files import Undo
 from endpoint_agent.service.health import Trial
@@ -45,18 +45,37 @@ def install(
     outcome = "all is as it was before" if places.is_installed() else "nothing is installed"
     try:
         with _interruptible(), Undo() as undo:
-            log = places.under(found.settings.log_file)
-            newcomer = trial(places.under(found.settings.state_directory), log)
-            _install(found, places, manager, undo)
-            source = _start(manager, newcomer, undo)
+            files.make_folder(places.versions, 0o755, undo)
+            with versions.alone(places) as is_alone:
+                if not is_alone:
+                    raise AgentError(versions.BUSY)
+                source = _do(found, places, manager, trial)
             undo.pop_all()
     except (AgentError, OSError) as error:
         raise AgentError(f"{error}; {outcome}") from error
-    _remove_others(places)
     return (
         f"endpoint-agent {__version__} is installed and run by {manager.name}: it captures by "
         f"{source}, and its first heartbeat has arrived at {found.settings.effective_intake_url}"
     )
+
+
+def _do(
+    found: configuration.Configuration,
+    places: Places,
+    manager: Manager,
+    trial: Callable[[Path, Path], Trial],
+) -> str:
+    """All of it, or nothing; the source of events."""
+    settings = found.settings
+    with Undo() as undo:
+        newcomer = trial(places.under(settings.state_directory), places.under(settings.log_file))
+        _install(found, places, manager, undo)
+        source = _start(manager, newcomer, undo)
+        before = versions.target(places.good)
+        files.link(places.good, __version__)
+        undo.pop_all()
+    versions.remove_others(places, __version__, before)
+    return source
 
 
 def _install(
@@ -71,12 +90,15 @@ def _install(
     _link(places.command, PROGRAM, undo)
     files.make_folder(places.config.parent, 0o700, undo)
     _put(places.config, found.text, 0o600, undo)
+    if not places.good.is_symlink():
+        _link(places.good, __version__, undo)
+    files.keep(places.good, undo)
     _make_folders(found.settings, places, undo)
     if not manager.is_enabled():
         undo.add(manager.disable)
-    path, mode = manager.file()
-    files.make_folder(path.parent, 0o755, undo)
-    _put(path, manager.text(found.settings), mode, undo)
+    for path, (text, mode) in manager.files(found.settings).items():
+        files.make_folder(path.parent, 0o755, undo)
+        _put(path, text, mode, undo)
     manager.reload()
     manager.enable()
 
@@ -97,17 +119,20 @@ def _put_program(places: Places, undo: Undo) -> None:
     folder = places.versions / __version__
     if program.is_running_from(folder):
         return
-    files.make_folder(places.versions, 0o755, undo)
-    part, old = (places.versions / f".{__version__}.{what}" for what in ("part", "old"))
+    part = places.versions / f".{__version__}.part"
     files.remove(part)
     undo.add(files.remove, part)
     program.copy(part, VERSIONS / __version__)
-    if folder.exists():
-        files.remove(old)
-        folder.rename(old)
-        undo.add(old.rename, folder)
-    undo.add(files.remove, folder)
-    part.rename(folder)
+    # Before it has a name, all of it is on the disk.
+    files.sync_all(part)
+    if not folder.exists():
+        undo.add(files.remove, folder)
+        part.rename(folder)
+        files.sync(folder.parent)
+        return
+    # It may be the one in use: something is there all the time.
+    files.exchange(part, folder)
+    undo.add(files.exchange, part, folder)
 
 
 def _link(path: Path, target: str | Path, undo: Undo) -> None:
@@ -129,13 +154,6 @@ def _make_folders(settings: Settings, places: Places, undo: Undo) -> None:
         files.make_folder(log.parent, 0o750, undo)
         if not log.exists():
             undo.add(files.remove, log)
-
-
-def _remove_others(places: Places) -> None:
-    """Removes what other versions and an earlier try have left."""
-    for path in places.versions.iterdir():
-        if path != places.current and path.name != __version__:
-            files.remove(path)
 
 
 @contextmanager

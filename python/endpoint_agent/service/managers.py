@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,11 +30,8 @@ class Manager(Protocol):
 
     name: str
 
-    def file(self) -> tuple[Path, int]:
-        """The service's file and its mode."""
-
-    def text(self, settings: Settings) -> str:
-        """The content of that file."""
+    def files(self, settings: Settings) -> Mapping[Path, tuple[str, int]]:
+        """The service's files: text and mode of each."""
 
     def reload(self) -> None:
         """Has the manager read its files again."""
@@ -57,6 +54,9 @@ class Manager(Protocol):
 
     def is_active(self) -> bool:
         """Whether it runs."""
+
+    def is_stopped(self) -> bool:
+        """Whether someone has stopped it, and it did not end by itself."""
 
     def is_enabled(self) -> bool:
         """Whether it is started at boot."""

@@ -24,6 +24,11 @@ class Notifier:
         self.interval = int(interval) / 1e6 if is_watched and self._address else 0.0
         """Seconds within which the manager waits for the next `alive`; 0 when it does not."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager."""
+        return bool(self._address)
+
     def ready(self, status: str) -> None:
         """The service has started. `status` is what `systemctl status` shows of it."""
         self._send(f"READY=1\nSTATUS={status}")

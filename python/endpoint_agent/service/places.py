@@ -13,6 +13,7 @@ NAME = "SEKOIAEndpointAgent"
 
 VERSIONS = Path("/usr/lib/endpoint-agent")
 CURRENT = VERSIONS / "current"
+GOOD = VERSIONS / "good"
 PROGRAM = CURRENT / "bin/endpoint-agent"
 COMMAND = Path("/opt/endpoint-agent")
 
@@ -36,6 +37,11 @@ class Places:
     def current(self) -> Path:
         """The link to the version that runs."""
         return self.under(CURRENT)
+
+    @property
+    def good(self) -> Path:
+        """The link to the last version that proved itself, by which updates are run."""
+        return self.under(GOOD)
 
     @property
     def command(self) -> Path:

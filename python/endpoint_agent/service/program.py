@@ -28,6 +28,9 @@ from endpoint_agent.service import elf, manifest
 
 DISTRIBUTION = "endpoint-agent"
 
+# What of the optional packages goes along where it is installed: those that updates need.
+EXTRA = "extra == 'update'"
+
 # Of Python's library: what no agent runs, which is two thirds of it.
 LEFT_OUT = (
     "__pycache__",
@@ -158,7 +161,7 @@ def _copy_packages(target: Path) -> None:
 
 
 def _distributions() -> Iterable[Distribution]:
-    """The agent's distribution and all that it depends on."""
+    """The agent's distribution and all that it depends on, for updates too if they are there."""
     found: dict[str, Distribution] = {}
     wanted = [DISTRIBUTION]
     while wanted:
@@ -166,13 +169,13 @@ def _distributions() -> Iterable[Distribution]:
         match = re.match(r"[\w.-]+", requirement)
         name = re.sub(r"[-_.]+", "-", match[0] if match else "").lower()
         _, _, condition = requirement.partition(";")
-        if name in found or "extra" in condition:
+        if name in found or ("extra" in condition and EXTRA not in condition.replace('"', "'")):
             continue
         try:
             found[name] = distribution(name)
         except PackageNotFoundError as error:
             if condition:
-                continue  # Of another platform or version of Python.
+                continue  # Of another platform or version of Python, or for updates.
             raise AgentError(
                 f"the package {name} is not installed; run: pip install endpoint-agent"
             ) from error

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from endpoint_agent.service.managers import Command, succeeds, template
-from endpoint_agent.service.places import NAME, Places
+from endpoint_agent.service.places import NAME, VERSIONS, Places
 
 if TYPE_CHECKING:
     from endpoint_agent.config import Settings
 
 UNIT = f"{NAME}.service"
+UPDATE = f"{NAME}-update.service"
+TIMER = f"{NAME}-update.timer"
 FOLDER = Path("/etc/systemd/system")
 
 # What the unit's own lines make and let the agent write to.
@@ -22,7 +24,7 @@ LOGS = Path("/var/log/endpoint-agent")
 
 
 class Systemd:
-    """Manages the service by `systemctl`."""
+    """Manages the service by `systemctl`, and with it the timer of updates."""
 
     name = "systemd"
 
@@ -36,24 +38,26 @@ class Systemd:
         booted = places.under(Path("/run/systemd/system")).is_dir()
         return cls(places, call) if booted else None
 
-    def file(self) -> tuple[Path, int]:
-        """The unit's file."""
-        return self._places.under(FOLDER / UNIT), 0o644
-
-    def text(self, settings: Settings) -> str:
-        """The unit."""
-        return unit(settings)
+    def files(self, settings: Settings) -> dict[Path, tuple[str, int]]:
+        """The units."""
+        return {
+            self._places.under(FOLDER / name): (unit(settings, name), 0o644)
+            for name in (UNIT, UPDATE, TIMER)
+        }
 
     def reload(self) -> None:
-        """Has systemd read the unit."""
+        """Has systemd read the units."""
         self._call(["systemctl", "daemon-reload"])
 
     def enable(self) -> None:
         """Has the unit started at boot."""
         self._call(["systemctl", "enable", UNIT])
+        self._call(["systemctl", "enable", "--now", TIMER])
 
     def disable(self) -> None:
         """The contrary."""
+        succeeds(self._call, "systemctl", "disable", "--now", TIMER)
+        succeeds(self._call, "systemctl", "stop", UPDATE)
         succeeds(self._call, "systemctl", "disable", UNIT)
 
     def restart(self) -> None:
@@ -70,20 +74,25 @@ class Systemd:
         """Whether the agent runs."""
         return succeeds(self._call, "systemctl", "is-active", UNIT)
 
+    def is_stopped(self) -> bool:
+        """Whether someone has stopped the unit."""
+        state = self._call(["systemctl", "show", "--property", "ActiveState", UNIT])
+        return state.strip() == "ActiveState=inactive"
+
     def is_enabled(self) -> bool:
         """Whether the unit is started at boot."""
         return succeeds(self._call, "systemctl", "is-enabled", UNIT)
 
 
-def unit(settings: Settings) -> str:
-    """The unit's file for these settings."""
+def unit(settings: Settings, name: str = UNIT) -> str:
+    """The file of a unit for these settings."""
     values = {
         "CPUQuota": f"{settings.cpu_quota}%",
         "MemoryMax": f"{settings.memory_max}M",
-        "ReadWritePaths": " ".join(_writable(settings)),
+        "ReadWritePaths": " ".join(_writable(settings, name)),
     }
     lines = []
-    for line in template(UNIT).splitlines():
+    for line in template(name).splitlines():
         key, is_setting, _ = line.partition("=")
         value = values.get(key) if is_setting else None
         if value is None:
@@ -93,11 +102,13 @@ def unit(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _writable(settings: Settings) -> Iterator[str]:
-    """Folders that the agent writes to besides the usual ones."""
+def _writable(settings: Settings, name: str) -> Iterator[str]:
+    """Folders that a unit writes to besides the usual ones."""
+    if name == UPDATE:
+        yield _quoted(VERSIONS)
     if settings.state_directory != STATE:
         yield _quoted(settings.state_directory)
-    if settings.log_file.parent != LOGS and settings.log_file.is_absolute():
+    if name == UNIT and settings.log_file.parent != LOGS and settings.log_file.is_absolute():
         yield _quoted(settings.log_file.parent)
 
 

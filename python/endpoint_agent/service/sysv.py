@@ -23,6 +23,7 @@ class SysV:
     def __init__(self, places: Places, call: Command) -> None:
         self._places = places
         self._call = call
+        self._file = places.under(SCRIPT)
 
     @classmethod
     def found(cls, places: Places, call: Command) -> Self | None:
@@ -31,13 +32,9 @@ class SysV:
         able = all(is_executable(places.under(path)) for path in NEEDED)
         return cls(places, call) if has_scripts and able else None
 
-    def file(self) -> tuple[Path, int]:
-        """The script."""
-        return self._places.under(SCRIPT), 0o755
-
-    def text(self, settings: Settings) -> str:
-        """Its text, whatever the settings."""
-        return template(f"{NAME}.init")
+    def files(self, settings: Settings) -> dict[Path, tuple[str, int]]:
+        """The script, whatever the settings."""
+        return {self._file: (template(f"{NAME}.init"), 0o755)}
 
     def reload(self) -> None:
         """Nothing: a script is read when it runs."""
@@ -61,6 +58,10 @@ class SysV:
     def is_active(self) -> bool:
         """Whether the agent runs."""
         return succeeds(self._call, str(SCRIPT), "status")
+
+    def is_stopped(self) -> bool:
+        """Whether the agent does not run: who ended it, nobody knows."""
+        return not self.is_active()
 
     def is_enabled(self) -> bool:
         """Whether a runlevel starts the script."""

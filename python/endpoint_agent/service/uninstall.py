@@ -18,7 +18,7 @@ from endpoint_agent.service.places import Places
 from endpoint_agent.status import SOCKET_NAME
 
 # Of a state folder that is not the usual one: it may be somebody else's, too.
-OWN = ("queue", FILE_NAME, SOCKET_NAME)
+OWN = ("queue", "update", FILE_NAME, SOCKET_NAME)
 
 USUAL = Settings()
 
@@ -70,11 +70,12 @@ def _settings(places: Places) -> Settings:
 
 
 def _remove_service(manager: Manager) -> None:
-    path, _ = manager.file()
-    if path.exists():
+    paths = [path for path in manager.files(USUAL) if path.exists()]
+    if paths:
         manager.stop()
         manager.disable()
-        path.unlink()
+        for path in paths:
+            path.unlink()
         manager.reload()
 
 

@@ -24,6 +24,7 @@ class Upstart:
     def __init__(self, places: Places, call: Command) -> None:
         self._places = places
         self._call = call
+        self._file = places.under(Path("/etc/init") / JOB)
 
     @classmethod
     def found(cls, places: Places, call: Command) -> Self | None:
@@ -35,13 +36,9 @@ class Upstart:
         except AgentError:
             return None
 
-    def file(self) -> tuple[Path, int]:
-        """The job's file."""
-        return self._places.under(Path("/etc/init") / JOB), 0o644
-
-    def text(self, settings: Settings) -> str:
+    def files(self, settings: Settings) -> dict[Path, tuple[str, int]]:
         """The job, whatever the settings."""
-        return template(JOB)
+        return {self._file: (template(JOB), 0o644)}
 
     def reload(self) -> None:
         """Has upstart read the job."""
@@ -69,6 +66,13 @@ class Upstart:
         except AgentError:
             return False
 
+    def is_stopped(self) -> bool:
+        """Whether the job is stopped."""
+        try:
+            return "stop/waiting" in self._call([str(INITCTL), "status", NAME])
+        except AgentError:
+            return True
+
     def is_enabled(self) -> bool:
         """Whether there is a job."""
-        return self.file()[0].exists()
+        return self._file.exists()

@@ -11,11 +11,11 @@ import pytest
 
 from endpoint_agent.config import INTAKE_KEY_VARIABLE
 from endpoint_agent.errors import AgentError
-from endpoint_agent.service import program
+from endpoint_agent.service import files, program
 from endpoint_agent.service.places import NAME, Places
 
 # What changes nothing.
-QUESTIONS = {"is-active", "is-enabled", "status", "version"}
+QUESTIONS = {"is-active", "is-enabled", "show", "status", "version"}
 
 Tree = dict[str, tuple[int, str | bytes]]
 
@@ -51,6 +51,8 @@ class MockHost:
             self._enable(True)
         elif words & {"disable", "remove"}:
             self._enable(False)
+        elif "show" in words:
+            return f"ActiveState={'active' if self.running else 'inactive'}\n"
         elif "version" in words:
             return "init (upstart 1.12.1)"
         elif "status" in words and "/sbin/initctl" in words:
@@ -141,3 +143,5 @@ def mock_program(monkeypatch: pytest.MonkeyPatch) -> None:
         (target / "bin/endpoint-agent").write_text(f"the program of {home}")
 
     monkeypatch.setattr(program, "copy", copy)
+    # It takes as long as the host has something to write.
+    monkeypatch.setattr(files, "sync_all", lambda folder: None)

@@ -102,3 +102,34 @@ def test_patience_ends(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, but(heartbeat_delivered=False, delivery={"last_error": "refused"}))
     with pytest.raises(AgentError, match=r"^after 0 s its heartbeat has not arrived: refused$"):
         trial.wait(lambda: True, timeout=0.05)
+
+
+def test_a_version_has_to_be_that_one_and_to_see_what_is_run(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def well(version: str, captured: int) -> dict[str, Any]:
+        return but(version=version, counters={"recovered": 0, "captured": captured})
+
+    asked = []
+
+    def is_active() -> bool:
+        asked.append(1)
+        return True
+
+    answers(monkeypatch, well("v1", 9), well("v2", 3), well("v2", 3), well("v2", 4))
+    assert trial.wait(is_active, version="v2") == "ebpf"
+    assert len(asked) == 1
+    answers(monkeypatch, well("v1", 9))
+    with pytest.raises(AgentError, match="it is v1 that runs"):
+        trial.wait(lambda: True, 0.05, "v2")
+    answers(monkeypatch, well("v2", 9))
+    with pytest.raises(AgentError, match="does not see what is run"):
+        Trial(Path(), Path()).wait(lambda: True, 0.05, "v2")
+
+
+def test_what_the_running_agent_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, but(version="v1", delivery={"last_error": "refused"}))
+    assert health.version(Path()) == "v1"
+    assert health.undelivered(Path()) == "refused"
+    answers(monkeypatch, None)
+    assert health.version(Path()) == health.undelivered(Path()) == ""

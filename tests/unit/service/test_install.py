@@ -10,6 +10,7 @@ import pytest
 
 from endpoint_agent import __version__
 from endpoint_agent.errors import AgentError, ConfigError, UnsupportedError
+from endpoint_agent.service import files, versions
 from endpoint_agent.service.configuration import Wish
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.install import install
@@ -33,7 +34,7 @@ class MockTrial(Trial):
         self.state = state_directory
         self.log = log_file
 
-    def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> str:
+    def wait(self, is_active: Callable[[], bool], timeout: float = 0, version: str = "") -> str:
         assert is_active()
         (self.state / "agent-id").write_text("id")
         if self.log.is_absolute():
@@ -213,7 +214,7 @@ def test_a_failed_change_of_the_key_leaves_the_agent_running(host: MockHost) -> 
 
 def test_a_signal_undoes_it(host: MockHost) -> None:
     class Interrupted(MockTrial):
-        def wait(self, is_active: Callable[[], bool], timeout: float = 0) -> str:
+        def wait(self, is_active: Callable[[], bool], timeout: float = 0, version: str = "") -> str:
             signal.raise_signal(signal.SIGHUP)
             return "ebpf"
 
@@ -274,3 +275,41 @@ def test_there_is_nothing_to_uninstall(tmp_path: Path) -> None:
     before = tree(tmp_path)
     uninstall(True, Places(tmp_path), MockHost(tmp_path).call)
     assert tree(tmp_path) == before
+
+
+def test_the_last_good_version_stays_and_no_other(host: MockHost) -> None:
+    do(host)
+    for version in ("0.0.1", "0.0.2"):
+        (host.places.versions / version).mkdir()
+    files.link(host.places.good, "0.0.2")
+    files.link(host.places.current, "0.0.2")
+    do(host, Wish())
+    left = {path.name for path in host.places.versions.iterdir()}
+    assert left == {".lock", "current", "good", "0.0.2", __version__}
+    assert versions.target(host.places.good) == __version__
+
+
+def test_the_last_good_version_is_named_until_the_new_one_has_proved_itself(
+    host: MockHost,
+) -> None:
+    do(host)
+    files.link(host.places.good, "0.0.2")
+    files.link(host.places.current, "0.0.2")
+
+    class Killed(MockTrial):
+        def wait(self, is_active: Callable[[], bool], timeout: float = 0, version: str = "") -> str:
+            assert versions.target(host.places.good) == "0.0.2"
+            assert versions.target(host.places.current) == __version__
+            raise AgentError("it is killed")
+
+    with pytest.raises(AgentError, match="it is killed"):
+        do(host, Wish(), Killed)
+    assert versions.target(host.places.current) == "0.0.2"
+
+
+def test_two_at_a_time(host: MockHost) -> None:
+    do(host)
+    before = tree(host.root)
+    with versions.alone(host.places), pytest.raises(AgentError, match="is under way"):
+        do(host, Wish())
+    assert tree(host.root) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_it_uses_nothing_but_itself_and_libraries_of_the_host(copy: Path) -> Non
     folders = tuple(map(Path, ("/lib", "/lib64", "/usr/lib", "/usr/lib64")))
     assert [path for path in elsewhere if not any(map(path.is_relative_to, folders))] == []
     assert [path for path in elsewhere if "python" in path.name] == []
+
+
+@pytest.mark.skipif(find_spec("tuf") is None, reason="the extra `update` is not installed")
+def test_what_updates_need_goes_along(copy: Path) -> None:
+    (interpreter,) = (copy / "bin").glob("python*")
+    code = "import sys; sys.path.append(sys.argv[1]); import endpoint_agent.update.client"
+    subprocess.run([interpreter, "-IBS", "-c", code, copy / "packages"], check=True)
 
 
 def test_nobody_but_its_owner_may_change_it(copy: Path) -> None:

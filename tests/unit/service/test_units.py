@@ -11,8 +11,8 @@ import pytest
 
 from endpoint_agent.config import Settings
 from endpoint_agent.service.managers import UNITS
-from endpoint_agent.service.places import NAME, PROGRAM
-from endpoint_agent.service.systemd import UNIT, unit
+from endpoint_agent.service.places import CURRENT, GOOD, NAME, PROGRAM
+from endpoint_agent.service.systemd import TIMER, UNIT, UPDATE, unit
 
 # The most that `systemd-analyze security` may say, of 10.
 EXPOSURE = 4.0
@@ -22,11 +22,12 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def unit_file(tmp_path: Path) -> Path:
-    """The unit, with a program that is there."""
-    path = tmp_path / UNIT
-    path.write_text(unit(Settings()).replace(str(PROGRAM), "/bin/true"))
+@pytest.fixture(params=[UNIT, UPDATE])
+def unit_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit, with a program that is there."""
+    path = tmp_path / request.param
+    text = unit(Settings(), request.param)
+    path.write_text(re.sub(r"/usr/lib/endpoint-agent/\w+/bin/endpoint-agent", "/bin/true", text))
     return path
 
 
@@ -42,6 +43,16 @@ def test_how_exposed_the_unit_is(unit_file: Path) -> None:
 
 
 @needs_systemd
+def test_systemd_understands_the_timer(tmp_path: Path) -> None:
+    for name in (UPDATE, TIMER):
+        text = unit(Settings(), name)
+        (tmp_path / name).write_text(re.sub(r"/usr/lib\S+/endpoint-agent", "/bin/true", text))
+    words = ["systemd-analyze", "verify", str(tmp_path / TIMER)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert [line for line in done.stderr.splitlines() if NAME in line] == []
+
+
+@needs_systemd
 def test_systemd_understands_the_unit(unit_file: Path) -> None:
     words = ["systemd-analyze", "verify", str(unit_file)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -50,7 +61,7 @@ def test_systemd_understands_the_unit(unit_file: Path) -> None:
     complaints = [
         line
         for line in done.stderr.splitlines()
-        if UNIT in line and not any(key in line for key in newer)
+        if unit_file.name in line and not any(key in line for key in newer)
     ]
     assert complaints == []
 
@@ -75,12 +86,18 @@ def test_the_unit_follows_the_settings() -> None:
 
 
 def test_every_manager_starts_the_same_program() -> None:
-    files = sorted(UNITS.iterdir())
-    assert [file.name for file in files] == [
-        f"{NAME}.{kind}" for kind in ("conf", "init", "service")
-    ]
-    for file in files:
-        assert str(PROGRAM) in file.read_text()
+    for kind in ("conf", "init", "service"):
+        text = (UNITS / f"{NAME}.{kind}").read_text()
+        assert str(PROGRAM) in text
+        # And has a version judged that was on trial when the power failed.
+        assert re.search(r'good"? -ef .*current', text)
+
+
+def test_updates_are_run_by_the_version_that_has_proved_itself() -> None:
+    program = GOOD / PROGRAM.relative_to(CURRENT)
+    lines = unit(Settings(), UPDATE).splitlines()
+    assert f"ExecStart={program} update --automatic" in lines
+    assert 'ReadWritePaths="/usr/lib/endpoint-agent"' in lines
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])

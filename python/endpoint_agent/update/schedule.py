@@ -1,0 +1,45 @@
+"""Has the command of updates run from the daemon, where no timer of the service manager does."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from endpoint_agent import __version__
+from endpoint_agent.service.places import GOOD, VERSIONS
+
+# Seconds, drawn anew by each run of the agent, so that no two hosts ask at the same time.
+FIRST = (1_800.0, 21_600.0)
+DAY = (64_800.0, 108_000.0)
+
+# In a session of its own and nobody's child: it outlives the agent, which it may start anew.
+_DETACHED = '"$0" update --automatic </dev/null >/dev/null 2>&1 &'
+
+
+def is_installed() -> bool:
+    """Whether this process runs from the folder of its version."""
+    return Path(sys.base_prefix).resolve() == VERSIONS / __version__
+
+
+def first() -> float:
+    """Seconds until the first time."""
+    return random.uniform(*FIRST)  # noqa: S311
+
+
+def day() -> float:
+    """Seconds between two times, about a day."""
+    return random.uniform(*DAY)  # noqa: S311
+
+
+def start() -> None:
+    """Starts it, by the version that has proved itself."""
+    from endpoint_agent.service.managers import ENVIRONMENT
+
+    subprocess.run(
+        ["/bin/sh", "-c", _DETACHED, str(GOOD / "bin/endpoint-agent")],
+        env=ENVIRONMENT,
+        start_new_session=True,
+        check=True,
+    )
