@@ -21,6 +21,8 @@ from endpoint_agent.agent import Task, prepare_folder
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import AgentError, RecordingError, UnsupportedError
 from endpoint_agent.status import SOCKET_NAME, ask
+from endpoint_agent.update import schedule
+from endpoint_agent.update import state as update_state
 
 # Nothing listens on the discard port, so that the queue keeps what the agent reports.
 CONFIGURATION = """
@@ -469,3 +471,43 @@ def test_a_task_is_done_when_due_and_not_made_up_for() -> None:
         task.run_if_due(now)
 
     assert done == [0.0, 10.0, 35.0, 45.0]
+
+
+def test_what_an_update_left_is_reported_and_told(config_path: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    update_state.tell(state, update_state.DONE, "0.0.9", "0.1.0", "it works")
+    update_state.save(state, update_state.State(offered="0.2.0", waits="it is not for this host"))
+    answers = []
+
+    def look(settings: Settings) -> None:
+        wait_for(lambda: not any((state / "update/events").iterdir()))
+        answers.append(ask(state)["update"])
+
+    assert run(config_path, look) == 0
+    assert answers[0]["offered"] == "0.2.0"
+    (event,) = (record for record in left(tmp_path) if words(record) == "updated")
+    assert event["event"]["reason"] == "it works"
+
+
+@pytest.mark.parametrize("managed", [True, False], ids=["by-systemd", "by-another"])
+def test_who_looks_for_updates(
+    managed: bool, config_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon, where its program is installed and no timer of systemd does."""
+    calls: list[None] = []
+    manager = Manager(tmp_path, monkeypatch)
+    if not managed:
+        monkeypatch.delenv("NOTIFY_SOCKET")
+    monkeypatch.setattr(schedule, "first", lambda: 0.0)
+    monkeypatch.setattr(schedule, "start", lambda: calls.append(None))
+    assert run(config_path) == 0
+    assert calls == []
+    if managed:
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setattr(schedule, "is_installed", lambda: True)
+    ticks: list[None] = []
+    monkeypatch.setattr(agent.EventHandler, "tick", lambda handler: ticks.append(None))
+    assert run(config_path, lambda settings: wait_for(lambda: len(ticks) > 2)) == 0
+    assert calls == ([] if managed else [None])
+    manager.socket.close()

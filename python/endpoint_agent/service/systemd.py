@@ -52,13 +52,13 @@ class Systemd:
     def enable(self) -> None:
         """Has the unit started at boot."""
         self._call(["systemctl", "enable", UNIT])
-        self._call(["systemctl", "enable", "--now", TIMER])
+        self._call(["systemctl", "enable", TIMER])
+        self._call(["systemctl", "start", TIMER])
 
     def disable(self) -> None:
         """The contrary."""
-        succeeds(self._call, "systemctl", "disable", "--now", TIMER)
-        succeeds(self._call, "systemctl", "stop", UPDATE)
-        succeeds(self._call, "systemctl", "disable", UNIT)
+        succeeds(self._call, "systemctl", "stop", TIMER, UPDATE)
+        succeeds(self._call, "systemctl", "disable", TIMER, UNIT)
 
     def restart(self) -> None:
         """Starts the unit anew, and waits until the agent captures."""

@@ -43,6 +43,8 @@ class MockHost:
         return self._do(set(words)) or ""
 
     def _do(self, words: set[str]) -> str | None:
+        if any("-update." in word for word in words) and "disable" not in words:
+            return None  # Not the agent itself.
         if words & {"restart", "start"}:
             self.running = True
         elif "stop" in words:

@@ -9,16 +9,17 @@ import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError, UpdateError
-from endpoint_agent.service import files, health, versions
+from endpoint_agent.service import files, health, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.places import Places
-from endpoint_agent.update import run, state
+from endpoint_agent.update import bundle, installer, run, state
 from endpoint_agent.update.choice import Offer
 from endpoint_agent.update.run import How, update
 
@@ -195,6 +196,21 @@ def test_a_program_that_does_not_run_gets_no_trial(
     assert NEW in known(installed).failed
     do(installed)
     assert not (installed.places.versions / NEW).exists()
+
+
+def test_a_bundle_that_is_not_what_its_manifest_says(
+    installed: MockHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(archive: Path, version: str, target: Path) -> None:
+        bundle.unpack(archive, version, target)
+        manifest.write(target)
+        (target / "lib/a").write_bytes(b"changed")
+
+    monkeypatch.setattr(installer, "bundle", SimpleNamespace(unpack=damaged))
+    with pytest.raises(UpdateError, match=f"the bundle of {NEW} is damaged: lib/a: changed"):
+        do(installed)
+    assert links(installed.places) == (OLD, OLD)
+    assert NEW in known(installed).failed
 
 
 def test_a_service_that_does_not_start(
