@@ -245,9 +245,9 @@ INLINE int finish_change(u32 kind, s32 returned)
 		s32 returned = 0;                                                          \
                                                                                            \
 		READ(returned, *(s32 *)(context + (arguments)));                           \
-		if (returned || current_is_muted() || current_is_dropped())                \
+		if (returned || current_is_muted() || !what(&change, context))             \
 			return 0;                                                          \
-		return what(&change, context) ? send_change_of(&change) : 0;               \
+		return current_is_dropped() ? 0 : send_change_of(&change);                 \
 	}                                                                                  \
                                                                                            \
 	SEC("kprobe/" #function)                                                           \
@@ -256,7 +256,7 @@ INLINE int finish_change(u32 kind, s32 returned)
 		u64 with[] = { context->di, context->si, context->dx };                    \
 		struct change change = { .kind = change_kind };                            \
                                                                                            \
-		if (current_is_muted() || current_is_dropped())                            \
+		if (current_is_muted())                                                    \
 			return 0;                                                          \
 		return what(&change, with) ? remember_change(&change) : 0;                 \
 	}                                                                                  \

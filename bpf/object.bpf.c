@@ -34,12 +34,13 @@ struct {
 	__type(value, struct act);
 } acts SEC(".maps");
 
+/* Whether a rule drops it is asked once it is done: this may be refused, or the begin of an open. */
 INLINE int intends(struct act *act, u64 folder)
 {
 	u32 thread = bpf_get_current_pid_tgid();
 	const struct path *path = (void *)folder;
 
-	if (current_is_muted() || current_is_dropped())
+	if (current_is_muted())
 		return 0;
 	READ(act->mount, path->mnt);
 	if (bpf_map_update_elem(&acts, &thread, act, BPF_ANY))
