@@ -51,7 +51,10 @@ struct scratch {
 	u8 record[RECORD_MAX];
 };
 
-/* One a CPU; the loader sets the number. Too large for the kernel's per-CPU maps. */
+/*
+ * Two a CPU, too large for the kernel's per-CPU maps; the loader sets the number. What travels on the
+ * critical ring has one of its own: who is preempted while it tells of a file is not in its way.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -59,11 +62,17 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-INLINE struct scratch *this_scratch(void)
+INLINE struct scratch *this_scratch(u32 kind)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	u32 number = bpf_get_smp_processor_id() * 2;
 
-	return bpf_map_lookup_elem(&scratches, &cpu);
+	/* In the object for old kernels, loops look for their buffer again, and know of one. */
+#ifndef OLD_KERNELS
+	number += kind == EVENT_EXEC || kind == EVENT_IDENTITY || kind == EVENT_MODULE;
+#else
+	(void)kind;
+#endif
+	return bpf_map_lookup_elem(&scratches, &number);
 }
 
 INLINE void give_back(u64 *held)
@@ -137,7 +146,7 @@ INLINE int is_shed(u32 kind)
 }
 
 /*
- * This CPU's buffer with room for a fixed part of `size` bytes. NULL, which is counted, when the
+ * A buffer of this CPU with room for a fixed part of `size` bytes. NULL, which is counted, when the
  * act is to be given up, or when a program that this one has interrupted or preempted holds the
  * buffer: scratch memory that is written twice at once is the classic source of garbled events.
  */
@@ -147,7 +156,7 @@ INLINE struct scratch *scratch_take(u32 kind, u64 size)
 
 	if (is_shed(kind))
 		return 0;
-	scratch = this_scratch();
+	scratch = this_scratch(kind);
 	if (scratch && take(&scratch->held)) {
 		scratch->size = size;
 		return scratch;

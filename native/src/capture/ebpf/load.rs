@@ -146,7 +146,7 @@ fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
         .override_global("peer_window", &settings.peer_window, true)
         .override_global("digest_secret", &secret[..], true)
         .override_global("dns_wanted", &u32::from(settings.dns), true)
-        .map_max_entries("scratches", cpus as u32)
+        .map_max_entries("scratches", 2 * cpus as u32)
         .map_max_entries("acts", remembered(ACTS))
         .map_max_entries("changing", remembered(CHANGING))
         .load(object)
