@@ -356,6 +356,7 @@ def page(kernels: dict[str, Run | None]) -> str:
         "`endpoint-agent check`, have been seen from that source.",
         *([f"Not run: {', '.join(absent)}."] if absent else []),
         *(f"On {short(run)}, {limited(run)}." for run in runs if run.missing()),
+        *(f"On {short(run)}, {failed(run)}." for run in runs if run.count("failed")),
         "",
     ]
     rows = [
@@ -389,9 +390,18 @@ def whether(run: Run, seen: tuple[str, str]) -> str:
 
 def limited(run: Run) -> str:
     """What was run where it was not everything."""
-    if not run.files:
+    if not run.tests and not run.files:
         return "`endpoint-agent check` alone was run, whose acts cause few of the events"
-    return f"these were not run: {', '.join(f'`{file}`' for file in run.missing())}"
+    missing = ", ".join(f"`{file}`" for file in run.missing())
+    cut_short = any(file_of(test) not in run.files for test in run.tests)
+    return f"these were {'not known to be run whole' if cut_short else 'not run'}: {missing}"
+
+
+def failed(run: Run) -> str:
+    """Which tests failed when they were last run."""
+    return "these failed: " + ", ".join(
+        f"`{test}`" for test, became in run.tests.items() if became == "failed"
+    )
 
 
 def kernel_row(run: Run) -> str:

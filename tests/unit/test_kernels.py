@@ -193,6 +193,23 @@ def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
     assert "On 5.10," not in page
     assert "On 6.1, these were not run: `tests/attacks/test_files.py`, " in page
     assert "On 6.12, `endpoint-agent check` alone was run" in page
+    assert "failed:" not in page
+
+
+def test_the_page_names_what_failed_and_what_was_cut_short(kernels: Any, tmp_path: Path) -> None:
+    left(
+        tmp_path / "6.1/1",
+        release="6.1.0-amd64",
+        check_json=check(),
+        asked=kernels.ALL,
+        status="2",
+        tests_xml=report("files", "<failure/>"),
+    )
+
+    page = kernels.page({"6.1": kernels.merged(kernels.runs_of("6.1"))})
+
+    assert "On 6.1, these were not known to be run whole: `tests/attacks/test_files.py`, " in page
+    assert "On 6.1, these failed: `tests.live.test_files::test_it`." in page
 
 
 def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
