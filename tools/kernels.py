@@ -271,7 +271,8 @@ def merged(runs: list[Run]) -> Run | None:
 
     What another kernel of the same suite has left tells nothing of the last one's.
     """
-    runs = [run for run in runs if run.release == runs[-1].release]
+    booted = [run.release for run in runs if run.hooks]
+    runs = [run for run in runs if run.release in booted[-1:]]
     if not runs:
         return None
     tests: dict[str, str] = {}

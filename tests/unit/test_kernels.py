@@ -155,6 +155,9 @@ def test_parts_of_a_suite_are_one_run_and_of_a_file_the_last_has_the_word(
             seen=seen,
         )
 
+    # One that has not come up tells of nothing.
+    left(tmp_path / "6.1/12", asked="tests/live")
+
     run = kernels.merged(kernels.runs_of("6.1"))
 
     assert run.release == "6.1.0-2"
