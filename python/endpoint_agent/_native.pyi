@@ -15,6 +15,8 @@ __all__ = [
     "__version__",
     "counter_names",
     "event_actions",
+    "last_sender",
+    "note_sender",
     "replay",
     "rule_fields",
 ]
@@ -26,6 +28,19 @@ def counter_names() -> list[tuple[str, str]]:
 
 def event_actions() -> list[str]:
     """Every `event.action` of what a process does."""
+
+def note_sender(number: int) -> None:
+    """Has the senders of a signal noted from now on, before the handler it has by now is run.
+
+    Raises:
+        OSError: it has no handler, or is no signal.
+    """
+
+def last_sender(number: int) -> tuple[int, int] | None:
+    """The process id, 0 outside this PID namespace, and the user id that sent a signal last.
+
+    None where it has not come since `note_sender`, or came of the kernel, as by a terminal.
+    """
 
 def rule_fields() -> list[tuple[str, str]]:
     """Every field that a rule may name, as (dotted name, ECS type)."""

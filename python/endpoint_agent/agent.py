@@ -27,6 +27,7 @@ from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
 from endpoint_agent.signals import RELOAD, STOP, Signals
 from endpoint_agent.status import StatusServer
+from endpoint_agent.trust.guard import Guard
 from endpoint_agent.update import schedule, state
 
 QUEUE = "queue"
@@ -37,6 +38,7 @@ DRAIN = 5.0
 TICK = 1.0
 REFRESH = 60.0
 QUIET = 60.0
+DAY = 86_400.0
 
 # Added to that of the agent's other threads; Linux keeps it thread by thread.
 DELIVERY_NICENESS = 5
@@ -155,6 +157,9 @@ class Agent:
             Task(TICK, self._log_notices),
             Task(TICK, self._events.tick),
             Task(TICK, self._report_updates),
+            Task(TICK, self._guard.tick),
+            Task(REFRESH, self._guard.alive),
+            Task(DAY, self._guard.verify),
         ]
         if not notifier.is_heard and schedule.is_installed():
             due = time.monotonic() + schedule.first()
@@ -163,9 +168,9 @@ class Agent:
             tasks.append(Task(notifier.interval / 3, notifier.alive))
         while (failure := self._failure()) is None:
             arrived = signals.wait(TICK)
-            if not arrived.isdisjoint(STOP):
-                _LOGGER.info("a signal ends the agent")
+            if stop := arrived & set(STOP):
                 notifier.stopping()
+                self._guard.stopped(min(stop))
                 return 0
             if RELOAD in arrived:
                 self.reload()
@@ -245,6 +250,7 @@ class Agent:
     def _open_queue(self) -> None:
         state = self._settings.state_directory
         prepare_folder(state)
+        self._guard = Guard(state, state / QUEUE, self._config_path)
         self._spool = Spool(
             str(state / QUEUE),
             max_bytes=self._settings.event_buffer_cache_size * 1_000_000,
@@ -255,6 +261,8 @@ class Agent:
         self._envelope = Envelope(self._agent_id)
         self._reporter = Reporter(self._spool, self._envelope)
         self._events.attach(self._reporter)
+        self._guard.begin(self._reporter)
+        self._parts.callback(self._guard.end)
 
     def _start_delivery(self) -> None:
         self._deliverer = Deliverer(self._spool, self._settings)

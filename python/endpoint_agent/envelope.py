@@ -102,10 +102,10 @@ class Reporter:
         }
 
 
-def timestamp() -> str:
-    """Now in UTC, as `2026-01-19T12:50:54.116Z`."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return now.isoformat(timespec="milliseconds") + "Z"
+def timestamp(when: datetime | None = None) -> str:
+    """Now, or another time of UTC, as `2026-01-19T12:50:54.116Z`."""
+    when = (when or datetime.now(UTC)).replace(tzinfo=None)
+    return when.isoformat(timespec="milliseconds") + "Z"
 
 
 def _host() -> dict[str, Any]:

@@ -8,6 +8,8 @@ import socket
 from types import FrameType, TracebackType
 from typing import Self
 
+from endpoint_agent._native import note_sender
+
 STOP = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
 
@@ -28,6 +30,8 @@ class Signals:
         for one in STOP:
             signal.signal(one, self._stop)
         signal.signal(RELOAD, lambda *_: None)
+        for one in self._handlers:
+            note_sender(one)
         return self
 
     def __exit__(

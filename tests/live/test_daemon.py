@@ -149,6 +149,12 @@ def test_the_agent_does_not_report_itself(life: Life) -> None:
     assert life.pid not in pids
 
 
+def test_its_last_words_tell_who_ended_it(life: Life) -> None:
+    (stopped,) = (one for one in life.events if one["event"].get("action") == "stopped-service")
+    assert stopped["process"]["pid"] == os.getpid()
+    assert stopped["sekoiaio"]["target_process"] == {"pid": life.pid}
+
+
 def test_a_second_agent_on_the_same_queue_is_refused(life: Life) -> None:
     assert life.second.returncode == 1
     assert str(life.agent.state) in life.second.stderr
@@ -227,7 +233,8 @@ def test_nothing_that_was_queued_is_lost_to_a_kill(
     agent.start()
     done = act(tmp_path / "act-before-kill")
     wait(lambda: done.unseen(agent.queued()) == [])
-    queued = wait(agent.status)["queued"]
+    status = wait(agent.status)
+    queued, killed = status["queued"], status["pid"]
     agent.stop(signal.SIGKILL)
 
     agent.configure(intake.url)
@@ -237,6 +244,9 @@ def test_nothing_that_was_queued_is_lost_to_a_kill(
 
     events = intake.events()
     assert done.unseen(events) == []
+    told = {event["event"].get("action"): event for event in events}
+    assert told["crashed-program"]["process"] == {"pid": killed}
+    assert told["changed-configuration"]["file"]["path"] == str(agent.config)
     assert events[-1]["event"]["action"] == "stats"
     last = stats(events)[-1]
     assert last["recovered"] >= queued

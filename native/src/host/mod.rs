@@ -5,4 +5,5 @@ pub mod content;
 pub mod memory;
 pub mod procfs;
 pub mod runtimes;
+pub mod senders;
 pub mod thread;

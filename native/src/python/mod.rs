@@ -6,6 +6,7 @@ mod errors;
 mod pipeline;
 mod replay;
 mod rules;
+mod senders;
 mod spool;
 
 use pyo3::prelude::*;
@@ -26,6 +27,8 @@ mod _native {
     use super::replay::{PyReplay, replay};
     #[pymodule_export]
     use super::rules::{PyRules, event_actions, rule_fields};
+    #[pymodule_export]
+    use super::senders::{last_sender, note_sender};
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
     #[pymodule_export]

@@ -80,6 +80,8 @@ fn is_of_the_agent(field: &str) -> bool {
         "action.properties.queued",
         "action.properties.queued_bytes",
         "action.properties.not_covered",
+        "action.properties.differences",
+        "action.properties.offset",
         "action.properties.COUNTER",
         "action.properties.filtered_by.UUID",
     ];

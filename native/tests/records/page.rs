@@ -19,9 +19,21 @@ Every event is one JSON object of at most 250,000 bytes, in UTF-8, in the terms 
 ";
 
 const FIELDS_BEGIN: &str = "
-The agent itself writes more, of category `host`: `stats`, a heartbeat with the counters (kind
-`metric`, type `info`); the warnings and errors of its log (no action); and `update-started` (type
-`start`), `updated` and `update-failed` (type `change`), with the reason and both versions.
+The agent itself writes some more, and besides the warnings and errors of its log (category `host`, no
+action). All but `stats` have one sentence in `event.reason`.
+
+| event.action | event.code | event.category | event.type | what has happened |
+|---|---|---|---|---|
+| `stats` |  | host | info | A heartbeat, with the counters (kind `metric`). |
+| `stopped-service` |  | process | end | A signal has the agent end; `process` and `user` sent it, the agent is `sekoiaio.target_process`. |
+| `crashed-program` |  | process | end | The last run of the agent (`process`) did not end by itself: it was killed, or failed. From `event.start` to `event.end` it was alive. |
+| `booted-system` |  | host | start | The host was booted since the last run of the agent, which had not ended before where the outcome is `failure`; then it was alive from `event.start` to `event.end`. |
+| `changed-configuration` |  | configuration | change | A file of the agent's configuration was changed or removed (type `deletion`), while the agent ran or since its last run. |
+| `checked-integrity-of` |  | file | change | The program is not what was installed (kind `alert`): it is compared with its MANIFEST at the start and daily. |
+| `changed-system-time` |  | host | change | The clock was set by ten seconds or more, from `event.start` to `event.end`. |
+| `update-started` |  | host | start | An update of the agent begins, from one version to another. |
+| `updated` |  | host | change | The new version of the agent works, and stays. |
+| `update-failed` |  | host | change | An update came to nothing, and why; the version of before runs. |
 
 An event may stand for several equal acts of one process: `sekoiaio.repeat.count` then says how
 many, `event.start` and `event.end` when the first and the last of them happened.

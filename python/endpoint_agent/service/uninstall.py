@@ -16,9 +16,10 @@ from endpoint_agent.service import files, managers
 from endpoint_agent.service.managers import Manager
 from endpoint_agent.service.places import Places
 from endpoint_agent.status import SOCKET_NAME
+from endpoint_agent.trust.run import FILE_NAME as RUN
 
 # Of a state folder that is not the usual one: it may be somebody else's, too.
-OWN = ("queue", "update", FILE_NAME, SOCKET_NAME)
+OWN = ("queue", "update", FILE_NAME, RUN, SOCKET_NAME)
 
 USUAL = Settings()
 
