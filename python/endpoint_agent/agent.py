@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from endpoint_agent import config, deliver, identity, log, source, watches
+from endpoint_agent import config, deliver, identity, log, source, support, watches
 from endpoint_agent._native import Pipeline, Rules, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
@@ -320,6 +320,7 @@ class Agent:
                 hash_max_size=self._settings.hashes_max_size * 1_000_000,
                 hash_excluded=list(self._settings.hashes_excluded_paths),
                 tier=self._settings.capture_tier,
+                root=str(support.host_root()),
             )
 
         chosen = source.open_pipeline(self._settings.capture_source, make)

@@ -8,19 +8,26 @@ known fields, and the original puts what its own log records count there too.
 from __future__ import annotations
 
 import platform
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from endpoint_agent.envelope import Reporter, clean
+from endpoint_agent.support import host_root
 
 if TYPE_CHECKING:
     from endpoint_agent._native import Spool
 
 # A hook that does not attach says so in every heartbeat, so their list is bounded.
 MAX_HOOKS = 64
+
+# os-release(5), whose text is short.
+MAX_RELEASE = 65_536
+_PRETTY_NAME = re.compile(r"""^PRETTY_NAME=(["']?)(.+)\1$""", re.MULTILINE)
 
 Coverage = list[tuple[str, str, str]]
 
@@ -98,11 +105,11 @@ class CpuShare:
 
 def operating_system() -> str:
     """The name of the distribution and its version, or of the kernel where that is not told."""
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        release = {}
-    return clean(release.get("PRETTY_NAME") or f"Linux {platform.release()}")[:256]
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        with suppress(OSError), (host_root() / name).open(errors="replace") as file:
+            if found := _PRETTY_NAME.search(file.read(MAX_RELEASE)):
+                return clean(found[2])[:256]
+    return f"Linux {platform.release()}"
 
 
 def _host() -> dict[str, float]:

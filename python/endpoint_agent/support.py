@@ -24,6 +24,9 @@ AUDIT_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_AUDIT_CONTROL": 30, "CAP_AUDIT_R
 # linux/proc_ns.h: the number of the PID namespace that the kernel booted with.
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 
+# As its first process sees the host.
+FIRST_ROOT = Path("/proc/1/root")
+
 BTF = "BTF"
 KERNEL = f"kernel {MINIMUM_KERNEL}"
 CAPABILITY = "capabilities"
@@ -56,6 +59,18 @@ class Fact:
     def remedy(self) -> str:
         """What to do when it is known not to be met."""
         return REMEDIES[self.name] if self.met is False else ""
+
+
+def host_root() -> Path:
+    """Where the files of the host are found, also by an agent in a container.
+
+    That has the host's PID namespace, and so the host's first process, whose root is the host's.
+    """
+    try:
+        is_own = (FIRST_ROOT / ".").samefile("/")
+    except OSError:
+        is_own = True  # It is not for this user to know, or there is no /proc.
+    return Path("/") if is_own else FIRST_ROOT
 
 
 def facts(root: Path = Path("/")) -> list[Fact]:

@@ -119,10 +119,12 @@ class Agent:
         """Its counters now."""
         return dict(wait(self.status)["counters"])
 
-    def queued(self) -> Iterator[dict[str, Any]]:
-        """The records in the files of its queue, whole ones only."""
-        text = b"".join(path.read_bytes() for path in sorted((self.state / "queue").iterdir()))
-        for part in text.split(b'{"@timestamp"')[1:]:
+    def queued(self, text: str = "") -> Iterator[dict[str, Any]]:
+        """The records in the files of its queue that have a text in them, whole ones only."""
+        data = b"".join(path.read_bytes() for path in sorted((self.state / "queue").iterdir()))
+        for part in data.split(b'{"@timestamp"')[1:]:
+            if text.encode() not in part:
+                continue
             with suppress(ValueError):
                 record = b'{"@timestamp"' + part
                 yield json.JSONDecoder().raw_decode(record.decode("utf-8", "replace"))[0]
