@@ -120,6 +120,13 @@ def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     status = add("status", _status, "Ask the running agent how it fares.")
     _add_config(status)
     _add_json(status)
+    doctor = add(
+        "doctor", _doctor, "Gather what support needs to know into one archive, without secrets."
+    )
+    _add_config(doctor)
+    doctor.add_argument(
+        "--output", type=Path, metavar="FILE", help="the archive, a new file (default: one here)"
+    )
     live = add("live", _live, "Run an intake and the agent here, and watch the events in a view.")
     live.add_argument(
         "--seconds", type=_seconds, metavar="N", help="end after so long (default: at Ctrl-C)"
@@ -271,6 +278,12 @@ def _status(options: argparse.Namespace) -> int:
     from endpoint_agent.status import show
 
     return show(settings, options.json)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from endpoint_agent.doctor import doctor
+
+    return doctor(options.config, options.output)
 
 
 def _live(options: argparse.Namespace) -> int:

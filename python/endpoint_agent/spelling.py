@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-COMMAND_OPTIONS = ("--install", "--update", "--uninstall")
+COMMAND_OPTIONS = ("--install", "--update", "--uninstall", "--doctor")
 
 _LONG_OPTION = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.ASCII | re.DOTALL)
 
