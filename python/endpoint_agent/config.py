@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from endpoint_agent import rules
 from endpoint_agent.addresses import is_proxy_url, is_server_url
-from endpoint_agent.configfile import Entry, entries, read_private
+from endpoint_agent.configfile import Entry, check_folder, entries, read_private
 from endpoint_agent.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
@@ -333,6 +333,7 @@ def load(path: Path, *, key_required: bool = True) -> Settings:
         ConfigError: with the file, the line, the key, what was found and what is allowed.
     """
     text, warnings = read_private(path)
+    check_folder(path)
     settings = parse(path, text, key_required=key_required)
     return msgspec.structs.replace(settings, warnings=warnings + settings.warnings)
 

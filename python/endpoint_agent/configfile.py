@@ -60,6 +60,26 @@ def read_private(path: Path) -> tuple[str, tuple[str, ...]]:
     return _decode(path, data), warnings
 
 
+def check_folder(path: Path) -> None:
+    """Makes sure that nobody but its owner can put another file in the place of one that exists.
+
+    In a sticky folder, such as /tmp, nobody can replace what is another's.
+
+    Raises:
+        ConfigError: its folder, or that of the file that a link leads to, is writable by others.
+    """
+    if os.name != "posix":
+        return
+    for folder in dict.fromkeys((path.parent, path.resolve().parent)):
+        mode = folder.stat().st_mode
+        if mode & 0o022 and not mode & stat.S_ISVTX:
+            octal = f"{stat.S_IMODE(mode):04o}"
+            raise ConfigError(
+                f"{path}: its folder is writable by group or others (mode {octal}); "
+                f"run: chmod go-w {shlex.quote(str(folder))}"
+            )
+
+
 def entries(path: Path, text: str) -> dict[str, Entry]:
     """The keys of a YAML mapping; none if the text is empty. `path` is for messages only.
 

@@ -336,6 +336,36 @@ def test_an_unreadable_file_says_why(config: Write) -> None:
     assert error(path) == f"{path}: cannot be read: Not a directory; run as its owner"
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_file_that_others_can_replace_is_refused(
+    config: Write, tmp_path: Path, mode: int
+) -> None:
+    path = config("IntakeKey: abc\n")
+    tmp_path.chmod(mode)
+    expected = (
+        f"{path}: its folder is writable by group or others (mode {mode:04o}); "
+        f"run: chmod go-w {tmp_path}"
+    )
+    assert error(path) == expected
+
+
+def test_nobody_can_replace_a_file_in_a_sticky_folder(config: Write, tmp_path: Path) -> None:
+    path = config("IntakeKey: abc\n")
+    tmp_path.chmod(0o1777)
+    assert load(path).intake_key == "abc"
+
+
+def test_a_link_is_as_good_as_the_folder_it_leads_to(config: Write, tmp_path: Path) -> None:
+    path = config("IntakeKey: abc\n")
+    other = tmp_path / "open"
+    other.mkdir()
+    path.rename(other / "target")
+    path.symlink_to(other / "target")
+    assert load(path).intake_key == "abc"
+    other.chmod(0o777)
+    assert error(path).endswith(f"run: chmod go-w {other}")
+
+
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_file_that_others_can_write_is_refused(config: Write, mode: int) -> None:
     path = config("IntakeKey: abc\n", mode)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from endpoint_agent.config import Settings, parse
-from endpoint_agent.configfile import read_private, with_values
+from endpoint_agent.configfile import check_folder, read_private, with_values
 from endpoint_agent.errors import ConfigError
 
 FILE_NAME = "config.yaml"
@@ -48,7 +48,10 @@ def compose(wish: Wish, installed: Path, folder: Path) -> Configuration:
         ConfigError: the text is no good, or it could have been written by someone else.
     """
     source = _source(wish, installed, folder)
-    text = read_private(source)[0] if source else EMPTY
+    text = EMPTY
+    if source:
+        text, _ = read_private(source)
+        check_folder(source)
     values: dict[str, str | None] = {}
     if wish.intake_key is not None:
         values["IntakeKey"] = json.dumps(wish.intake_key)
