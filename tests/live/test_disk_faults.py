@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from endpoint_agent.balance import SUMS
+from endpoint_agent.log import RotatingFile
 
 from .capture import require_root
 from .daemon import NOWHERE, Agent, Intake, wait
@@ -168,3 +171,39 @@ def test_evictions_before_a_kill_are_told_after_it(
     wait(lambda: told_evictions(intake) >= known)
     assert agent.stop() == 0
     assert_balance(intake.events(action="stats")[-1]["action"]["properties"])
+
+
+def test_the_log_is_rotated_on_a_full_disk_and_counts_what_it_loses(small_disk: Path) -> None:
+    disk = small_disk / "log"
+    handler = RotatingFile(disk / "agent.log", max_bytes=MIB, backups=2, compress=True)
+    sent = 0
+
+    def log(lines: int) -> None:
+        nonlocal sent
+        for _ in range(lines):
+            message = f"line {sent:06} {os.urandom(500).hex()}"
+            handler.handle(logging.LogRecord("", logging.INFO, "", 0, message, None, None))
+            sent += 1
+
+    # As many as a file takes.
+    log(MIB // 1013)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    # The first of these has it rotated, which needs no room.
+    log(100)
+    assert {path.name for path in disk.iterdir()} == {"agent.log", "agent.log.1"}
+    filler.unlink()
+    log(2500)
+    handler.close()
+
+    kept = sorted(path.name for path in disk.iterdir())
+    assert kept == ["agent.log", "agent.log.1.gz", "agent.log.2.gz"]
+    text = "".join(subprocess.check_output(["zcat", "-f", disk / name], text=True) for name in kept)
+    lines = text.splitlines()
+    assert "(100 lines before this one could not be written)" in lines
+    whole = [line for line in lines if line.startswith("line ")]
+    assert len(whole) == len(lines) - 1
+    assert {len(line) for line in whole} == {1012}
+    assert f"line {sent - 1:06} " in text
