@@ -78,13 +78,32 @@ golden: $(VENV)/.built ## Rewrite the golden files and generated docs; review th
 	UPDATE_GOLDEN=1 $(BIN)/pytest tests/unit tests/golden
 
 .PHONY: check
-check: $(VENV)/.built ## Format, lint, types, and the stub against the module
+check: $(VENV)/.built ## Format, lint, types, licences, and the stub against the module
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --features python -- --deny warnings
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy
 	$(BIN)/stubtest endpoint_agent._native --ignore-disjoint-bases
+	$(BIN)/python tools/audit.py
+
+.PHONY: audit
+audit: $(VENV)/.built ## Install pip-audit, cargo-audit and cargo-deny (minutes), and ask them
+	$(PYTHON) -m venv target/audit
+	target/audit/bin/pip install --quiet pip-audit
+	cargo install --quiet --locked --root target/audit cargo-audit cargo-deny
+	$(BIN)/python tools/audit.py
+
+# In an environment of its own: none of it is needed to build or to test the agent.
+.PHONY: test-deploy
+test-deploy: target/deploy/.installed ## Have Kubernetes' schemas and Ansible look at deploy/
+	target/deploy/bin/kubernetes-validate --strict -k 1.30 -k 1.37 deploy/kubernetes/daemonset.yaml
+	cd deploy/ansible && ../../target/deploy/bin/ansible-playbook --syntax-check site.yml
+
+target/deploy/.installed: deploy/requirements.txt
+	$(PYTHON) -m venv target/deploy
+	target/deploy/bin/pip install --quiet --requirement deploy/requirements.txt
+	@touch $@
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)
