@@ -25,6 +25,14 @@ print("\\n".join(sorted(filter(None, files))))
 """
 
 
+FOLDER = """
+import sys
+sys.path.append(sys.argv[1])
+from endpoint_agent.trust import program
+print(program.folder())
+"""
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("program") / __version__
@@ -67,6 +75,13 @@ def test_it_is_what_its_manifest_says(copy: Path) -> None:
     assert manifest.verify(copy) == []
     lines = (copy / manifest.NAME).read_text().splitlines()
     assert any(line.endswith("  bin/endpoint-agent") for line in lines)
+
+
+def test_it_knows_the_folder_that_it_verifies(copy: Path) -> None:
+    (interpreter,) = (copy / "bin").glob("python*")
+    words = [interpreter, "-IBS", "-c", FOLDER, copy / "packages"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{copy}\n"
 
 
 def test_nothing_is_left_to_compile(copy: Path) -> None:
