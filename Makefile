@@ -121,8 +121,9 @@ bench-peers: $(VENV)/.built ## Measure other sensors of the field in the same ru
 	$(BIN)/pytest benches/peers -c benches/pytest.ini
 
 .PHONY: wheel
-wheel: $(VENV)/.installed ## Build the wheel into dist/
-	$(BIN)/maturin build --release --out dist
+wheel: $(VENV)/.installed ## Build the wheel into dist/, for glibc 2.17 and later
+	rm -f dist/*.whl
+	PYTHON=$(CURDIR)/$(BIN)/python tools/release/wheel dist
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Pin the newest versions that pyproject.toml and Cargo.toml allow

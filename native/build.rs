@@ -20,6 +20,7 @@ fn build(object: &Path, definitions: &[&str]) {
 }
 
 fn compile(source: &Path, object: &Path, definitions: &[&str]) {
+    let folder = env::current_dir().expect("cargo runs this in the crate's folder");
     let status = Command::new(python())
         .args([
             "-m",
@@ -35,6 +36,8 @@ fn compile(source: &Path, object: &Path, definitions: &[&str]) {
             "-fno-addrsig",
             "-fno-asynchronous-unwind-tables",
         ])
+        // The sources' paths, which the types tell, are those below the project wherever that is.
+        .arg(format!("-fdebug-prefix-map={}=native", folder.display()))
         .args(["-Wall", "-Wextra", "-Werror", "-c"])
         .args(definitions)
         .arg(source)
