@@ -17,6 +17,9 @@ GOOD = VERSIONS / "good"
 PROGRAM = CURRENT / "bin/endpoint-agent"
 COMMAND = Path("/opt/endpoint-agent")
 
+PACKAGE = Path("/usr/share/endpoint-agent/package")
+"""Of an agent that came as a package of the host: the command that removes it."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -47,6 +50,11 @@ class Places:
     def command(self) -> Path:
         """What users call."""
         return self.under(COMMAND)
+
+    @property
+    def package(self) -> Path:
+        """What a package of the host has left beside the agent."""
+        return self.under(PACKAGE)
 
     @property
     def config(self) -> Path:

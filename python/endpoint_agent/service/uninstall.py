@@ -33,9 +33,13 @@ def uninstall(
         purge: those, too.
 
     Raises:
-        AgentError: what cannot be removed. All that can be is.
+        AgentError: what cannot be removed. All that can be is, unless the agent came as a package:
+            then nothing is.
     """
     places = places or Places()
+    if places.package.exists():
+        command = places.package.read_text(encoding="utf-8").strip()
+        raise AgentError(f"this agent came as a package of the host; remove it with: {command}")
     settings = _settings(places)
     failures: list[str] = []
     try:

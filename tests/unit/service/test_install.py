@@ -313,3 +313,13 @@ def test_two_at_a_time(host: MockHost) -> None:
     with versions.alone(host.places), pytest.raises(AgentError, match="is under way"):
         do(host, Wish())
     assert tree(host.root) == before
+
+
+def test_what_came_as_a_package_is_removed_as_one(host: MockHost) -> None:
+    host.places.package.parent.mkdir(parents=True)
+    host.places.package.write_text("apt-get purge endpoint-agent\n")
+    before = tree(host.root)
+    with pytest.raises(AgentError, match="remove it with: apt-get purge endpoint-agent"):
+        uninstall(True, host.places, host.call)
+    assert tree(host.root) == before
+    assert host.calls == []
