@@ -11,6 +11,8 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 TEST_PACKAGES := g++ strace bpftrace busybox-static auditd systemd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
 INSTALL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
+RELEASE_PACKAGES := dpkg-dev perl rpm
+LINT_PACKAGES := busybox-static lintian rpm rpmlint
 BENCH_PACKAGES := gcc make redis-server redis-tools
 PEER_PACKAGES := auditd laurel bpftrace
 
@@ -124,6 +126,22 @@ bench-peers: $(VENV)/.built ## Measure other sensors of the field in the same ru
 wheel: $(VENV)/.installed ## Build the wheel into dist/, for glibc 2.17 and later
 	rm -f dist/*.whl
 	PYTHON=$(CURDIR)/$(BIN)/python tools/release/wheel dist
+
+.PHONY: bundle
+bundle: wheel $(VENV)/.built ## Build the bundle and the executable `agent` into dist/
+	tools/debian-packages $(RELEASE_PACKAGES)
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python tools/release/bundle.py \
+		dist/*.whl "$$(PYTHON=$(BIN)/python tools/release/runtime)" dist
+
+.PHONY: release
+release: $(VENV)/.built ## Build all that ships into dist/, twice, and compare
+	tools/debian-packages $(RELEASE_PACKAGES)
+	PYTHON=$(CURDIR)/$(BIN)/python tools/release/release dist
+
+.PHONY: test-release
+test-release: $(VENV)/.built ## Look through what make release has left in dist/
+	tools/debian-packages $(LINT_PACKAGES)
+	$(BIN)/pytest tests/install/test_shipped.py
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Pin the newest versions that pyproject.toml and Cargo.toml allow
