@@ -113,8 +113,9 @@ def make_rpm(tree: Path, version: str, out: Path) -> None:
 
 
 def make_deb(tree: Path, version: str, epoch: int, out: Path) -> None:
-    """Makes the package of Debian's kind."""
+    """Makes the package of Debian's kind, whose scripts make the command's link, of this tree."""
     put(tree / places.PACKAGE.relative_to("/"), "apt-get purge endpoint-agent\n")
+    shutil.rmtree(tree / places.COMMAND.parent.relative_to("/"))
     overrides = tree / "usr/share/lintian/overrides/endpoint-agent"
     put(overrides, (PARTS / "lintian-overrides").read_text(encoding="utf-8"))
     date = format_datetime(datetime.fromtimestamp(epoch, UTC))

@@ -58,7 +58,7 @@ def test_a_package_of_debian(tool: Callable[[str], Any], tree: Path, tmp_path: P
     assert told("dpkg-deb", "--field", str(made[0]), "Version").strip() == VERSION
     content = told("dpkg-deb", "--contents", str(made[0]))
     assert all(" root/root " in line for line in content.splitlines())
-    assert "./etc/" not in content
+    assert "./etc/" not in content and "./opt/" not in content
 
 
 @NEEDS_RPM
@@ -97,11 +97,11 @@ def scripts(tmp_path: Path) -> Callable[..., str]:
 
     def run(name: str, *words: str) -> str:
         text = (TOOLS / "package" / name).read_text()
-        for folder in ("/etc", "/usr/lib", "/usr/share", "/run", "/var"):
+        for folder in ("/etc", "/opt", "/usr/lib", "/usr/share", "/run", "/var"):
             text = text.replace(f" {folder}/", f" {root}{folder}/").replace(
                 f"={folder}/", f"={root}{folder}/"
             )
-        text = text.replace('"/etc/', f'"{root}/etc/')
+        text = text.replace('"/etc/', f'"{root}/etc/').replace(" /opt\n", f" {root}/opt\n")
         done = subprocess.run(
             ["/bin/sh", "-c", text, name, *words],
             env={"PATH": f"{root}/tools:/usr/bin:/bin"},
@@ -122,6 +122,8 @@ def test_a_package_without_a_key_is_installed_and_says_what_to_do(
     said = scripts("postinst", "configure", "")
     config = tmp_path / "host/etc/endpoint-agent/config.yaml"
     assert f"Write IntakeKey into {config}" in said
+    command = tmp_path / "host/opt/endpoint-agent"
+    assert command.readlink().parts[-3:] == ("current", "bin", "endpoint-agent")
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
     assert stat.S_IMODE(config.parent.stat().st_mode) == 0o700
     assert "invoke" not in (tmp_path / "host/calls").read_text()
@@ -157,6 +159,7 @@ def test_removing_leaves_configuration_and_log_and_purging_nothing(
     assert "deb-systemd-invoke stop" in (host / "calls").read_text()
     scripts("postrm", "remove")
     assert not unit.exists()
+    assert list((host / "opt").iterdir()) == []
     assert [path.name for path in host.rglob("endpoint-agent") if path.is_dir()].count(
         "endpoint-agent"
     ) == 3  # The template's, the configuration's and the log's.
