@@ -76,7 +76,7 @@ def make_tree(bundle: Path, tree: Path) -> str:
     command = tree / places.COMMAND.relative_to("/")
     command.parent.mkdir(parents=True)
     command.symlink_to(places.PROGRAM)
-    put(tree / UNIT, systemd.unit(Settings()))
+    put(tree / UNIT, systemd.unit(Settings(), systemd.UNIT))
     put(tree / SHARED / "config.yaml", (PARTS / "config.yaml").read_text(encoding="utf-8"))
     put(tree / DOCS / "copyright", (PARTS / "copyright").read_text(encoding="utf-8"))
     for path in (tree, *tree.rglob("*")):
