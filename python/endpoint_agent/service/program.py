@@ -83,7 +83,8 @@ def copy(target: Path, home: Path) -> None:
     text = _COMMAND.format(home=home, interpreter=interpreter.name)
     command.write_text(text, encoding="utf-8")
     # What is not yet: the copy writes nothing, and would compile at each of its starts.
-    compileall.compile_dir(target, quiet=2)
+    # It bears the names that the files will have, so that it is the same wherever it is made.
+    compileall.compile_dir(target, ddir=str(home), quiet=2)
     for folder, _, names in os.walk(target):
         Path(folder).chmod(0o755)
         for path in (Path(folder, name) for name in names):
