@@ -29,13 +29,21 @@ def test_signals_end_it_cleanly(start, tmp_path: Path, number: signal.Signals) -
     assert not (tmp_path / "events.db-wal").exists()
 
 
+def is_read(sender: socket.socket, port: int) -> bool:
+    """Whether the server has accepted a connection and read what came over it (proc(5))."""
+    ends = f"0100007F:{port:04X} 0100007F:{sender.getsockname()[1]:04X}"
+    line = next(it for it in Path("/proc/net/tcp").read_text().splitlines() if ends in it).split()
+    return line[4].endswith(":00000000") and line[9] != "0"
+
+
 def test_a_request_under_way_is_finished(start, tmp_path: Path) -> None:
     running = start(tmp_path)
     head = "POST /plain?intake_key=key-0 HTTP/1.1\r\nHost: intake\r\nContent-Length: 2\r\n\r\n"
     with socket.create_connection(("127.0.0.1", running.port)) as sender:
         sender.settimeout(10)
         sender.sendall(head.encode() + b"x")
-        time.sleep(0.3)
+        while not is_read(sender, running.port):
+            time.sleep(0.01)
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         sender.sendall(b"y")
