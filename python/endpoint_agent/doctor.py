@@ -13,11 +13,10 @@ import os
 import platform
 import re
 import stat
-import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -176,7 +175,7 @@ def _told(tell: Callable[[], str]) -> str:
     """What can be told; else why it cannot."""
     try:
         return tell() + "\n"
-    except (AgentError, OSError, ValueError, subprocess.SubprocessError) as error:
+    except (AgentError, OSError, ValueError) as error:
         return f"cannot be told: {error}\n"
 
 
@@ -233,20 +232,8 @@ def _service() -> str:
     return text
 
 
-def _call(words: Iterable[str]) -> str:
-    done = subprocess.run(
-        list(words),
-        env=managers.ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=PATIENCE,
-        check=False,
-    )
-    if done.returncode:
-        raise AgentError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
-    return done.stdout
+def _call(words: Sequence[str]) -> str:
+    return managers.call(words, PATIENCE)
 
 
 def _program() -> str:

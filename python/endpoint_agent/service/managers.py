@@ -80,11 +80,11 @@ def detect(places: Places, call: Command) -> Manager:
     )
 
 
-def call(words: Sequence[str]) -> str:
+def call(words: Sequence[str], timeout: float = TIMEOUT) -> str:
     """Runs a command of the host; what it printed.
 
     Raises:
-        AgentError: it cannot be run, fails, or takes minutes.
+        AgentError: it cannot be run, fails, or takes more than `timeout` seconds.
     """
     try:
         done = subprocess.run(
@@ -94,7 +94,7 @@ def call(words: Sequence[str]) -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

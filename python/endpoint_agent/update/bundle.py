@@ -11,6 +11,7 @@ import gzip
 import os
 import tarfile
 import zlib
+from itertools import dropwhile
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -92,8 +93,11 @@ def _inside(name: str, version: str) -> PurePosixPath:
 
 
 def _check_link(member: tarfile.TarInfo, path: Path, target: Path) -> None:
+    # Behind a name that is a link itself, `..` leads elsewhere than it reads.
+    names = PurePosixPath(member.linkname).parts
+    goes_back = ".." in dropwhile(lambda name: name == "..", names)
     leads_to = os.path.normpath(path.parent / member.linkname)
-    if member.linkname.startswith("/") or not Path(leads_to).is_relative_to(target):
+    if goes_back or member.linkname.startswith("/") or not Path(leads_to).is_relative_to(target):
         raise ValueError(f"{member.name!r} is a link that leads out of it")
 
 

@@ -11,15 +11,14 @@ Each step leaves both links at versions that are whole.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from endpoint_agent.errors import AgentError, UpdateError
-from endpoint_agent.service import files, health, manifest, versions
+from endpoint_agent.service import files, health, managers, manifest, versions
 from endpoint_agent.service.health import Trial
-from endpoint_agent.service.managers import ENVIRONMENT, Manager
+from endpoint_agent.service.managers import Manager
 from endpoint_agent.service.places import Places
 from endpoint_agent.update import bundle, state
 
@@ -168,20 +167,9 @@ class Installer:
 
 def _ask_version(folder: Path, version: str) -> None:
     """Makes sure that the program of a version can run on this host at all."""
-    command = [str(folder / "bin/endpoint-agent"), "--version"]
     try:
-        done = subprocess.run(
-            command,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=FIRST_WORD,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UpdateError(f"the program of {version} cannot be run: {error}") from error
-    if done.returncode or done.stdout.strip() != f"endpoint-agent {version}":
-        said = (done.stderr or done.stdout).strip()[-300:]
-        raise UpdateError(f"the program of {version} does not run: {said}")
+        said = managers.call([str(folder / "bin/endpoint-agent"), "--version"], FIRST_WORD)
+    except AgentError as error:
+        raise UpdateError(f"the program of {version} does not run: {error}") from error
+    if said.strip() != f"endpoint-agent {version}":
+        raise UpdateError(f"the program of {version} says that it is {said.strip()[-300:]!r}")

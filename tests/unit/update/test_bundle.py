@@ -79,6 +79,12 @@ def test_no_link_leads_out(tmp_path: Path, leads_to: str) -> None:
     refused(tmp_path, "leads out of it", TOP, BIN, link)
 
 
+def test_no_link_leads_out_by_another(tmp_path: Path) -> None:
+    above = member(f"{VERSION}/bin/above", tarfile.SYMTYPE, linkname="..")
+    link = member(f"{VERSION}/link", tarfile.SYMTYPE, linkname="bin/above/../file")
+    refused(tmp_path, "leads out of it", TOP, BIN, above, link)
+
+
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     link = member(f"{VERSION}/link", tarfile.SYMTYPE, linkname="bin")
     refused(tmp_path, "in no folder of it", TOP, BIN, link, member(f"{VERSION}/link/file"))
