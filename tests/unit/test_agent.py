@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import pytest
 
 from endpoint_agent import agent, envelope, log, support
 from endpoint_agent._native import Rules, Spool
-from endpoint_agent.agent import Task, prepare_folder
+from endpoint_agent.agent import Task
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import AgentError, RecordingError, UnsupportedError
 from endpoint_agent.status import SOCKET_NAME, ask
@@ -440,29 +439,6 @@ def test_a_host_short_of_descriptors_does_not_end_the_agent(
 
     assert run(config_path, shortage) == 0
     assert words(left(tmp_path)[-1]) == "stats"
-
-
-def test_the_state_folder_is_made_private(tmp_path: Path) -> None:
-    folder = tmp_path / "var" / "agent"
-    prepare_folder(folder)
-    prepare_folder(folder)
-
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def test_a_state_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-
-    with pytest.raises(AgentError, match=r"mode 0777\); name a folder that only root may write"):
-        prepare_folder(tmp_path)
-
-
-def test_a_state_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.touch()
-
-    with pytest.raises(AgentError, match="cannot make StateDirectory"):
-        prepare_folder(path)
 
 
 def test_a_task_is_done_when_due_and_not_made_up_for() -> None:
