@@ -1,0 +1,102 @@
+"""Debian's redis under its own load generator, looked at in short stretches."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tests.live.daemon import wait
+
+from speed import loop_seconds
+from stretches import Stretch
+
+CLIENTS = 50
+
+# More than a turn has time for.
+REQUESTS = 1_000_000_000
+
+# Seconds.
+WARM = 0.3
+STRETCH = 0.05
+
+PROCESSED = re.compile(rb"total_commands_processed:([0-9]+)")
+
+
+class RedisLoad:
+    """A server on a free port of the loopback, without files, and clients that ask it.
+
+    All share a core, so that whatever either of them pays shows. On two, how the neighbours slow
+    one of them and how both wake each other decide more than what is measured.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Starts the server."""
+        self._core = max(os.sched_getaffinity(0))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        options = ["--bind", "127.0.0.1", "--port", str(self._port), "--save", ""]
+        self._server = self._start("redis-server", *options, "--dir", str(folder))
+
+    def __enter__(self) -> RedisLoad:
+        wait(self._answers)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end(self._server)
+
+    def run(self, seconds: float) -> list[Stretch]:
+        """Has the clients ask without a pause, and counts."""
+        at = ["-h", "127.0.0.1", "-p", str(self._port)]
+        work = ["-t", "get", "-n", str(REQUESTS), "-c", str(CLIENTS), "-q"]
+        clients = self._start("redis-benchmark", *at, *work)
+        try:
+            # Until the clients are connected: their connects are watched, and are no requests.
+            time.sleep(WARM)
+            with socket.create_connection(("127.0.0.1", self._port)) as asker:
+                return self._stretches(asker, time.monotonic() + seconds)
+        finally:
+            self._end(clients)
+
+    def _stretches(self, asker: socket.socket, end: float) -> list[Stretch]:
+        stretches, before = [], loop_seconds({self._core})
+        while time.monotonic() < end:
+            first, begin = _processed(asker), time.monotonic()
+            time.sleep(STRETCH)
+            last, now = _processed(asker), time.monotonic()
+            after = loop_seconds({self._core})
+            stretches.append(Stretch((last - first) / (now - begin), before, after))
+            before = after
+        return stretches
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        on_core = ["taskset", "-c", str(self._core)]
+        return subprocess.Popen([*on_core, *command], stdout=subprocess.DEVNULL)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        process.wait()
+
+    def _answers(self) -> bool:
+        ping = ["redis-cli", "-h", "127.0.0.1", "-p", str(self._port), "ping"]
+        return subprocess.run(ping, capture_output=True).stdout == b"PONG\n"
+
+
+def _processed(asker: socket.socket) -> int:
+    """The requests that the server has answered since its start."""
+    asker.sendall(b"INFO stats\r\n")
+    answer = b""
+    while (found := PROCESSED.search(answer)) is None or not answer.endswith(b"\r\n\r\n"):
+        if not (more := asker.recv(65_536)):
+            raise ConnectionError("redis has ended the connection")
+        answer += more
+    return int(found[1])

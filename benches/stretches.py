@@ -1,0 +1,66 @@
+"""A rate with the agent against one without, at the same speed of the machine."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+# How far the loops before and after a stretch may differ, and those of a class.
+ALIKE = 0.05
+FEWEST = 10
+
+
+class Stretch(NamedTuple):
+    """Some hundredths of a second of work."""
+
+    rate: float
+    """Done per second."""
+    before: float
+    """`speed.loop_seconds` before it …"""
+    after: float
+    """… and after it."""
+
+
+class Compared(NamedTuple):
+    """Watched against alone."""
+
+    ratio: float
+    """Of all classes of speed, each with the weight that its number of stretches gives it."""
+    classes: list[float]
+    """Of each class by itself, the quickest first."""
+    alone: float
+    """The rate without the agent in the quickest class."""
+
+
+def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) -> Compared:
+    """Compares what was done while the machine was equally quick.
+
+    A neighbour on the same silicon slows the work by more than it slows a loop that only computes,
+    so that to divide by the loop does not help. But where the loop takes equally long before and
+    after, the machine was in one mood, and among stretches of one mood the work can be compared.
+
+    Raises:
+        ValueError: there is no mood of which both have enough.
+    """
+    one, other = _classes(alone), _classes(watched)
+    both = [mood for mood in sorted(one) if min(len(one[mood]), len(other[mood])) >= FEWEST]
+    if not both:
+        raise ValueError("the machine was never equally quick in both: measure longer")
+    ratios = [median(other[mood]) / median(one[mood]) for mood in both]
+    weights = [1 / (1 / len(one[mood]) + 1 / len(other[mood])) for mood in both]
+    pairs = zip(weights, ratios, strict=True)
+    mean = sum(weight * math.log(ratio) for weight, ratio in pairs) / sum(weights)
+    return Compared(math.exp(mean), ratios, median(one[both[0]]))
+
+
+def _classes(turns: Sequence[list[Stretch]]) -> dict[int, list[float]]:
+    """Rates by mood: the logarithm of the loop's seconds, in steps of `ALIKE`."""
+    classes: dict[int, list[float]] = defaultdict(list)
+    for stretch in (stretch for turn in turns for stretch in turn):
+        if abs(stretch.before / stretch.after - 1) < ALIKE:
+            loop = (stretch.before + stretch.after) / 2
+            classes[math.floor(math.log(loop) / ALIKE)].append(stretch.rate)
+    return classes
