@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .live.capture import Capture, capturing, require_root
+
+# Seconds that a test may take, as long as it likes without; and a file in which each is told of.
+LIMIT = int(os.environ.get("TEST_LIMIT", "0"))
+OUTCOMES = os.environ.get("OUTCOMES")
 
 # Rooms whose tests share kernel, network and clock with all that runs on the host.
 SHARED = ("live", "faults", "attacks")
@@ -48,3 +53,42 @@ def watching(shared_capture: Capture) -> Capture:
     """
     shared_capture.forget()
     return shared_capture
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Ends a test that takes longer than $TEST_LIMIT; the next one is run."""
+
+    def late(*_: object) -> None:
+        pytest.fail(f"not done in {LIMIT} seconds")
+
+    if not LIMIT:
+        return (yield)
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def tell(became: str, test: str) -> None:
+    """Adds a word on a test to the file $OUTCOMES, if that is set."""
+    if OUTCOMES:
+        with Path(OUTCOMES).open("a") as file:
+            file.write(f"{became} {test}\n")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        tell("chosen", item.nodeid)
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    tell("started", nodeid)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or report.outcome != "passed":
+        tell(report.outcome, report.nodeid)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -84,7 +83,8 @@ def test_a_kernel_takes_the_programs_and_they_see_what_is_done(
     assert {"fentry/d_delete", "fexit/chmod_common"} <= attached
     assert check["source"] == "ebpf"
     assert all(check["proof"].values())
-    suite = ElementTree.parse(left / "tests.xml").find("testsuite")  # pytest wrote it
-    assert suite is not None
-    assert int(suite.attrib["tests"]) >= len(SLICE)
-    assert suite.get("skipped") == "0"
+    # Those that have come to an end: the last word on each.
+    lines = (left / "outcomes").read_text().splitlines()
+    outcomes = {test: became for became, _, test in (line.partition(" ") for line in lines)}
+    assert len(outcomes) >= len(SLICE)
+    assert set(outcomes.values()) == {"passed"}

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 TOOL = Path(__file__).parents[2] / "tools/kernels.py"
+FILE = "tests/live/test_files.py"
 
-REPORT = """<testsuites><testsuite>
-<testcase classname="tests.live" name="test_passes"/>
-<testcase classname="tests.live" name="test_is_skipped"><skipped message="no"/></testcase>
-<testcase classname="tests.live" name="test_fails"><failure message="no">why</failure></testcase>
-</testsuite></testsuites>"""
+OUTCOMES = f"""chosen {FILE}::test_it
+chosen {FILE}::test_skipped
+chosen {FILE}::test_fails[at its end]
+started {FILE}::test_it
+passed {FILE}::test_it
+started {FILE}::test_skipped
+skipped {FILE}::test_skipped
+started {FILE}::test_fails[at its end]
+passed {FILE}::test_fails[at its end]
+failed {FILE}::test_fails[at its end]
+"""
 
 
 @pytest.fixture
 def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    specification = importlib.util.spec_from_file_location("kernels", TOOL)
-    assert specification is not None and specification.loader is not None
-    module = ModuleType("kernels")
-    monkeypatch.setitem(sys.modules, "kernels", module)
-    module.__file__ = str(TOOL)
-    specification.loader.exec_module(module)
-    monkeypatch.setattr(module, "RUNS", tmp_path)
-    return module
+    monkeypatch.syspath_prepend(TOOL.parent)
+    import kernels
+
+    monkeypatch.setattr(kernels, "RUNS", tmp_path)
+    return kernels
 
 
-def left(folder: Path, **files: str) -> None:
+def left(folder: Path, tests: str = FILE, tier: str = "auto", **files: str) -> None:
     folder.mkdir(parents=True)
-    for name, text in files.items():
+    asked = {"tests": tests, "tier": tier, "version": files.pop("version", "abc of 2026-01-01")}
+    for name, text in {"run_json": json.dumps(asked), **files}.items():
         (folder / name.replace("_", ".")).write_text(text)
+
+
+def read(kernels: Any, name: str) -> Any:
+    return [kernels.read(folder) for folder in kernels.folders(name)]
 
 
 def check(passed: bool = True) -> str:
@@ -50,21 +57,25 @@ def check(passed: bool = True) -> str:
 def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
     left(
         tmp_path / "6.1/1",
+        tests="tests/live",
         release="6.1.0-1-amd64\n",
         check_json=check(),
-        tests_xml=REPORT,
-        status="1\n",
+        outcomes=OUTCOMES,
+        statuses=f"1 {FILE}\n",
+        done="",
         seen="ebpf linked\nebpf linked\naudit renamed\n",
     )
 
-    (run,) = kernels.runs_of("6.1")
+    (run,) = read(kernels, "6.1")
 
-    assert run.release == "6.1.0-1-amd64"
+    assert (run.release, run.tier, run.version) == ("6.1.0-1-amd64", "auto", "abc of 2026-01-01")
     assert [run.count(became) for became in ("passed", "failed", "skipped")] == [1, 1, 1]
-    assert run.failures == ["tests.live::test_fails"]
+    assert run.failures == [f"{FILE}::test_fails[at its end]"]
+    assert run.has_whole(FILE)
+    assert not run.has_whole("tests/live/test_mounts.py")
     assert run.seen == {("ebpf", "renamed"), ("ebpf", "linked"), ("audit", "renamed")}
-    assert "1/3" in kernels.table([run])
-    assert "bad: why" in kernels.table([run])
+    assert "1/3" in kernels.terminal([run])
+    assert "bad: why" in kernels.terminal([run])
 
 
 @pytest.mark.parametrize(
@@ -72,33 +83,38 @@ def test_a_run_is_read_from_what_it_left(kernels: Any, tmp_path: Path) -> None:
     [
         ({"check_json": check()}, "did not come through"),
         ({"check_json": check(), "late": ""}, "not done in time"),
-        ({"check_json": check(), "status": "3"}, "status 3"),
-        ({"check_json": check(), "status": "1"}, "status 1"),
-        ({"check_json": check(passed=False), "status": "0"}, "has not seen"),
-        ({"check_json": "{", "status": "0"}, "has not seen"),
+        ({"check_json": check(), "done": "", "statuses": "3 x\n"}, "status 3: x"),
+        ({"check_json": check(), "done": "", "statuses": "1 x\n"}, "status 1: x"),
+        ({"check_json": check(passed=False), "done": ""}, "has not seen"),
+        ({"check_json": "{", "done": ""}, "has not seen"),
+        ({"check_json": check(), "done": "", "outcomes": "chosen a::b\n"}, "1 tests were not run"),
+        ({"check_json": check(), "done": "", "outcomes": "started a::b\n"}, "interrupted: a::b"),
     ],
 )
 def test_a_run_that_is_not_whole_has_not_passed(
     kernels: Any, tmp_path: Path, files: dict[str, str], reason: str
 ) -> None:
-    left(tmp_path / "6.1/1", asked=kernels.ALL, **files)
+    left(tmp_path / "6.1/1", **files)
 
-    (run,) = kernels.runs_of("6.1")
+    (run,) = read(kernels, "6.1")
 
     assert [reason in failure for failure in run.failures] == [True]
-    assert run.files == set()
 
 
-def test_a_run_that_was_interrupted_has_not_passed_though_tests_failed(
-    kernels: Any, tmp_path: Path
-) -> None:
-    files = {"asked": kernels.ALL, "tests_xml": REPORT, "status": "2"}
-    left(tmp_path / "6.1/1", check_json=check(), **files)
+def test_a_line_that_was_being_written_is_no_outcome(kernels: Any, tmp_path: Path) -> None:
+    left(tmp_path / "6.1/1", outcomes=f"{OUTCOMES}passed tests/live/test_fi")
 
-    (run,) = kernels.runs_of("6.1")
+    assert read(kernels, "6.1")[0].count("passed") == 1
 
-    assert run.failures == ["pytest ended with status 2", "tests.live::test_fails"]
-    assert run.files == set()
+
+def test_who_share_a_capture_are_run_together_and_each_other_by_itself(kernels: Any) -> None:
+    parts = kernels.parts("tests/live/test_host.py tests/live/test_files.py tests/attacks")
+
+    assert parts[0].startswith("tests/live/test_files.py tests/attacks/test_files.py ")
+    assert parts[1:] == ["tests/live/test_host.py", "tests/attacks/test_flood.py"]
+    assert kernels.parts("tests/live/test_audit_source.py") == ["tests/live/test_audit_source.py"]
+    assert kernels.parts("tests/live -k name") == ["tests/live -k name"]
+    assert kernels.parts("") == []
 
 
 BOOT = """
@@ -130,89 +146,69 @@ def test_who_is_ended_ends_the_machine_first(tmp_path: Path, number: signal.Sign
     assert not Path("/proc", written.read_text().strip()).exists()
 
 
-def report(name: str, outcome: str = "") -> str:
-    case = f'<testcase classname="tests.live.test_{name}" name="test_it">{outcome}</testcase>'
-    return f"<testsuites><testsuite>{case}</testsuite></testsuites>"
+def outcome(name: str, *words: str) -> str:
+    return "".join(f"{word} tests/live/test_{name}.py::test_it\n" for word in words)
 
 
-def test_parts_of_a_suite_are_one_run_and_of_a_file_the_last_has_the_word(
-    kernels: Any, tmp_path: Path
-) -> None:
-    parts = [
-        ("6.1.0-1", "files", "<failure/>", "ebpf never\n"),
-        ("6.1.0-2", "files", "<failure/>", "ebpf renamed\n"),
-        ("6.1.0-2", "mounts", "", "ebpf mounted\n"),
-        ("6.1.0-2", "files", "", "ebpf linked\n"),
-    ]
-    for number, (release, name, outcome, seen) in enumerate(parts, 8):
-        left(
-            tmp_path / "6.1" / str(number),
-            release=release,
-            asked=f"tests/live/test_{name}.py",
-            check_json=check(),
-            tests_xml=report(name, outcome),
-            status="1" if outcome else "0",
-            seen=seen,
-        )
-
-    # One that has not come up tells of nothing.
-    left(tmp_path / "6.1/12", asked="tests/live")
-
-    run = kernels.merged(kernels.runs_of("6.1"))
-
-    assert run.release == "6.1.0-2"
-    assert run.files == {"tests/live/test_files.py", "tests/live/test_mounts.py"}
-    assert run.failures == []
-    assert run.count("passed") == 2
-    assert {action for _, action in run.seen} == {"renamed", "mounted", "linked"}
-    assert kernels.merged(kernels.runs_of("6.12")) is None
-
-
-def test_the_page_tells_what_each_kernel_covers_and_what_was_not_run(
-    kernels: Any, tmp_path: Path
-) -> None:
+def test_of_a_file_the_last_run_counts_that_had_it_whole(kernels: Any, tmp_path: Path) -> None:
     runs = [
-        ("5.10", kernels.ALL, "ebpf renamed\n"),
-        ("6.1", "tests/live tests/attacks/test_uring.py", "ebpf renamed\naudit linked\n"),
-        ("6.12", "", ""),
+        ("6.1.0-1", "tests/live", outcome("files", "passed"), "ebpf never\n"),
+        ("6.1.0-2", "tests/live/test_files.py", outcome("files", "failed"), "ebpf renamed\n"),
+        ("6.1.0-2", "tests/live/test_mounts.py", outcome("mounts", "passed"), "ebpf mounted\n"),
+        ("6.1.0-2", "tests/live/test_files.py", outcome("files", "passed"), "ebpf linked\n"),
+        # Some of a file's tests are not the file, nor is one that was interrupted.
+        ("6.1.0-2", "tests/live/test_files.py::test_it", outcome("files", "failed"), ""),
+        ("6.1.0-2", "tests/live", outcome("files", "chosen", "started"), ""),
     ]
-    for name, asked, seen in runs:
-        left(
-            tmp_path / name / "1",
-            release=f"{name}.0-amd64",
-            check_json=check(),
-            asked=asked,
-            status="0",
-            seen=seen,
-        )
+    for number, (release, tests, outcomes, seen) in enumerate(runs, 8):
+        folder = tmp_path / "6.1" / str(number)
+        left(folder, tests, release=release, check_json=check(), outcomes=outcomes, seen=seen)
+    # One of another tier, one that has not come up, and one that does not say what it ran.
+    known = {"release": "6.1.0-2", "check_json": check(), "outcomes": outcome("files", "failed")}
+    left(tmp_path / "6.1/14", tier="kprobe", **known)
+    left(tmp_path / "6.1/15")
+    left(tmp_path / "6.1/16", version="", **known)
 
-    page = kernels.page({name: kernels.merged(kernels.runs_of(name)) for name in kernels.SUITES})
+    best, kprobe = kernels.columns(read(kernels, "6.1"))
 
-    assert "| source | `event.action` | 5.10 | 6.1 | 6.12 |" in page
-    assert "| ebpf | `renamed` | yes | yes | yes |" in page
-    assert "| audit | `linked` | no | yes | not tried |" in page
-    assert "| 5.10.0-amd64 | 1 | `new` | `bad` | 0 | 0 | 0 |" in page
+    assert (best.name, kprobe.name) == ("6.1", "6.1 kprobe")
+    assert set(best.runs) == {"tests/live/test_files.py", "tests/live/test_mounts.py"}
+    assert set(best.tests().values()) == {"passed"}
+    assert {action for _, action in best.seen} == {"renamed", "mounted", "linked"}
+    assert set(kprobe.tests().values()) == {"failed"}
+    assert kernels.columns(read(kernels, "6.12")) == []
+
+    kernels.forget("6.1")
+
+    assert [folder.name for folder in kernels.folders("6.1")] == ["10", "11", "13", "14", "16"]
+
+
+def test_the_page_tells_what_each_kernel_covers_and_of_which_tree(
+    kernels: Any, tmp_path: Path
+) -> None:
+    everything = "".join(f"passed {file}::test_it\n" for file in kernels.files_of(kernels.ALL))
+    runs = [
+        ("5.10", kernels.ALL, "b of 2026-01-02", everything, "ebpf renamed\n"),
+        ("6.1", FILE, "a of 2026-01-01, changed", OUTCOMES, "ebpf renamed\naudit linked\n"),
+        ("6.12", FILE, "b of 2026-01-02", outcome("files", "failed", "chosen"), ""),
+    ]
+    for name, tests, version, outcomes, seen in runs:
+        known = {"release": f"{name}.0-amd64", "check_json": check()}
+        folder = tmp_path / name / "1"
+        left(folder, tests, version=version, outcomes=outcomes, seen=seen, **known)
+
+    found = [column for name in kernels.SUITES for column in kernels.columns(read(kernels, name))]
+    page = kernels.page(found, ["newest"])
+
+    assert "- a: a of 2026-01-01, changed\n- b: b of 2026-01-02\n" in page
     assert "Not run: newest." in page
-    assert "On 5.10," not in page
-    assert "On 6.1, these were not run: `tests/attacks/test_files.py`, " in page
-    assert "On 6.12, `endpoint-agent check` alone was run" in page
-    assert "failed:" not in page
-
-
-def test_the_page_names_what_failed_and_what_was_cut_short(kernels: Any, tmp_path: Path) -> None:
-    left(
-        tmp_path / "6.1/1",
-        release="6.1.0-amd64",
-        check_json=check(),
-        asked=kernels.ALL,
-        status="2",
-        tests_xml=report("files", "<failure/>"),
-    )
-
-    page = kernels.page({"6.1": kernels.merged(kernels.runs_of("6.1"))})
-
-    assert "On 6.1, these were not known to be run whole: `tests/attacks/test_files.py`, " in page
-    assert "On 6.1, these failed: `tests.live.test_files::test_it`." in page
+    assert "| tests | 5.10 | 6.1 | 6.12 |" in page
+    assert "| `live/test_files.py` | 1 / 0 / 0 b | 1 / 1 / 1 a | 0 / 0 / 0, 1 not run b |" in page
+    assert "| `live/test_mounts.py` | 1 / 0 / 0 b |  |  |" in page
+    assert f"On 6.1, these failed: `{FILE}::test_fails[at its end]`." in page
+    assert "| 6.12.0-amd64 | b | 1 | `new` | `bad` |" in page
+    assert "| ebpf | `renamed` | yes | yes | yes |" in page
+    assert "| audit | `linked` | no | yes |  |" in page
 
 
 def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
