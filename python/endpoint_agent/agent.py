@@ -150,6 +150,8 @@ class Agent:
         self._stats.run_if_due(time.monotonic())
         counters = self._spool.counters()
         self._first_beat = counters["recovered"] + counters["spooled"]
+        # Whoever installs or updates waits until it has arrived.
+        self._spool.wake()
         notifier.ready(f"it captures by {self._source}")
         tasks = [
             self._stats,
@@ -227,6 +229,7 @@ class Agent:
             "rules": self._rule_counts(),
             "heartbeat_delivered": delivery.last_delivery is not None and self._beaten(counters),
             "delivery": asdict(delivery),
+            "program": asdict(self._guard.verdict()),
             "update": msgspec.to_builtins(state.load(self._settings.state_directory)),
             "agent": {
                 "cpu_seconds": times.user + times.system,

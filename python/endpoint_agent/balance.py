@@ -58,6 +58,10 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Delivery"
     yield from _columns((name, _shown(name, v)) for name, v in answer["delivery"].items())
+    if (program := answer.get("program", {})).get("checked"):
+        yield ""
+        yield "Program, compared with its MANIFEST"
+        yield from _columns((name, _shown(name, v)) for name, v in program.items() if v != "")
     if (update := answer.get("update", {})).get("checked"):
         yield ""
         yield "Updates"

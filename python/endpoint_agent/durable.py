@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 
+def part_of(path: Path) -> Path:
+    """Where what is to stand under a path is made. A kill may leave it there."""
+    return path.with_name(f".{path.name}.part")
+
+
 def write(path: Path, data: bytes, mode: int) -> None:
     """Puts a file in place, and has it on the disk."""
-    part = path.with_name(f".{path.name}.part")
+    part = part_of(path)
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -26,7 +31,7 @@ def write(path: Path, data: bytes, mode: int) -> None:
 
 def link(path: Path, target: str | Path) -> None:
     """Puts a symbolic link in place, of another one too, at once."""
-    part = path.with_name(f".{path.name}.part")
+    part = part_of(path)
     part.unlink(missing_ok=True)
     part.symlink_to(target)
     part.replace(path)

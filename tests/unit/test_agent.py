@@ -196,7 +196,8 @@ def test_a_signal_ends_the_agent_in_order(tmp_path: Path, config_path: Path) -> 
     assert records[0] == "stats"
     assert records[-1] == "stats"
     between = {"captured-at-the-end", "a hook is missing", "told at the end", "stopped-service"}
-    assert between == set(records[1:-1])
+    # The first heartbeat does not wait, and the intake may be found to be none by then.
+    assert between == set(records[1:-1]) - {"the intake does not take events"}
     assert records.index("captured-at-the-end") < records.index("told at the end")
     assert not (tmp_path / "state" / SOCKET_NAME).exists()
 

@@ -111,3 +111,16 @@ def test_updates_are_told_once_the_repository_was_asked() -> None:
         "  offered                0.2.0",
         "  failed 0.2.0           it fails",
     ]
+
+
+def test_what_the_program_was_found_to_be() -> None:
+    program = {"checked": None, "differences": 0, "error": ""}
+    assert "Program" not in describe(answer() | {"program": program})
+    lines = describe(answer() | {"program": program | {"checked": 1.0}}).splitlines()
+    assert lines[lines.index("Program, compared with its MANIFEST") :] == [
+        "Program, compared with its MANIFEST",
+        "  checked                1970-01-01 00:00:01+00:00",
+        "  differences            0",
+    ]
+    program |= {"checked": 1.0, "error": "no such file"}
+    assert describe(answer() | {"program": program}).endswith("error                  no such file")

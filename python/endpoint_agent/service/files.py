@@ -120,9 +120,12 @@ def make_folder(path: Path, mode: int, undo: Undo) -> None:
 
 
 def _make(path: Path, mode: int) -> None:
-    path.mkdir()
-    # Whatever the umask.
-    path.chmod(mode)
+    # Whatever the umask, and at once: a kill leaves none with another mode.
+    before = os.umask(0)
+    try:
+        path.mkdir(mode)
+    finally:
+        os.umask(before)
 
 
 def remove(path: Path) -> None:

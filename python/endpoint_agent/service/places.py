@@ -17,6 +17,9 @@ GOOD = VERSIONS / "good"
 PROGRAM = CURRENT / "bin/endpoint-agent"
 COMMAND = Path("/opt/endpoint-agent")
 
+UNPACKED = Path("/usr/lib/.endpoint-agent.part")
+"""Where the one file `agent` lies unpacked while it installs."""
+
 PACKAGE = Path("/usr/share/endpoint-agent/package")
 """Of an agent that came as a package of the host: the command that removes it."""
 

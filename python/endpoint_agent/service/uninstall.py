@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from endpoint_agent.config import Settings, load
+from endpoint_agent.durable import part_of
 from endpoint_agent.errors import AgentError, UnsupportedError
 from endpoint_agent.identity import FILE_NAME
 from endpoint_agent.service import files, managers
 from endpoint_agent.service.managers import Manager
-from endpoint_agent.service.places import Places
+from endpoint_agent.service.places import UNPACKED, Places
 from endpoint_agent.status import SOCKET_NAME
 from endpoint_agent.trust.run import FILE_NAME as RUN
 
@@ -49,6 +50,8 @@ def uninstall(
     except AgentError as error:
         failures.append(str(error))
     paths = [places.command, places.versions, *_state(places, settings)]
+    # What an installation that was killed has left.
+    paths += [part_of(places.command), places.under(UNPACKED)]
     if purge:
         paths += [places.config.parent, *_logs(places, settings)]
     for path in paths:
@@ -75,8 +78,10 @@ def _settings(places: Places) -> Settings:
 
 
 def _remove_service(manager: Manager) -> None:
-    paths = [path for path in manager.files(USUAL) if path.exists()]
-    if paths:
+    wanted = manager.files(USUAL)
+    for path in wanted:
+        files.remove(part_of(path))
+    if paths := [path for path in wanted if path.exists()]:
         manager.stop()
         manager.disable()
         for path in paths:

@@ -14,7 +14,7 @@ from endpoint_agent.service import manifest
 from endpoint_agent.service.manifest import Difference
 from endpoint_agent.trust import program, run, settings
 from endpoint_agent.trust.clock import Clock, clocks
-from endpoint_agent.trust.program import Verifier
+from endpoint_agent.trust.program import Verdict, Verifier
 from endpoint_agent.trust.run import Run
 from endpoint_agent.trust.sender import sender
 from endpoint_agent.trust.settings import NOTHING, Content, Files
@@ -71,6 +71,10 @@ class Guard:
     def verify(self) -> None:
         """Begins to compare the program with what was installed. To be called once a day."""
         self._verifier.start()
+
+    def verdict(self) -> Verdict:
+        """What the last comparison has come to. Any thread may ask."""
+        return self._verifier.verdict
 
     def stopped(self, number: int) -> None:
         """Tells who has the agent end by a signal."""

@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import endpoint_agent
@@ -29,6 +31,17 @@ def folder() -> Path | None:
     return prefix if packages == prefix / "packages" else None
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What the last comparison has come to."""
+
+    checked: float | None = None
+    """When it ended, in seconds since 1970; None before the first."""
+    differences: int = 0
+    error: str = ""
+    """Why it could not be made."""
+
+
 class Stopped(Exception):
     """The agent ends."""
 
@@ -42,6 +55,7 @@ class Verifier:
         self._found = found
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.verdict = Verdict()
 
     def start(self) -> None:
         """Begins a comparison, unless one is under way or there is nothing to compare."""
@@ -64,7 +78,9 @@ class Verifier:
             return
         except OSError as error:
             _LOGGER.warning("the program cannot be compared with its %s: %s", manifest.NAME, error)
+            self.verdict = Verdict(time.time(), error=str(error))
             return
+        self.verdict = Verdict(time.time(), len(differences))
         if differences:
             self._found(differences)
         else:

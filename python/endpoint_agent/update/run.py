@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle.tar.gz"
 
+PACKAGED = "this agent came as a package of the host; have its manager update it"
+
 
 @dataclass(frozen=True)
 class How:
@@ -56,6 +58,11 @@ def update(
         raise UpdateError(
             "the agent is not installed as a service here; update it as it was installed"
         )
+    if places.package.exists() and not how.check:
+        # Its files are its manager's, which would put its own version back by the next upgrade.
+        if how.automatic:
+            return PACKAGED
+        raise UpdateError(PACKAGED)
     installer = Installer(
         places,
         managers.detect(places, call),

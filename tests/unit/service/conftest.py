@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from endpoint_agent.config import INTAKE_KEY_VARIABLE
 from endpoint_agent.errors import AgentError
 from endpoint_agent.service import files, program
+from endpoint_agent.service.health import Trial
 from endpoint_agent.service.places import NAME, Places
 
 # What changes nothing.
@@ -118,13 +121,17 @@ MANAGERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(params=MANAGERS)
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> MockHost:
-    root = tmp_path / "root"
+def make_host(root: Path, manager: str) -> MockHost:
+    """One without an agent."""
     for folder in ("usr/lib", "opt", "var/lib", "var/log", "etc"):
         (root / folder).mkdir(parents=True)
-    MANAGERS[request.param](root)
+    MANAGERS[manager](root)
     return MockHost(root)
+
+
+@pytest.fixture(params=MANAGERS)
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> MockHost:
+    return make_host(tmp_path / "root", request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +154,55 @@ def mock_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "copy", copy)
     # It takes as long as the host has something to write.
     monkeypatch.setattr(files, "sync_all", lambda folder: None)
+
+
+class MockTrial(Trial):
+    """An agent that writes its files, and is well unless there is a reason."""
+
+    reason = ""
+
+    def __init__(self, state_directory: Path, log_file: Path) -> None:
+        super().__init__(state_directory, log_file)
+        self.state = state_directory
+        self.log = log_file
+
+    def wait(self, is_active: Callable[[], bool], timeout: float = 0, version: str = "") -> str:
+        assert is_active()
+        (self.state / "agent-id").write_text("id")
+        if self.log.is_absolute():
+            self.log.write_text("2999-01-01T00:00:00.000Z ERROR it fails\n")
+        if self.reason:
+            raise AgentError(self.reason)
+        return "ebpf"
+
+
+# Acts that change files, of which Python tells its hooks, and what a test itself tells them.
+ACTS = (
+    *("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod", "os.utime"),
+    "endpoint_agent.call",
+)
+WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def killed_before(act: int, do: Callable[[], object]) -> bool:
+    """Does something in a child that is killed before its nth act; whether it came to that."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    left = act
+
+    def count(event: str, arguments: Any) -> None:
+        nonlocal left
+        if event in ACTS or (event == "open" and arguments[2] & WRITE):
+            left -= 1
+            if left < 0:
+                os._exit(9)
+
+    try:
+        sys.addaudithook(count)
+        do()
+    except AgentError:
+        pass
+    except BaseException:
+        os._exit(1)
+    os._exit(0)

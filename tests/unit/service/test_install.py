@@ -12,36 +12,15 @@ from endpoint_agent import __version__
 from endpoint_agent.errors import AgentError, ConfigError, UnsupportedError
 from endpoint_agent.service import files, versions
 from endpoint_agent.service.configuration import Wish
-from endpoint_agent.service.health import Trial
 from endpoint_agent.service.install import install
 from endpoint_agent.service.places import COMMAND, NAME, PROGRAM, Places
 from endpoint_agent.service.uninstall import uninstall
 
-from .conftest import MockHost, tree
+from .conftest import MockHost, MockTrial, tree
 
 pytestmark = pytest.mark.usefixtures("mock_program")
 
 KEY = "key-of-the-intake"
-
-
-class MockTrial(Trial):
-    """An agent that writes its files, and is well unless there is a reason."""
-
-    reason = ""
-
-    def __init__(self, state_directory: Path, log_file: Path) -> None:
-        super().__init__(state_directory, log_file)
-        self.state = state_directory
-        self.log = log_file
-
-    def wait(self, is_active: Callable[[], bool], timeout: float = 0, version: str = "") -> str:
-        assert is_active()
-        (self.state / "agent-id").write_text("id")
-        if self.log.is_absolute():
-            self.log.write_text("2999-01-01T00:00:00.000Z ERROR it fails\n")
-        if self.reason:
-            raise AgentError(self.reason)
-        return "ebpf"
 
 
 class Unwell(MockTrial):

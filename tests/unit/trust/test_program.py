@@ -8,7 +8,7 @@ import pytest
 from endpoint_agent.service import manifest
 from endpoint_agent.service.manifest import Difference
 from endpoint_agent.trust import program
-from endpoint_agent.trust.program import Verifier
+from endpoint_agent.trust.program import Verdict, Verifier
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ def test_differences_are_found_on_a_thread_of_its_own(version: Path) -> None:
     assert found.came.wait(20)
     assert found.differences == [Difference("bin/agent", "changed")]
     verifier.stop()
+    assert verifier.verdict.checked
+    assert verifier.verdict.differences == 1
     assert threads() == []
 
 
@@ -64,3 +66,24 @@ def test_a_program_that_was_not_installed_is_not_verified() -> None:
     verifier.start()
     assert threads() == []
     verifier.stop()
+
+
+def test_what_it_has_come_to_is_known(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare() -> Verdict:
+        verifier = Verifier(version, Found())
+        assert verifier.verdict == Verdict()
+        verifier.start()
+        for thread in threading.enumerate():
+            if thread.name == "verify":
+                thread.join(20)
+        assert verifier.verdict.checked
+        return verifier.verdict
+
+    verdict = compare()
+    assert (verdict.differences, verdict.error) == (0, "")
+
+    def fails(*arguments: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(manifest, "verify", fails)
+    assert compare().error == "[Errno 5] Input/output error"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from endpoint_agent.update import bundle, installer, run, state
 from endpoint_agent.update.choice import Offer
 from endpoint_agent.update.run import How, update
 
-from ..service.conftest import MANAGERS, MockHost, around, host, tree
+from ..service.conftest import MANAGERS, MockHost, around, host, killed_before, tree
 
 __all__ = ["around", "host"]
 
@@ -295,38 +294,20 @@ def test_two_at_a_time(installed: MockHost) -> None:
         assert "is under way" in do(installed, automatic=True)
 
 
+def test_what_came_as_a_package_is_left_to_its_manager(installed: MockHost) -> None:
+    installed.places.package.parent.mkdir(parents=True)
+    installed.places.package.touch()
+    with pytest.raises(UpdateError, match="came as a package of the host"):
+        do(installed)
+    assert "came as a package" in do(installed, automatic=True)
+    assert links(installed.places) == (OLD, OLD)
+    assert installed.calls == []
+    assert do(installed, check=True) == f"{OLD} is in use; {NEW} is offered"
+
+
 def test_nothing_is_installed(host: MockHost) -> None:
     with pytest.raises(UpdateError, match="is not installed as a service"):
         do(host)
-
-
-# Acts that change files, of which Python tells its hooks.
-ACTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod", "os.utime")
-WRITE = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-
-def killed_before(act: int, do: Callable[[], object]) -> bool:
-    """Does something in a child that is killed before its nth act; whether it came to that."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    left = act
-
-    def count(event: str, arguments: Any) -> None:
-        nonlocal left
-        if event in ACTS or (event == "open" and arguments[2] & WRITE):
-            left -= 1
-            if left < 0:
-                os._exit(9)
-
-    try:
-        sys.addaudithook(count)
-        do()
-    except AgentError:
-        pass
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
 
 
 def is_whole(folder: Path, version: str) -> bool:
