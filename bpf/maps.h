@@ -44,6 +44,13 @@ struct verdict {
 	u64 rules;
 };
 
+/* Map `gates`: which acts this agent tells while another hands over to it, or it to another. */
+struct gate {
+	u64 learn; /* CLOCK_BOOTTIME in ns: from here on the life of processes is sent */
+	u64 from;  /* … all else, too */
+	u64 until; /* … nothing any more; 0: there is no end */
+};
+
 #define RULES_MAX 64
 #define RULE_ENTRIES_MAX 256 /* programs, and users */
 #define RULE_TICK 10000000 /* ns */

@@ -45,7 +45,7 @@ INLINE int is_repeat(void *map, u32 kind, const void *key, u64 window)
 	u64 now = bpf_ktime_get_boot_ns();
 	struct tally *tally;
 
-	if (!repeat || now - repeat->since >= window)
+	if (!repeat || now - repeat->since >= window || is_anothers(RING_BULK, now))
 		return 0;
 	__sync_fetch_and_add(&repeat->count, 1);
 	repeat->last = now;

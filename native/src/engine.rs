@@ -101,7 +101,7 @@ impl Engine {
         match &event.action {
             Action::Fork(fork) => self.processes.fork(event.process, fork.child),
             Action::Snapshot(exec) => self.processes.snapshot(event.process, exec),
-            Action::Exec(exec) => self.processes.exec(event.process, exec),
+            Action::Exec(exec) | Action::Known(exec) => self.processes.exec(event.process, exec),
             // The kernel may tell an end twice, when the last two threads end at once.
             Action::Exit(_) if self.processes.has_exited(event.process) => return,
             _ => {}

@@ -4,12 +4,14 @@ mod audit;
 mod episodes;
 mod hold;
 mod repair;
+pub mod stand_by;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::capture::gate::{Gate, Moment};
 use crate::capture::{Hook, Progress, Source};
 use crate::counters::{Counter, Counters};
 use crate::engine::Engine;
@@ -45,6 +47,7 @@ pub struct Notice {
 pub struct Pipeline {
     shared: Arc<Shared>,
     coverage: Vec<Hook>,
+    gate: Option<Arc<Gate>>,
     worker: Option<Worker>,
     thread: Option<JoinHandle<()>>,
 }
@@ -73,9 +76,11 @@ impl Pipeline {
     ) -> Self {
         let shared = Arc::new(Shared::default());
         let coverage = source.coverage();
+        let gate = source.gate();
         let counters = spool.counters();
         let worker = Worker {
             source,
+            early: Vec::new(),
             hold: Hold::new(hashes, counters.clone()),
             engine,
             spool,
@@ -89,9 +94,19 @@ impl Pipeline {
         Self {
             shared,
             coverage,
+            gate,
             worker: Some(worker),
             thread: None,
         }
+    }
+
+    /// Begins with events that the source has given already.
+    #[must_use]
+    pub fn beginning_with(mut self, early: Vec<Event>) -> Self {
+        if let Some(worker) = &mut self.worker {
+            worker.early = early;
+        }
+        self
     }
 
     /// Starts the thread. A second call does nothing.
@@ -130,6 +145,13 @@ impl Pipeline {
         *lock(&self.shared.rules) = Some(rules);
     }
 
+    /// Ends at a moment what is told, if that is still to come; whether it is. Without one, the end
+    /// is taken back.
+    pub fn tell_until(&self, cut: Option<Moment>) -> Result<bool> {
+        let gate = self.gate.as_ref().ok_or_else(stand_by::unable)?;
+        gate.tell_until(cut)
+    }
+
     /// What the source looks at.
     pub fn coverage(&self) -> &[Hook] {
         &self.coverage
@@ -163,6 +185,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 struct Worker {
     source: Box<dyn Source>,
+    /// What it has given before there was a queue.
+    early: Vec<Event>,
     hold: Hold,
     engine: Engine,
     spool: Arc<Spool>,
@@ -192,6 +216,11 @@ impl Worker {
 
     fn work(&mut self) -> Result<()> {
         self.set_rules(self.engine.rules().clone());
+        let early = std::mem::take(&mut self.early);
+        self.step(false, |_, sink| {
+            early.into_iter().for_each(sink);
+            Ok(())
+        })?;
         let mut audited = Instant::now();
         let mut patience = PATIENCE;
         while !self.shared.stop.load(Ordering::Acquire) {

@@ -12,6 +12,7 @@ __all__ = [
     "Replay",
     "Rules",
     "Spool",
+    "StandBy",
     "__version__",
     "counter_names",
     "event_actions",
@@ -203,6 +204,22 @@ class Pipeline:
             RecordingError: the file to replay or record cannot be used.
         """
 
+    @staticmethod
+    def take_over(
+        stand_by: StandBy,
+        spool: Spool,
+        *,
+        agent_id: str,
+        envelope: bytes,
+        rules: Rules | None = None,
+    ) -> Pipeline:
+        """The same of a capture that has waited, which cannot be used any more. The agent before
+        has ended, or is about to.
+
+        Raises:
+            UnsupportedError: the capture has failed meanwhile.
+            ValueError: another pipeline has taken it over.
+        """
     def start(self) -> None:
         """Starts the thread and, for a live source, fills the process table from /proc."""
     def ready(self, timeout: float) -> bool:
@@ -213,6 +230,13 @@ class Pipeline:
         """Changes the members common to all events from now on."""
     def set_rules(self, rules: Rules) -> None:
         """Changes what is tagged and what is dropped, within a second."""
+    def tell_until(self, cut: tuple[int, int] | None) -> bool:
+        """Ends at a moment, in ns since boot and since the epoch, what is told, if that is still to
+        come; whether it is. None takes that back.
+
+        Raises:
+            UnsupportedError: the source is another than `ebpf`.
+        """
     def coverage(self) -> list[tuple[str, str, str]]:
         """(hook, state, reason) of every hook: state is `attached`, `missing` or `failed`.
 
@@ -221,7 +245,46 @@ class Pipeline:
     def notices(self) -> list[tuple[str, str]]:
         """(level, message) lines for the log since the last call: `warning`, `error`."""
     def stop(self) -> None:
-        """Detaches the source, drains what it holds, and joins the thread."""
+        """Detaches the source, drains what it holds, and joins the thread.
+
+        After the moment of `tell_until` it does not wait for the source to be detached.
+        """
+
+@final
+class StandBy:
+    """A capture by eBPF that is in place and tells nothing until another agent has handed over."""
+
+    def __new__(
+        cls,
+        *,
+        before: int,
+        root: str = "/",
+        dns: bool = True,
+        hash_max_size: int = 0,
+        hash_excluded: list[str] = ...,
+        tier: Literal["auto", "kprobe", "tracepoint"] = "auto",
+    ) -> Self:
+        """Attaches it.
+
+        Args:
+            before: the process of the other agent, of which nothing is told, nor of this one.
+
+        The others are those of `Pipeline`, as are the errors.
+        """
+    def tell_from(self, boot: int, wall: int) -> bool:
+        """Has it tell, into memory, what happens from a moment on, in ns since boot and since the
+        epoch; whether that is still to come. A later moment replaces one that was not.
+
+        Raises:
+            UnsupportedError: the capture has failed.
+            ValueError: a pipeline has taken it over.
+        """
+    def coverage(self) -> list[tuple[str, str, str]]:
+        """As that of `Pipeline`.
+
+        Raises:
+            ValueError: a pipeline has taken it over.
+        """
 
 def replay(
     path: str,

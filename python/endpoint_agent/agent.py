@@ -16,16 +16,22 @@ from typing import Any
 import msgspec
 import psutil
 
-from endpoint_agent import config, deliver, identity, log, source, support, watches
-from endpoint_agent._native import Pipeline, Rules, Spool
+from endpoint_agent import config, deliver, handover, identity, log, source, support, watches
+from endpoint_agent._native import Pipeline, Rules, Spool, StandBy
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
 from endpoint_agent.envelope import VERSION, Envelope, Reporter
-from endpoint_agent.errors import AgentError, NotPermittedError, RecordingError
+from endpoint_agent.errors import (
+    AgentError,
+    HandoverError,
+    NotPermittedError,
+    RecordingError,
+)
+from endpoint_agent.handover import Predecessor, Successor
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
-from endpoint_agent.signals import RELOAD, STOP, Signals
+from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Signals
 from endpoint_agent.status import StatusServer
 from endpoint_agent.trust.guard import Guard
 from endpoint_agent.update import schedule, state
@@ -75,13 +81,17 @@ def run(settings: Settings, config_path: Path, record: Path | None) -> int:
         raise RecordingError(f"cannot record to {record}: it exists; name a new file")
     threading.stack_size(STACK)
     log.start(settings)
+    before = handover.predecessor()
     with Signals() as signals, ExitStack() as parts:
         try:
             agent = Agent(settings, config_path, parts)
-            agent.start(record)
+            if not agent.start(record, before, signals):
+                return 0
             return agent.watch(signals, Notifier())
         except AgentError as error:
             _LOGGER.error("the agent ends: %s", error)
+            if before is not None:
+                before.failed(str(error))
             raise
         except Exception:
             _LOGGER.exception("the agent ends because of a fault in it")
@@ -128,25 +138,46 @@ class Agent:
         self._rules = Rules()
         self._source = ""
         self._fallback = ""
+        self._is_recording = False
+        self._signals: Signals | None = None
+        self._successor: Successor | None = None
+        # How often no other agent took over, and why at last.
+        self._failures = 0
+        self._failed = ""
         # How many records have left the queue when the first heartbeat of this run has.
         self._first_beat: int | None = None
 
-    def start(self, record: Path | None) -> None:
-        """Starts every part.
+    def start(
+        self, record: Path | None, before: Predecessor | None = None, signals: Signals | None = None
+    ) -> bool:
+        """Starts every part, of which the capture waits for its turn where an agent is `before`.
+
+        False: a signal has ended it before its turn.
 
         Raises:
             AgentError: one cannot start.
         """
+        # The last to end: then all that only one agent can have is free.
+        self._parts.callback(self._end_successor)
         self._start_log()
+        prepare_folder(self._settings.state_directory)
+        stand_by = None
+        if before is not None and signals is not None:
+            stand_by = self._stand_by(before)
+            if not before.take_turn(stand_by, signals):
+                return False
+            before.follow()
         self._open_queue()
         self._start_delivery()
         self._start_heartbeat()
-        self._start_capture(record)
+        self._start_capture(record, stand_by)
         server = StatusServer(self._settings.state_directory, self.snapshot)
         self._parts.callback(server.stop)
+        return True
 
     def watch(self, signals: Signals, notifier: Notifier) -> int:
-        """Works until a signal ends it (0), or a part has failed (1)."""
+        """Works until a signal or another agent ends it (0), or a part has failed (1)."""
+        self._signals = signals
         self._stats.run_if_due(time.monotonic())
         counters = self._spool.counters()
         self._first_beat = counters["recovered"] + counters["spooled"]
@@ -176,6 +207,10 @@ class Agent:
                 return 0
             if RELOAD in arrived:
                 self.reload()
+            if HAND_OVER in arrived:
+                self._begin_handover(notifier)
+            if self._has_handed_over():
+                return 0
             for task in tasks:
                 task.run_if_due(time.monotonic())
         self._log_notices()
@@ -205,6 +240,54 @@ class Agent:
         for warning in (*settings.warnings, *self._fixed(settings)):
             _LOGGER.warning("%s", warning)
 
+    def _begin_handover(self, notifier: Notifier) -> None:
+        """Starts the agent that is to take over, unless one is on its way."""
+        if self._successor is not None:
+            return
+        try:
+            if not self._can_hand_over():
+                raise HandoverError(
+                    "only a capture by eBPF, and not into a recording, is handed over"
+                )
+            self._successor = Successor(notifier)
+            _LOGGER.info("another agent is to take over, pid %d", self._successor.pid)
+        except HandoverError as error:
+            self._stay(error)
+
+    def _has_handed_over(self) -> bool:
+        """Whether it is another agent's turn. One that cannot take it is ended."""
+        if self._successor is None or self._pipeline is None:
+            return False
+        try:
+            if not self._successor.is_ready():
+                return False
+            self._successor.agree(self._pipeline.tell_until)
+        except AgentError as error:
+            self._successor.abort()
+            self._successor = None
+            self._stay(error)
+            return False
+        _LOGGER.info("the agent with pid %d takes over", self._successor.pid)
+        return True
+
+    def _stay(self, error: AgentError) -> None:
+        self._failures += 1
+        self._failed = str(error)
+        _LOGGER.warning("no other agent takes over, and this one goes on: %s", error)
+
+    def _end_successor(self) -> None:
+        if self._successor is None:
+            return
+        if self._successor.has_agreed:
+            is_to_stop = self._signals is not None and self._signals.wait(0.0) & set(STOP)
+            self._successor.done(bool(is_to_stop))
+        else:
+            self._successor.abort()
+
+    def _can_hand_over(self) -> bool:
+        # The end of the first process is that of all in its PID namespace.
+        return self._source == source.EBPF and not self._is_recording and os.getpid() != 1
+
     def _fixed(self, settings: Settings) -> Iterator[str]:
         """What of other settings a running agent cannot change."""
         for setting in config.SETTINGS:
@@ -230,6 +313,11 @@ class Agent:
             "heartbeat_delivered": delivery.last_delivery is not None and self._beaten(counters),
             "delivery": asdict(delivery),
             "program": asdict(self._guard.verdict()),
+            "handover": {
+                "possible": self._can_hand_over(),
+                "failures": self._failures,
+                "failed": self._failed,
+            },
             "update": msgspec.to_builtins(state.load(self._settings.state_directory)),
             "agent": {
                 "cpu_seconds": times.user + times.system,
@@ -250,9 +338,23 @@ class Agent:
         for warning in self._settings.warnings:
             _LOGGER.warning("%s", warning)
 
+    def _stand_by(self, before: Predecessor) -> StandBy:
+        """The capture, in place beside that of another agent."""
+        settings = self._settings
+        if settings.capture_source == source.AUDIT:
+            raise HandoverError("CaptureSource is audit by now, which is not handed over; restart")
+        _LOGGER.info("it takes over from the agent with pid %d", before.pid)
+        return StandBy(
+            before=before.pid,
+            dns=settings.enable_dns_resolutions,
+            hash_max_size=settings.hashes_max_size * 1_000_000,
+            hash_excluded=list(settings.hashes_excluded_paths),
+            tier=settings.capture_tier,
+            root=str(support.host_root()),
+        )
+
     def _open_queue(self) -> None:
         state = self._settings.state_directory
-        prepare_folder(state)
         self._guard = Guard(state, state / QUEUE, self._config_path)
         self._spool = Spool(
             str(state / QUEUE),
@@ -282,7 +384,9 @@ class Agent:
             _LOGGER.exception("the delivery failed because of a fault in it")
 
     def _stop_delivery(self) -> None:
-        self._deliverer.stop(DRAIN)
+        # Where another agent waits, it delivers what is left.
+        is_waited_for = self._successor is not None and self._successor.has_agreed
+        self._deliverer.stop(0.0 if is_waited_for else DRAIN)
         self._delivery.join(TICK)
 
     def _start_heartbeat(self) -> None:
@@ -307,8 +411,9 @@ class Agent:
     def _rule_counts(self) -> dict[str, int]:
         return dict(self._rules.counts())
 
-    def _start_capture(self, record: Path | None) -> None:
+    def _start_capture(self, record: Path | None, stand_by: StandBy | None) -> None:
         self._compile_rules(self._settings)
+        self._is_recording = record is not None
 
         def make(name: str) -> Pipeline:
             return Pipeline(
@@ -326,7 +431,17 @@ class Agent:
                 root=str(support.host_root()),
             )
 
-        chosen = source.open_pipeline(self._settings.capture_source, make)
+        if stand_by is None:
+            chosen = source.open_pipeline(self._settings.capture_source, make)
+        else:
+            pipeline = Pipeline.take_over(
+                stand_by,
+                self._spool,
+                agent_id=self._agent_id,
+                envelope=self._envelope.members(),
+                rules=self._rules,
+            )
+            chosen = source.Chosen(pipeline, source.EBPF)
         self._pipeline = pipeline = chosen.pipeline
         self._source, self._fallback = chosen.source, chosen.reason
         if chosen.reason:

@@ -8,6 +8,7 @@
     ├── SpoolError              1   the queue cannot be used
     ├── RecordingError          1   a recording cannot be read or written
     ├── UpdateError             1   a version cannot be had, or does not prove itself
+    ├── HandoverError           1   one agent cannot take over from another
     └── ServerError             1   the embedded intake cannot start
 
 Every message says what failed, why, and what to do.
@@ -56,6 +57,10 @@ class RecordingError(AgentError):
 
 class UpdateError(AgentError):
     """A version cannot be had from the repository, or did not prove itself."""
+
+
+class HandoverError(AgentError):
+    """One agent could not take over from another, which goes on as it was."""
 
 
 class ServerError(AgentError):

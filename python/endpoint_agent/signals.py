@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import signal
 import socket
+from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -12,10 +13,11 @@ from endpoint_agent._native import note_sender
 
 STOP = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
+HAND_OVER = signal.SIGUSR2
 
 
 class Signals:
-    """Takes SIGTERM, SIGINT and SIGHUP while it is entered. The main thread alone may use it.
+    """Takes SIGTERM, SIGINT, SIGHUP and SIGUSR2 while it is entered, for the main thread alone.
 
     Handlers are used rather than a blocked mask, because children would inherit the mask.
     """
@@ -26,10 +28,11 @@ class Signals:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        self._handlers = {one: signal.getsignal(one) for one in (*STOP, RELOAD)}
+        self._handlers = {one: signal.getsignal(one) for one in (*STOP, RELOAD, HAND_OVER)}
         for one in STOP:
             signal.signal(one, self._stop)
-        signal.signal(RELOAD, lambda *_: None)
+        for one in (RELOAD, HAND_OVER):
+            signal.signal(one, lambda *_: None)
         for one in self._handlers:
             note_sender(one)
         return self
@@ -47,13 +50,18 @@ class Signals:
         self._reader.close()
         self._writer.close()
 
-    def wait(self, timeout: float) -> frozenset[int]:
-        """The signals that have come, after at most `timeout` seconds."""
-        select.select([self._reader], [], [], timeout)
+    def wait(self, timeout: float, *others: socket.socket) -> frozenset[int]:
+        """The signals that have come, after at most `timeout` seconds, or until another socket has
+        something to read."""
+        select.select([self._reader, *others], [], [], timeout)
         try:
             return frozenset(self._reader.recv(256))
         except BlockingIOError:
             return frozenset()
+
+    def put_back(self, numbers: Iterable[int]) -> None:
+        """Has signals come with the next wait."""
+        self._writer.send(bytes(numbers))
 
     @staticmethod
     def _stop(_number: int, _frame: FrameType | None) -> None:

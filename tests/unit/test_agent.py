@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from endpoint_agent import agent, envelope, log, support
+from endpoint_agent import agent, envelope, handover, log, support
 from endpoint_agent._native import Rules, Spool
 from endpoint_agent.agent import Task
 from endpoint_agent.config import Settings, load
-from endpoint_agent.errors import AgentError, RecordingError, UnsupportedError
+from endpoint_agent.errors import AgentError, HandoverError, RecordingError, UnsupportedError
 from endpoint_agent.status import SOCKET_NAME, ask
 from endpoint_agent.update import schedule
 from endpoint_agent.update import state as update_state
@@ -91,9 +91,58 @@ class MockPipeline:
         told, self._notices = self._notices, []
         return told
 
+    @staticmethod
+    def take_over(stand_by: MockStandBy, spool: Spool, **given: Any) -> MockPipeline:
+        stand_by.taken = True
+        return MockPipeline(spool, source="ebpf", **given)
+
+    def tell_until(self, cut: tuple[int, int] | None) -> bool:
+        return True
+
     def stop(self) -> None:
         self._spool.append(b'{"event":{"action":"captured-at-the-end"}}')
         self._notices.append(("error", "told at the end"))
+
+
+class MockStandBy:
+    """A mock of a capture that waits for its turn."""
+
+    made: ClassVar[list[MockStandBy]] = []
+
+    def __init__(self, *, before: int, **given: Any) -> None:
+        self.before = before
+        self.taken = False
+        self.made.append(self)
+
+    def tell_from(self, boot: int, wall: int) -> bool:
+        return True
+
+
+class MockSuccessor:
+    """A mock of the next agent."""
+
+    fails: ClassVar[str] = ""
+    heard: ClassVar[list[str]] = []
+    pid = 4711
+
+    def __init__(self, notifier: object) -> None:
+        self.has_agreed = False
+        self.heard.append("start")
+
+    def is_ready(self) -> bool:
+        if self.fails:
+            raise HandoverError(self.fails)
+        return True
+
+    def agree(self, tell_until: Callable[[tuple[int, int] | None], bool]) -> None:
+        assert tell_until((1, 2))
+        self.has_agreed = True
+
+    def done(self, is_to_stop: bool) -> None:
+        self.heard.append("stop" if is_to_stop else "done")
+
+    def abort(self) -> None:
+        self.heard.append("abort")
 
 
 @pytest.fixture
@@ -108,6 +157,10 @@ def config_path(tmp_path: Path) -> Path:
 def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts the mock in place, ticks fast, and puts the log back."""
     monkeypatch.setattr(agent, "Pipeline", MockPipeline)
+    monkeypatch.setattr(agent, "StandBy", MockStandBy)
+    monkeypatch.setattr(agent, "Successor", MockSuccessor)
+    monkeypatch.setattr(MockStandBy, "made", [])
+    monkeypatch.setattr(MockSuccessor, "heard", [])
     monkeypatch.setattr(support, "facts", list)
     monkeypatch.setattr(support, "audit_facts", list)
     monkeypatch.setattr(agent, "TICK", 0.01)
@@ -390,6 +443,126 @@ def test_what_needs_a_restart_is_told_against_the_settings_of_the_start(config_p
     )
 
     assert ["EventBufferCacheSize takes effect" in line for line in told] == [True, True, False]
+
+
+def ask_for_change(settings: Settings) -> None:
+    os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def test_another_agent_takes_over(tmp_path: Path, config_path: Path) -> None:
+    settings = load(config_path)
+
+    def act() -> None:
+        wait_for(lambda: is_answering(settings))
+        ask_for_change(settings)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    assert agent.run(settings, config_path, None) == 0
+    thread.join()
+
+    assert MockSuccessor.heard == ["start", "done"]
+    records = [words(record) for record in left(tmp_path)]
+    assert "stopped-service" not in records
+    assert records[-1] == "stats"
+    # And the next one is not told that this one was killed.
+    run(config_path)
+    assert "crashed-program" not in [words(record) for record in left(tmp_path)]
+
+
+def test_one_that_cannot_take_over_is_ended_and_told(
+    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockSuccessor, "fails", "it hangs")
+    answers: list[dict[str, Any]] = []
+
+    def look(settings: Settings) -> None:
+        wait_for(lambda: MockSuccessor.heard == ["start", "abort"])
+        answers.append(ask(settings.state_directory)["handover"])
+
+    assert run(config_path, ask_for_change, look) == 0
+
+    assert answers == [{"possible": True, "failures": 1, "failed": "it hangs"}]
+    assert "no other agent takes over, and this one goes on" in [
+        words(record) for record in left(tmp_path)
+    ]
+
+
+def test_one_that_is_not_ready_ends_with_the_agent(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockSuccessor, "is_ready", lambda _: False)
+
+    def wait(_: Settings) -> None:
+        wait_for(lambda: MockSuccessor.heard == ["start"])
+
+    assert run(config_path, ask_for_change, wait, ask_for_change) == 0
+
+    assert MockSuccessor.heard == ["start", "abort"]
+
+
+def test_the_audit_system_is_not_handed_over(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockPipeline, "refused", ("ebpf",))
+    answers: list[dict[str, Any]] = []
+
+    def look(settings: Settings) -> None:
+        wait_for(lambda: ask(settings.state_directory)["handover"]["failures"] == 1)
+        answers.append(ask(settings.state_directory)["handover"])
+
+    run(config_path, ask_for_change, look)
+
+    assert not answers[0]["possible"]
+    assert MockSuccessor.heard == []
+
+
+def test_it_takes_over_when_it_is_its_turn(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(10)
+    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
+    settings = load(config_path)
+
+    def act() -> None:
+        try:
+            assert ours.recv(100) == handover.READY
+            # The queue is the other's until then.
+            assert not (settings.state_directory / agent.QUEUE).exists()
+            ours.send(b"cut 1 2")
+            assert ours.recv(100) == handover.AGREED
+            ours.send(handover.DONE)
+            wait_for(lambda: is_answering(settings))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    assert agent.run(settings, config_path, None) == 0
+    thread.join()
+
+    (stand_by,) = MockStandBy.made
+    assert stand_by.before == os.getpid()
+    assert stand_by.taken
+    assert handover.VARIABLE not in os.environ
+
+
+def test_one_whose_capture_cannot_be_says_why(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise UnsupportedError("no ebpf; boot a newer kernel")
+
+    monkeypatch.setattr(agent, "StandBy", refuse)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(10)
+    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
+
+    with pytest.raises(UnsupportedError):
+        agent.run(load(config_path), config_path, None)
+
+    assert ours.recv(100) == b"failed no ebpf; boot a newer kernel"
 
 
 def test_an_existing_recording_is_refused_before_anything_starts(

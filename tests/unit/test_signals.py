@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from endpoint_agent.signals import RELOAD, STOP, Signals
+from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Signals
 
 # Says what it got, and stops for good only at a second signal.
 STUBBORN = """
@@ -21,7 +21,7 @@ with Signals() as signals:
 """
 
 
-@pytest.mark.parametrize("number", [*STOP, RELOAD])
+@pytest.mark.parametrize("number", [*STOP, RELOAD, HAND_OVER])
 def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
     with Signals() as signals:
         os.kill(os.getpid(), number)

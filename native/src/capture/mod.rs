@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod ebpf;
+pub mod gate;
 pub mod recording;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
+use gate::Gate;
 
 /// A stream of events in the order they happened.
 pub trait Source: Send {
@@ -33,6 +35,14 @@ pub trait Source: Send {
     fn dropped(&mut self) -> u64 {
         0
     }
+
+    /// What says which acts it tells, where it can share them with another agent.
+    fn gate(&self) -> Option<Arc<Gate>> {
+        None
+    }
+
+    /// The other agent, which has left what both need in place, has ended.
+    fn take_over(&mut self) {}
 
     /// What the source looks at, and what it cannot.
     fn coverage(&self) -> Vec<Hook>;

@@ -168,7 +168,7 @@ kinds! {
 /// The kind of an act; none for an event that only keeps the process table.
 pub fn kind(action: &Action) -> Option<&'static Kind> {
     match action {
-        Action::Fork(_) | Action::Snapshot(_) => None,
+        Action::Fork(_) | Action::Snapshot(_) | Action::Known(_) => None,
         Action::Exec(_) => Some(&PROCESS_CREATED),
         Action::Exit(_) => Some(&PROCESS_ENDED),
         Action::File(file) => Some(match file.change {

@@ -144,6 +144,8 @@ pub enum Action {
     Bpf(BpfProgram),
     /// It was there already when the agent started. Fills the process table; not reported.
     Snapshot(Exec),
+    /// It became another program, which another agent tells. Not reported.
+    Known(Exec),
 }
 
 impl Action {

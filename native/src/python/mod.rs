@@ -8,6 +8,7 @@ mod replay;
 mod rules;
 mod senders;
 mod spool;
+mod stand_by;
 
 use pyo3::prelude::*;
 
@@ -31,6 +32,8 @@ mod _native {
     use super::senders::{last_sender, note_sender};
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
+    #[pymodule_export]
+    use super::stand_by::PyStandBy;
     #[pymodule_export]
     #[allow(non_upper_case_globals)] // Python's name
     const __version__: &str = env!("CARGO_PKG_VERSION");

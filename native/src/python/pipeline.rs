@@ -10,11 +10,13 @@ use pyo3::prelude::*;
 use super::errors::to_python;
 use super::rules::PyRules;
 use super::spool::PySpool;
-use crate::capture::Source;
+use super::stand_by::{PyStandBy, Waiting};
 use crate::capture::audit::beside::Beside;
 use crate::capture::audit::{self, Audit};
 use crate::capture::ebpf::{Ebpf, Settings, Tier};
+use crate::capture::gate::Moment;
 use crate::capture::recording::Replay;
+use crate::capture::{Hook, Source};
 use crate::engine::{Context, Engine};
 use crate::enrich::hashes::{self, Hashes};
 use crate::error::Result;
@@ -29,6 +31,102 @@ enum Origin {
     Ebpf { settings: Settings, logins: bool },
     Audit(audit::Settings),
     Recording(PathBuf),
+}
+
+/// What Python says of a source.
+pub struct Given<'a> {
+    pub before: Option<u32>,
+    pub record: Option<PathBuf>,
+    pub root: PathBuf,
+    pub mute: bool,
+    pub logins: bool,
+    pub dns: bool,
+    pub hash_max_size: u64,
+    pub hash_excluded: Vec<PathBuf>,
+    pub tier: &'a str,
+}
+
+/// The same, checked.
+pub struct Prepared {
+    origin: Origin,
+    hashes: hashes::Settings,
+}
+
+/// A source, and what its events wait for.
+pub struct Opened {
+    pub source: Box<dyn Source>,
+    pub hashes: Option<Hashes>,
+    /// The boot of a recording.
+    boot_id: Option<[u8; 16]>,
+}
+
+impl Given<'_> {
+    pub fn prepare(self, source: &str) -> PyResult<Prepared> {
+        let tier = Tier::of_setting(self.tier)
+            .ok_or_else(|| PyValueError::new_err(format!("no such tier: {}", self.tier)))?;
+        let boot_id = clock::boot_id(&self.root);
+        let origin = match source.strip_prefix("replay:") {
+            Some(path) => Origin::Recording(path.into()),
+            None if source == "ebpf" => Origin::Ebpf {
+                settings: Settings {
+                    mute: self.mute,
+                    dns: self.dns,
+                    tier,
+                    record: self.record,
+                    boot_id,
+                    root: self.root.clone(),
+                    before: self.before,
+                },
+                logins: self.logins,
+            },
+            None if source == "audit" => Origin::Audit(audit::Settings {
+                mute: self.mute,
+                record: self.record,
+                boot_id,
+                root: self.root.clone(),
+            }),
+            None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
+        };
+        let hashes = hashes::Settings {
+            max_size: self.hash_max_size,
+            excluded: self.hash_excluded,
+            root: self.root,
+        };
+        Ok(Prepared { origin, hashes })
+    }
+}
+
+impl Prepared {
+    pub fn open(self) -> Result<Opened> {
+        let Self { origin, hashes } = self;
+        // Others do not tell which file it was, or it is not on this host.
+        let hashes = match origin {
+            Origin::Ebpf { .. } => Hashes::start(hashes)?,
+            Origin::Audit(_) | Origin::Recording(_) => None,
+        };
+        let mut boot_id = None;
+        let source: Box<dyn Source> = match origin {
+            Origin::Ebpf { settings, logins } => {
+                let ebpf = Box::new(Ebpf::open(settings)?);
+                if logins {
+                    Box::new(Beside::new(ebpf))
+                } else {
+                    ebpf
+                }
+            }
+            Origin::Audit(settings) => Box::new(Audit::open(settings)?),
+            Origin::Recording(path) => {
+                let replay = Replay::open(&path)?;
+                boot_id = Some(replay.boot_id());
+                Box::new(replay)
+            }
+        };
+        Ok(Opened {
+            source,
+            hashes,
+            boot_id,
+        })
+    }
 }
 
 #[pymethods]
@@ -59,55 +157,71 @@ impl PyPipeline {
     ) -> PyResult<Self> {
         let _ = state_directory;
         let root = PathBuf::from(root);
-        let tier = Tier::of_setting(tier)
-            .ok_or_else(|| PyValueError::new_err(format!("no such tier: {tier}")))?;
-        let boot_id = clock::boot_id(&root);
-        let origin = match source.strip_prefix("replay:") {
-            Some(path) => Origin::Recording(path.into()),
-            None if source == "ebpf" => Origin::Ebpf {
-                settings: Settings {
-                    mute,
-                    dns,
-                    tier,
-                    record,
-                    boot_id,
-                    root: root.clone(),
-                },
-                logins,
-            },
-            None if source == "audit" => Origin::Audit(audit::Settings {
-                mute,
-                record,
-                boot_id,
-                root: root.clone(),
-            }),
-            None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
-        };
-        let hashes = hashes::Settings {
-            max_size: hash_max_size,
-            excluded: hash_excluded,
+        let given = Given {
+            before: None,
+            record,
             root: root.clone(),
+            mute,
+            logins,
+            dns,
+            hash_max_size,
+            hash_excluded,
+            tier,
         };
+        let prepared = given.prepare(source)?;
         let spool = spool.shared();
         let rules = rules.map(|rules| rules.shared()).unwrap_or_default();
-        let context = Context {
-            agent_id,
-            boot_id,
-            envelope,
-            root,
-            live: true,
-        };
         let made = py.detach(move || -> Result<Pipeline> {
-            let counters = spool.counters();
-            // Others do not tell which file it was, or it is not on this host.
-            let hashes = match origin {
-                Origin::Ebpf { .. } => Hashes::start(hashes)?,
-                Origin::Audit(_) | Origin::Recording(_) => None,
+            let opened = prepared.open()?;
+            let context = Context {
+                agent_id,
+                boot_id: opened.boot_id.unwrap_or_else(|| clock::boot_id(&root)),
+                envelope,
+                root,
+                // A recording never asks this host's /proc.
+                live: opened.boot_id.is_none(),
             };
-            let (source, context, patient) = open(origin, context)?;
-            let mut engine = Engine::new(context, counters);
+            let mut engine = Engine::new(context, spool.counters());
             engine.set_rules(rules);
+            let patient = opened.boot_id.is_some();
+            let Opened { source, hashes, .. } = opened;
             Ok(Pipeline::new(source, engine, spool, patient, hashes))
+        });
+        made.map(|pipeline| Self(Mutex::new(pipeline)))
+            .map_err(|error| to_python(py, error))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (stand_by, spool, *, agent_id, envelope, rules=None))]
+    fn take_over(
+        py: Python<'_>,
+        stand_by: &PyStandBy,
+        spool: &PySpool,
+        agent_id: String,
+        envelope: Vec<u8>,
+        rules: Option<PyRef<'_, PyRules>>,
+    ) -> PyResult<Self> {
+        let waiting = stand_by.take()?;
+        let spool = spool.shared();
+        let rules = rules.map(|rules| rules.shared()).unwrap_or_default();
+        let made = py.detach(move || -> Result<Pipeline> {
+            let Waiting {
+                stand_by,
+                hashes,
+                root,
+            } = waiting;
+            let read = stand_by.take_over()?;
+            let context = Context {
+                agent_id,
+                boot_id: clock::boot_id(&root),
+                envelope,
+                root,
+                live: true,
+            };
+            let mut engine = Engine::new(context, spool.counters());
+            engine.set_rules(rules);
+            let pipeline = Pipeline::new(read.source, engine, spool, false, hashes);
+            Ok(pipeline.beginning_with(read.events))
         });
         made.map(|pipeline| Self(Mutex::new(pipeline)))
             .map_err(|error| to_python(py, error))
@@ -137,13 +251,15 @@ impl PyPipeline {
         self.with(py, |pipeline| pipeline.set_rules(rules))
     }
 
-    fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {
-        self.with(py, |pipeline| {
-            let hooks = pipeline.coverage().iter();
-            hooks
-                .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
-                .collect()
-        })
+    #[pyo3(signature = (cut))]
+    fn tell_until(&self, py: Python<'_>, cut: Option<(u64, u64)>) -> PyResult<bool> {
+        let cut = cut.map(|(boot, wall)| Moment { boot, wall });
+        self.with(py, |pipeline| pipeline.tell_until(cut))?
+            .map_err(|error| to_python(py, error))
+    }
+
+    fn coverage(&self, py: Python<'_>) -> PyResult<Hooks> {
+        self.with(py, |pipeline| hooks(pipeline.coverage()))
     }
 
     fn notices(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, String)>> {
@@ -182,24 +298,14 @@ impl PyPipeline {
     }
 }
 
-/// Opens a source; a recording brings the boot it was made in and never asks this host's /proc.
-fn open(origin: Origin, mut context: Context) -> Result<(Box<dyn Source>, Context, bool)> {
-    match origin {
-        Origin::Ebpf { settings, logins } => {
-            let ebpf = Box::new(Ebpf::open(settings)?);
-            let source: Box<dyn Source> = if logins {
-                Box::new(Beside::new(ebpf))
-            } else {
-                ebpf
-            };
-            Ok((source, context, false))
-        }
-        Origin::Audit(settings) => Ok((Box::new(Audit::open(settings)?), context, false)),
-        Origin::Recording(path) => {
-            let replay = open_recording(&path, &mut context)?;
-            Ok((Box::new(replay), context, true))
-        }
-    }
+/// Name, state and reason of each.
+pub type Hooks = Vec<(String, &'static str, String)>;
+
+pub fn hooks(coverage: &[Hook]) -> Hooks {
+    let hooks = coverage.iter();
+    hooks
+        .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
+        .collect()
 }
 
 /// Opens a recording and turns the context into that of the host it was made on.

@@ -30,6 +30,9 @@ class Manager(Protocol):
 
     name: str
 
+    follows: bool
+    """Whether it learns that another process is the service's now."""
+
     def files(self, settings: Settings) -> Mapping[Path, tuple[str, int]]:
         """The service's files: text and mode of each."""
 

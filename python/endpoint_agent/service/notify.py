@@ -21,13 +21,19 @@ class Notifier:
         self._address = environment.pop(SOCKET, "")
         interval, pid = environment.pop(INTERVAL, ""), environment.pop(PID, "")
         is_watched = interval.isdecimal() and pid in ("", str(os.getpid()))
-        self.interval = int(interval) / 1e6 if is_watched and self._address else 0.0
+        self._interval = interval if is_watched and self._address else ""
+        self.interval = int(self._interval or 0) / 1e6
         """Seconds within which the manager waits for the next `alive`; 0 when it does not."""
 
     @property
     def is_heard(self) -> bool:
         """Whether there is a manager."""
         return bool(self._address)
+
+    def environment(self) -> dict[str, str]:
+        """What the process has to be given that will be the service's."""
+        given = {SOCKET: self._address, INTERVAL: self._interval}
+        return {name: value for name, value in given.items() if value}
 
     def ready(self, status: str) -> None:
         """The service has started. `status` is what `systemctl status` shows of it."""
@@ -40,6 +46,10 @@ class Notifier:
     def stopping(self) -> None:
         """The service is about to end."""
         self._send("STOPPING=1")
+
+    def passes_to(self, pid: int) -> None:
+        """Another process is the service's from now on, and it alone is heard."""
+        self._send(f"MAINPID={pid}")
 
     def _send(self, words: str) -> None:
         if not self._address:

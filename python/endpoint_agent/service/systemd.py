@@ -27,6 +27,7 @@ class Systemd:
     """Manages the service by `systemctl`, and with it the timer of updates."""
 
     name = "systemd"
+    follows = True
 
     def __init__(self, places: Places, call: Command) -> None:
         self._places = places

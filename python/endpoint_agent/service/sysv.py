@@ -19,6 +19,7 @@ class SysV:
     """Manages the service by its script and `update-rc.d`."""
 
     name = "SysV init"
+    follows = True
 
     def __init__(self, places: Places, call: Command) -> None:
         self._places = places

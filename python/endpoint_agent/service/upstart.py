@@ -20,6 +20,7 @@ class Upstart:
     """Manages the service by `initctl`."""
 
     name = "upstart"
+    follows = False
 
     def __init__(self, places: Places, call: Command) -> None:
         self._places = places

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from endpoint_agent.errors import AgentError, UpdateError
+from endpoint_agent import handover
+from endpoint_agent.errors import AgentError, HandoverError, UpdateError
 from endpoint_agent.service import files, health, managers, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.managers import Manager
@@ -117,8 +118,10 @@ class Installer:
         """Has the version prove itself to which `current` leads by now."""
         newcomer = self._trial()
         try:
-            if health.version(self.state_directory) != f"v{new}":
+            if health.version(self.state_directory) != f"v{new}" and not self._hand_over():
                 self._manager.restart()
+        except HandoverError as error:
+            self._back(old, new, f"it does not take over: {error}")
         except AgentError as error:
             self._back(old, new, f"it does not start: {newcomer.last_error()} ({error})")
         try:
@@ -140,7 +143,7 @@ class Installer:
         veteran = self._trial()
         files.link(self._places.current, old)
         try:
-            self._manager.restart()
+            self._resume(old)
             veteran.wait(self._manager.is_active, PATIENCE, f"v{old}")
         except AgentError as error:
             # It is not the version, then.
@@ -150,6 +153,25 @@ class Installer:
             reason = f"{reason}; {old} is in use again"
         versions.remove_others(self._places, old)
         raise UpdateError(f"{new} does not work: {reason}")
+
+    def _hand_over(self) -> bool:
+        """Has the running agent hand over to the version in use. False: it needs a restart.
+
+        Raises:
+            HandoverError: it has not, and runs on.
+        """
+        return self._manager.follows and handover.request(self.state_directory)
+
+    def _resume(self, version: str) -> None:
+        """Has the version that is in use again run, if it does not still."""
+        if health.version(self.state_directory) == f"v{version}":
+            return
+        try:
+            is_handed_over = self._hand_over()
+        except HandoverError:
+            is_handed_over = False
+        if not is_handed_over:
+            self._manager.restart()
 
     def _tell_failure(self, old: str, new: str, reason: str) -> None:
         state.tell(self.state_directory, state.FAILED, old, new, f"{new}: {reason}")

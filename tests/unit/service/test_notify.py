@@ -27,15 +27,19 @@ def test_what_the_manager_hears(manager: tuple[socket.socket, str]) -> None:
     assert notifier.interval == 60.0
     notifier.ready("it captures")
     notifier.alive()
+    notifier.passes_to(12)
     notifier.stopping()
-    heard = [listener.recv(4096).decode() for _ in range(3)]
-    assert heard == ["READY=1\nSTATUS=it captures", "WATCHDOG=1", "STOPPING=1"]
+    heard = [listener.recv(4096).decode() for _ in range(4)]
+    assert heard == ["READY=1\nSTATUS=it captures", "WATCHDOG=1", "MAINPID=12", "STOPPING=1"]
+    # Whose child has another number than the one that was watched.
+    assert notifier.environment() == {SOCKET: name, INTERVAL: "60000000"}
 
 
 def test_no_child_gets_the_names(manager: tuple[socket.socket, str]) -> None:
     environment = {SOCKET: manager[1], INTERVAL: "1", PID: "1", "OTHER": "stays"}
     assert Notifier(environment).interval == 0.0, "another process is watched"
     assert environment == {"OTHER": "stays"}
+    assert Notifier(environment).environment() == {}
 
 
 @pytest.mark.parametrize("interval", ["", "0", "soon", "-1"])

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from endpoint_agent import handover
 from endpoint_agent.config import Settings
-from endpoint_agent.errors import AgentError, UpdateError
+from endpoint_agent.errors import AgentError, HandoverError, UpdateError
 from endpoint_agent.service import files, health, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.places import Places
@@ -225,6 +226,75 @@ def test_a_service_that_does_not_start(
         update(SETTINGS, How(), installed.places, fails, MockTrial)
     assert links(installed.places) == (OLD, OLD)
     assert installed.running
+
+
+@pytest.fixture
+def request_(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions that were in use when an agent was asked to hand over, which it does."""
+    asked: list[str] = []
+
+    def request(folder: Path) -> bool:
+        asked.append((folder.parents[2] / "usr/lib/endpoint-agent/current").readlink().name)
+        return True
+
+    monkeypatch.setattr(handover, "request", request)
+    return asked
+
+
+FOLLOWS = pytest.mark.parametrize("host", ["systemd", "SysV init"], indirect=True)
+
+
+@FOLLOWS
+def test_an_agent_that_can_hands_over(installed: MockHost, request_: list[str]) -> None:
+    assert f"{NEW} has replaced {OLD}" in do(installed)
+    assert request_ == [NEW]
+    assert installed.calls == []
+
+
+@FOLLOWS
+def test_a_version_that_took_over_and_does_not_work_hands_back(
+    installed: MockHost, request_: list[str]
+) -> None:
+    MockTrial.unwell.add(f"v{NEW}")
+    with pytest.raises(UpdateError, match=f"{NEW} does not work: it sees nothing; {OLD} is in use"):
+        do(installed)
+    assert request_ == [NEW, OLD]
+    assert installed.calls == []
+
+
+@FOLLOWS
+def test_an_agent_that_could_not_hand_over_runs_on(
+    installed: MockHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise HandoverError("the agent in use goes on: it hangs")
+
+    monkeypatch.setattr(handover, "request", refuse)
+    monkeypatch.setattr(
+        health, "ask", lambda _: {"version": f"v{OLD}", "delivery": {"last_error": ""}}
+    )
+    with pytest.raises(UpdateError, match=f"{NEW} does not work: it does not take over: .* hangs"):
+        do(installed)
+    assert links(installed.places) == (OLD, OLD)
+    assert installed.calls == []
+    # Where it is the new one that cannot give way, it is ended.
+    monkeypatch.setattr(
+        health, "ask", lambda _: {"version": f"v{NEW}", "delivery": {"last_error": ""}}
+    )
+    MockTrial.unwell.add(f"v{NEW}")
+    with pytest.raises(UpdateError, match=f"{NEW} does not work"):
+        do(installed, retry=True)
+    assert [words for words in installed.calls if "restart" in words]
+
+
+def test_upstart_would_lose_sight_of_the_next_agent(tmp_path: Path, request_: list[str]) -> None:
+    host = MockHost(tmp_path)
+    MANAGERS["upstart"](host.root)
+    install(host.root)
+    host.running = True
+    assert f"{NEW} has replaced {OLD}" in do(host)
+    assert request_ == []
+    assert [words for words in host.calls if "start" in words]
 
 
 def test_a_full_disk_is_not_the_versions_fault(

@@ -8,6 +8,7 @@ use super::loan::{CONFIG_CHANGE, Loan};
 use super::losses::Losses;
 use super::socket::{READ_LOG, Socket};
 use super::{login, record};
+use crate::capture::gate::Gate;
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::Result;
 use crate::event::{Event, Loss};
@@ -25,6 +26,7 @@ const STRIDE: usize = 1024;
 /// A source, and the records that it does not see.
 pub struct Beside {
     source: Box<dyn Source>,
+    gate: Option<Arc<Gate>>,
     records: Option<Records>,
     hook: Hook,
     notices: Vec<String>,
@@ -55,6 +57,7 @@ impl Beside {
             reason,
         };
         Self {
+            gate: source.gate(),
             source,
             records,
             hook,
@@ -66,7 +69,13 @@ impl Beside {
         let Some(records) = &mut self.records else {
             return;
         };
-        if let Err(error) = records.read(sink) {
+        let turn = self.gate.as_ref().map(|gate| gate.turn());
+        let read = records.read(&mut |event| {
+            if turn.is_none_or(|turn| turn.has(event.time)) {
+                sink(event);
+            }
+        });
+        if let Err(error) = read {
             self.notices
                 .push(format!("{HOOK} end here: {error}; restart the agent"));
             self.records = None;
@@ -84,9 +93,12 @@ impl Source for Beside {
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
         let finished = self.source.finish(sink);
         self.read(sink);
+        let is_over = self.gate.as_ref().is_some_and(|gate| gate.is_over());
         if let Some(records) = &mut self.records {
             records.losses.end();
-            if let Err(error) = records.loan.give_back() {
+            if is_over {
+                records.loan.pass_on();
+            } else if let Err(error) = records.loan.give_back() {
                 self.notices.push(format!(
                     "the audit system stays on: {error}; turn it off with `auditctl -e 0`"
                 ));
@@ -109,6 +121,20 @@ impl Source for Beside {
 
     fn dropped(&mut self) -> u64 {
         self.source.dropped()
+    }
+
+    fn gate(&self) -> Option<Arc<Gate>> {
+        self.gate.clone()
+    }
+
+    fn take_over(&mut self) {
+        if let Some(records) = &mut self.records
+            && let Err(error) = records.loan.take_over()
+        {
+            self.notices.push(format!(
+                "the audit system will stay on: {error}; turn it off with `auditctl -e 0`"
+            ));
+        }
     }
 
     fn coverage(&self) -> Vec<Hook> {
@@ -209,6 +235,7 @@ mod tests {
     fn rules_reach_the_other_source() {
         let mut beside = Beside {
             source: Box::new(MockSource),
+            gate: None,
             records: None,
             hook: Hook {
                 name: HOOK.into(),

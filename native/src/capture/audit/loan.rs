@@ -48,10 +48,9 @@ enum Change {
 impl Loan {
     /// Nothing is changed yet.
     pub fn new(control: Socket) -> Self {
-        let name = SocketAddr::from_abstract_name(LOCK);
         Self {
             control,
-            lock: name.and_then(|name| UnixDatagram::bind_addr(&name)).ok(),
+            lock: lock(),
             changes: Vec::new(),
             awaits_unkeyed: false,
         }
@@ -193,6 +192,29 @@ impl Loan {
         self.undo_all(changes)
     }
 
+    /// Leaves all as it is to another agent, which takes over.
+    pub fn pass_on(&mut self) {
+        self.changes.clear();
+        self.lock = None;
+    }
+
+    /// Takes what another agent has passed on, or has left by dying.
+    pub fn take_over(&mut self) -> io::Result<()> {
+        self.lock = self.lock.take().or_else(lock);
+        let rule = Rule::never_watch_processes();
+        let mut is_left = false;
+        self.control.ask(request::LIST_RULES, &[], &mut |message| {
+            is_left |= message.kind == request::LIST_RULES
+                && rules::is_own(message.payload)
+                && Rule::listed(message.payload) == rule;
+        })?;
+        // It stands exactly as long as nobody else relies on what was turned on with it.
+        if is_left && self.changes.is_empty() {
+            self.changes = vec![Change::Rule(rule), Change::TurnedOn];
+        }
+        Ok(())
+    }
+
     /// Does all it can, and fails with the first that failed.
     fn undo_all(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let mut outcome = Ok(());
@@ -273,6 +295,11 @@ impl Loan {
         }
         Ok(left.contains(&Rule::never_watch_processes()))
     }
+}
+
+fn lock() -> Option<UnixDatagram> {
+    let name = SocketAddr::from_abstract_name(LOCK);
+    name.and_then(|name| UnixDatagram::bind_addr(&name)).ok()
 }
 
 fn hook(name: String, outcome: Result<(), String>) -> Hook {

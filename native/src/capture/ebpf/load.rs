@@ -1,6 +1,6 @@
 //! The object: chosen and prepared for this kernel, its programs attached, its maps kept.
 
-use aya::maps::Map;
+use aya::maps::{Array, HashMap, Map};
 use aya::programs::ProgramType;
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
@@ -8,6 +8,8 @@ use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use super::attach::{Attached, Link, Running};
 use super::probe;
 use super::programs::{self, ESSENTIAL, Tier};
+use super::wire::Gate;
+use crate::capture::gate::SHUT;
 use crate::capture::{Hook, HookState};
 use crate::error::{Error, Result};
 use crate::host::memory;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub dns: bool,
     /// The best tier that is tried.
     pub tier: Tier,
+    /// The agent that is to hand over, if there is one: nothing is told until then, nor of it.
+    pub before: Option<u32>,
 }
 
 /// What is left of the object once its programs run.
@@ -76,13 +80,14 @@ pub fn load(settings: Settings) -> Result<Loaded> {
 }
 
 /// The names of the maps the agent reads.
-const MAPS: [&str; 11] = [
+const MAPS: [&str; 12] = [
     "critical",
     "bulk",
     "tallies",
     "repeats",
     "changes",
     "peers",
+    "gates",
     "rule_states",
     "rule_programs",
     "rule_users",
@@ -93,6 +98,9 @@ const MAPS: [&str; 11] = [
 fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;
     let mut object = prepare(settings, &btf, fitting_object())?;
+    if let Some(before) = settings.before {
+        shut(&mut object, before)?;
+    }
     let mut attached = Attached::default();
     for domain in &programs::DOMAINS {
         attached.add(&mut object, domain, settings, &btf);
@@ -113,6 +121,17 @@ fn load_here(settings: Settings) -> Result<Loaded> {
         running: attached.running,
         hooks: attached.hooks,
     })
+}
+
+/// Before any program runs.
+fn shut(object: &mut Ebpf, before: u32) -> Result<()> {
+    let missing = || refused("a map is missing");
+    let gates = object.map_mut("gates").ok_or_else(missing)?;
+    let mut gates: Array<_, Gate> = Array::try_from(gates).map_err(refused)?;
+    gates.set(0, SHUT, 0).map_err(refused)?;
+    let muted = object.map_mut("muted").ok_or_else(missing)?;
+    let mut muted: HashMap<_, u32, u8> = HashMap::try_from(muted).map_err(refused)?;
+    muted.insert(before, 1, 0).map_err(refused)
 }
 
 /// `bpf_loop` is the newest of the helpers that the programs call, except for [`OLD_OBJECT`]'s.
@@ -177,6 +196,7 @@ mod tests {
             peer_window: 0,
             dns: true,
             tier: Tier::Tracepoint,
+            before: None,
         };
         let btf = Btf::from_sys_fs().unwrap();
         let mut object = prepare(settings, &btf, object).unwrap();

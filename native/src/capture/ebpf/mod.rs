@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aya::maps::{HashMap, PerCpuArray};
+use aya::maps::{Array, HashMap, PerCpuArray};
 use zerocopy::FromBytes;
 
 use self::decode::Clock;
@@ -31,6 +31,7 @@ use self::ring::Ring;
 use self::rings::Rings;
 use self::rules::KernelRules;
 use self::wire::{Header, PeerKey, RepeatKey, flag, kind};
+use super::gate::{self, Gate};
 use super::recording::Recorder;
 use super::{Hook, Progress, Source, complaint};
 use crate::error::{Error, Result};
@@ -65,6 +66,8 @@ pub struct Settings {
     pub boot_id: [u8; 16],
     /// Where /proc is found.
     pub root: PathBuf,
+    /// The process of an agent that is to hand over: nothing is told until then.
+    pub before: Option<u32>,
 }
 
 /// The kernel programs and what they send.
@@ -78,6 +81,7 @@ pub struct Ebpf {
     requests: Requests,
     losses: Losses,
     rules: KernelRules,
+    gate: Arc<Gate>,
     coverage: Vec<Hook>,
     clock: Clock,
     recorder: Option<Recorder>,
@@ -100,6 +104,7 @@ impl Ebpf {
             peer_window,
             dns: settings.dns,
             tier: settings.tier,
+            before: settings.before,
         })?;
         let mut ring = |name| Ring::new(loaded.take_map(name)?).map_err(map_error);
         let rings = Rings::new(ring("critical")?, ring("bulk")?).map_err(map_error)?;
@@ -107,6 +112,7 @@ impl Ebpf {
         let repeats = HashMap::try_from(loaded.take_map("repeats")?).map_err(map_error)?;
         let changes = HashMap::try_from(loaded.take_map("changes")?).map_err(map_error)?;
         let peers = HashMap::try_from(loaded.take_map("peers")?).map_err(map_error)?;
+        let gates = Array::try_from(loaded.take_map("gates")?).map_err(map_error)?;
         let rules = KernelRules::new(&mut loaded, &settings.root)?;
         // Last, as a source that cannot be opened must leave no file in the way of another.
         let recorder = match &settings.record {
@@ -116,6 +122,7 @@ impl Ebpf {
         Ok(Self {
             rings,
             rules,
+            gate: Arc::new(Gate::new(gates, settings.before.is_some())),
             links: loaded.links,
             repeats: Repeats::new(repeats, window),
             changes: Repeats::new(changes, window),
@@ -150,6 +157,7 @@ impl Ebpf {
     fn read_rings(&mut self, due: u64, sink: &mut dyn FnMut(Event)) {
         let mut handler = Handler {
             clock: self.clock,
+            from: self.gate.turn().from.boot,
             recorder: &mut self.recorder,
             repeats: &mut self.repeats,
             changes: &mut self.changes,
@@ -187,7 +195,8 @@ impl Source for Ebpf {
         let links = std::mem::take(&mut self.links);
         let thread = std::thread::Builder::new().name("detach".into());
         if let Ok(detaching) = thread.spawn(move || attach::detach(links)) {
-            while !detaching.is_finished() {
+            // Programs whose turn is over tell nothing more, and another agent waits for the queue.
+            while !self.gate.is_over() && !detaching.is_finished() {
                 self.drain(LAST_PATIENCE, sink)?;
             }
         }
@@ -223,6 +232,10 @@ impl Source for Ebpf {
         self.rules.take()
     }
 
+    fn gate(&self) -> Option<Arc<Gate>> {
+        Some(self.gate.clone())
+    }
+
     fn coverage(&self) -> Vec<Hook> {
         self.coverage.clone()
     }
@@ -235,6 +248,8 @@ impl Source for Ebpf {
 /// What is done with a record: recorded, decoded, handed over.
 struct Handler<'a> {
     clock: Clock,
+    /// Boot time of the first act that is told.
+    from: u64,
     recorder: &'a mut Option<Recorder>,
     repeats: &'a mut Repeats<RepeatKey>,
     changes: &'a mut Repeats<RepeatKey>,
@@ -273,12 +288,23 @@ impl Handler<'_> {
             recorder.write(record, self.clock);
         }
         match decode::decode(record, self.clock) {
+            Ok(event) if self.is_anothers(record) => {
+                if let Some(known) = gate::untold(event) {
+                    (self.sink)(known);
+                }
+            }
             Ok(event) => {
                 self.before(record, &event);
                 (self.sink)(event);
             }
             Err(_) => self.losses.malformed(),
         }
+    }
+
+    /// Whether the agent before tells it.
+    fn is_anothers(&self, record: &[u8]) -> bool {
+        self.from > 0
+            && Header::read_from_prefix(record).is_ok_and(|(header, _)| header.time < self.from)
     }
 
     /// Settles what belongs to the program a process leaves, and remembers an act whose repeats the

@@ -193,6 +193,13 @@ wire! {
         any_user: u64,
     }
 
+    /// The value of the map `gates`.
+    struct Gate = "gate" {
+        learn: u64,
+        from: u64,
+        until: u64,
+    }
+
     /// A value of the map `verdicts`.
     struct Verdict = "verdict" {
         generation: u64,
@@ -211,6 +218,8 @@ unsafe impl aya::Pod for RepeatValue {}
 unsafe impl aya::Pod for Tally {}
 // SAFETY: as above.
 unsafe impl aya::Pod for RuleState {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Gate {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Verdict {}
 

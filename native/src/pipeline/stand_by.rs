@@ -1,0 +1,127 @@
+//! A capture that waits until another agent hands over: it is in place, and tells nothing yet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use super::PATIENCE;
+use crate::capture::gate::{Gate, Moment, untold};
+use crate::capture::{Hook, Source};
+use crate::error::{Error, Result};
+use crate::event::Event;
+
+/// Events that are kept until the queue is free; the rest waits in the rings.
+const MOST: usize = 32_768;
+
+/// A source that waits, and what it has seen since its turn began.
+pub struct StandBy {
+    gate: Arc<Gate>,
+    coverage: Vec<Hook>,
+    state: State,
+}
+
+enum State {
+    Waiting(Box<dyn Source>),
+    Reading(Arc<AtomicBool>, JoinHandle<Result<Read>>),
+    /// A thread has failed, or could not be had.
+    Lost,
+}
+
+/// A source, and what it gave.
+pub struct Read {
+    /// The source.
+    pub source: Box<dyn Source>,
+    /// In the order of time.
+    pub events: Vec<Event>,
+}
+
+impl StandBy {
+    /// Takes a source whose gate is shut.
+    pub fn new(source: Box<dyn Source>) -> Result<Self> {
+        let gate = source.gate().ok_or_else(unable)?;
+        Ok(Self {
+            gate,
+            coverage: source.coverage(),
+            state: State::Waiting(source),
+        })
+    }
+
+    /// What the source looks at.
+    pub fn coverage(&self) -> &[Hook] {
+        &self.coverage
+    }
+
+    /// Has it tell from a moment on, which replaces one that was too near. Whether that was still to
+    /// come.
+    pub fn tell_from(&mut self, cut: Moment) -> Result<bool> {
+        let Read { mut source, events } = self.halt()?;
+        let events = events.into_iter().filter_map(untold).collect();
+        let is_ahead = self.gate.tell_from(cut)?;
+        // Those until now are the other agent's.
+        source.losses();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, read) = (stop.clone(), Read { source, events });
+        let thread = std::thread::Builder::new().name("stand-by".into());
+        let thread = thread.spawn(move || read.go_on(&told));
+        let thread = thread.map_err(Error::io("cannot start a thread for", "the capture"))?;
+        self.state = State::Reading(stop, thread);
+        Ok(is_ahead)
+    }
+
+    /// The source, which is in use from now on, and what it has given.
+    pub fn take_over(mut self) -> Result<Read> {
+        let mut read = self.halt()?;
+        read.source.take_over();
+        Ok(read)
+    }
+
+    fn halt(&mut self) -> Result<Read> {
+        match std::mem::replace(&mut self.state, State::Lost) {
+            State::Waiting(source) => Ok(Read {
+                source,
+                events: Vec::new(),
+            }),
+            State::Reading(stop, thread) => {
+                stop.store(true, Ordering::Release);
+                thread.join().unwrap_or_else(|_| Err(lost()))
+            }
+            State::Lost => Err(lost()),
+        }
+    }
+}
+
+impl Drop for StandBy {
+    fn drop(&mut self) {
+        // Else its thread would go on.
+        let _ = self.halt();
+    }
+}
+
+impl Read {
+    fn go_on(mut self, stop: &AtomicBool) -> Result<Self> {
+        let Self { source, events } = &mut self;
+        while !stop.load(Ordering::Acquire) {
+            if events.len() < MOST {
+                source.drain(PATIENCE, &mut |event| events.push(event))?;
+            } else {
+                std::thread::sleep(PATIENCE);
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A source cannot share its acts with another agent.
+pub(super) fn unable() -> Error {
+    Error::Unsupported {
+        missing: "this source cannot be handed over".into(),
+        remedy: "start the agent anew".into(),
+    }
+}
+
+fn lost() -> Error {
+    Error::Unsupported {
+        missing: "the capture that was to take over has failed".into(),
+        remedy: "see the log; start the agent anew".into(),
+    }
+}
