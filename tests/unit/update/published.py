@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ tool = load_tool()
 class Server:
     """Serves a folder, but for the paths that it answers otherwise."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: SSLContext | None = None) -> None:
         self.folder = folder
         self.answers: dict[str, Callable[[], Iterable[bytes]]] = {}
         """By path below the folder: the parts of a body without a length."""
@@ -51,7 +52,10 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+        if tls is not None:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
