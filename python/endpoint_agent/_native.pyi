@@ -16,10 +16,12 @@ __all__ = [
     "__version__",
     "counter_names",
     "event_actions",
+    "exchange",
     "last_sender",
     "note_sender",
     "replay",
     "rule_fields",
+    "sync_file_system",
 ]
 
 __version__: str
@@ -29,6 +31,15 @@ def counter_names() -> list[tuple[str, str]]:
 
 def event_actions() -> list[str]:
     """Every `event.action` of what a process does."""
+
+def exchange(one: bytes, other: bytes) -> int:
+    """Has two paths change places at once: renameat2(2). 0, or the number of the error."""
+
+def sync_file_system(descriptor: int) -> int:
+    """Has all of the file system of an open file on the disk: syncfs(2).
+
+    0, or the number of the error.
+    """
 
 def note_sender(number: int) -> None:
     """Has the senders of a signal noted from now on, before the handler it has by now is run.

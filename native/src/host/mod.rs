@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod content;
+pub mod files;
 pub mod memory;
 pub mod procfs;
 pub mod runtimes;

@@ -3,6 +3,7 @@
 //! What Python sees is documented once, in `python/endpoint_agent/_native.pyi`.
 
 mod errors;
+mod files;
 mod pipeline;
 mod replay;
 mod rules;
@@ -22,6 +23,8 @@ mod _native {
 
     #[pymodule_export]
     use super::counter_names;
+    #[pymodule_export]
+    use super::files::{exchange, sync_file_system};
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]

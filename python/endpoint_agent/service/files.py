@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from endpoint_agent import _native
 from endpoint_agent.durable import link, sync, write
 from endpoint_agent.errors import AgentError
 
@@ -26,11 +27,6 @@ __all__ = [
     "sync_all",
     "write",
 ]
-
-# Of x86-64, linux/fcntl.h and linux/fs.h.
-_RENAMEAT2 = 316
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
 
 
 class Undo(ExitStack):
@@ -56,18 +52,14 @@ def exchange(one: Path, other: Path) -> None:
 
     Where the kernel or the file system cannot (before Linux 3.15), there is nothing for a moment.
     """
-    import ctypes
-
-    # By its number, since the C library has it from glibc 2.28 on only.
-    names = [os.fsencode(path) for path in (one, other)]
-    failed = _libc().syscall(_RENAMEAT2, _AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
-    if failed and ctypes.get_errno() in (errno.EINVAL, errno.ENOSYS):
+    failed = _native.exchange(os.fsencode(one), os.fsencode(other))
+    if failed in (errno.EINVAL, errno.ENOSYS):
         aside = one.with_name(f"{one.name}.aside")
         one.rename(aside)
         other.rename(one)
         aside.rename(other)
     elif failed:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
+        raise OSError(failed, os.strerror(failed), str(other))
     for folder in {one.parent, other.parent}:
         sync(folder)
 
@@ -77,21 +69,12 @@ def sync_all(folder: Path) -> None:
 
     Not of the others, as os.sync does: one that is lost, as of a server, would never be done.
     """
-    import ctypes
-
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _libc().syncfs(descriptor):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+        if failed := _native.sync_file_system(descriptor):
+            raise OSError(failed, os.strerror(failed), str(folder))
     finally:
         os.close(descriptor)
-
-
-def _libc() -> Any:
-    # The daemon has no use for it.
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
 
 
 def keep(path: Path, undo: Undo) -> None:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import endpoint_agent
+
+# What the runtime's script leaves out of Python, as those call it who import it.
+LEFT_OUT = {
+    "bz2",
+    "ctypes",
+    "curses",
+    "dbm",
+    "lzma",
+    "pyexpat",
+    "readline",
+    "sqlite3",
+    "tkinter",
+    "xml",
+}
 
 LOCK = """\
 one==1.0 \\
@@ -40,3 +58,17 @@ def test_all_that_the_agent_needs_is_pinned(tool: Callable[[str], Any]) -> None:
     text = bundle.pinned(lock, bundle.needed())
     assert "orjson==" in text and "--hash=" in text
     assert "endpoint-agent" not in text and "pytest" not in text
+
+
+def test_what_is_not_in_the_runtime_is_nowhere_imported() -> None:
+    """Nor inside a function, where it would be missed by the first host that calls it."""
+    package = Path(endpoint_agent.__file__).parent
+    files = [path for path in package.rglob("*.py") if path.parent.name not in ("live", "server")]
+    assert len(files) > 50
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module or "")
+            found = LEFT_OUT & {name.partition(".")[0] for name in names}
+            assert not found, f"{path}: {found}"
