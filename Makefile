@@ -130,11 +130,12 @@ wheel: $(VENV)/.installed ## Build the wheel into dist/, for glibc 2.17 and late
 .PHONY: bundle
 bundle: wheel $(VENV)/.built ## Build the bundle and the executable `agent` into dist/
 	tools/debian-packages $(RELEASE_PACKAGES)
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python tools/release/bundle.py \
-		dist/*.whl "$$(PYTHON=$(BIN)/python tools/release/runtime)" dist
+	runtime=$$(PYTHON=$(CURDIR)/$(BIN)/python tools/release/runtime) && \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python tools/release/bundle.py \
+		dist/*.whl "$$runtime" dist
 
 .PHONY: release
-release: $(VENV)/.built ## Build all that ships into dist/, twice, and compare
+release: $(VENV)/.built ## Build all that ships into dist/, twice, compare, and sign with KEYS for REPOSITORY
 	tools/debian-packages $(RELEASE_PACKAGES)
 	PYTHON=$(CURDIR)/$(BIN)/python tools/release/release dist
 

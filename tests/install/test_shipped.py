@@ -15,6 +15,10 @@ from endpoint_agent import __version__
 
 from .conftest import ROOT, shipped
 
+pytest.importorskip("tuf")
+
+from ..unit.update.published import Server
+
 sys.path.append(str(ROOT / "tools/release"))
 
 import glibc
@@ -32,6 +36,20 @@ for one in pkgutil.walk_packages(endpoint_agent.__path__, "endpoint_agent."):
         importlib.import_module(one.name)
 outside = [one for one in sys.path if not one.startswith((sys.base_prefix, sys.argv[1]))]
 assert not outside, outside
+"""
+
+# What an agent does that looks for an update: it gets one bundle, and prints its version.
+FETCH = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+from endpoint_agent.config import Settings
+from endpoint_agent.update.client import Repository
+url, root, folder = sys.argv[2:]
+client = Repository(Settings(update_url=url, update_root=Path(root)), Path(folder, "seen"))
+(offer,) = client.offers()
+client.fetch(offer, Path(folder, "bundle"))
+print(offer.version)
 """
 
 
@@ -81,6 +99,23 @@ def test_the_bundles_python_verifies_tls(program: Path) -> None:
     text = "import ssl; print(ssl.OPENSSL_VERSION, repr(ssl.create_default_context().verify_mode))"
     said = told(program / "bin/python3.11", "-IBS", "-c", text)
     assert said.startswith("OpenSSL 3.0.") and "CERT_REQUIRED" in said
+
+
+def test_the_bundles_python_gets_the_bundle_from_the_repository(
+    program: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root.json"
+    root.write_bytes(shipped("repository/metadata/1.root.json").read_bytes())
+    root.chmod(0o600)
+    server = Server(ROOT / "dist/repository")
+    try:
+        words = [program / "packages", server.url, root, tmp_path]
+        said = told(program / "bin/python3.11", "-IBS", "-c", FETCH, *words, PATH="/nowhere")
+    finally:
+        server.stop()
+    assert said.strip() == __version__
+    bundle = shipped("endpoint-agent-*-linux-x86_64.tar.gz")
+    assert (tmp_path / "bundle").read_bytes() == bundle.read_bytes()
 
 
 def test_downloads_stay_small() -> None:
