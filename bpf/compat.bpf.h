@@ -247,10 +247,13 @@ static long (*bpf_loop)(u32 count, void *step, void *context, u64 flags) = (void
 #define EXISTS(field) __builtin_preserve_field_info(field, 2)
 
 /*
- * 5.12: functions of vfs_* have the mount's view of users as their first argument. 7.0: those that
- * change a folder have one more at their end. Both came with a struct.
+ * 5.12: a mount has a view of users, and functions of vfs_* have it as their first argument. 7.0:
+ * those that change a folder have one more at their end, which came with a struct.
+ *
+ * struct renamedata, which is of 5.12 as well, tells nothing: 5.10.220 has it, too.
  */
-#define HAS_VIEW EXISTS(((struct renamedata *)0)->flags)
+#define HAS_VIEW                                                                           \
+	(EXISTS(((struct vfsmount *)0)->mnt_userns) | EXISTS(((struct vfsmount *)0)->mnt_idmap))
 #define HAS_DELEGATION EXISTS(((struct delegated_inode *)0)->di_inode)
 
 /* Keeps the compiler from moving a bounds check away from the value the verifier must see it on. */

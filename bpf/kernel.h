@@ -160,6 +160,8 @@ struct dentry {
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct user_namespace *mnt_userns; /* 5.12 to 6.1 */
+	struct mnt_idmap *mnt_idmap;       /* 6.2 */
 };
 
 struct mount {
@@ -178,10 +180,6 @@ struct path {
 };
 
 /* Looked for only, to tell kernels apart. */
-struct renamedata {
-	unsigned int flags;
-};
-
 struct delegated_inode {
 	struct inode *di_inode;
 };
