@@ -203,7 +203,7 @@ INLINE long bpf_loop(u32 count, long (*step)(u32, void *), void *context, u64 fl
 #define LOOP(step, type)                                                                   \
 	__attribute__((noinline)) int step##_some(u32 from, u32 count)                     \
 	{                                                                                  \
-		struct scratch *scratch = this_scratch(0);                                 \
+		struct scratch *scratch = this_scratch(SCRATCH_BULK);                      \
 		int ended = 0;                                                             \
 		type context;                                                              \
                                                                                            \

@@ -59,9 +59,12 @@ struct scratch {
 };
 
 /*
- * Two a CPU, too large for the kernel's per-CPU maps; the loader sets the number. What travels on the
- * critical ring has one of its own: who is preempted while it tells of a file is not in its way.
+ * Of each CPU, too large for the kernel's per-CPU maps; the loader sets the number. What travels on
+ * the critical ring has one of its own: who is preempted while it tells of a file is not in its way.
+ * Nor is it in the way of the next that tells of one.
  */
+enum scratch_number { SCRATCH_BULK, SCRATCH_SPARE, SCRATCH_CRITICAL, SCRATCHES };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -69,16 +72,10 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-INLINE struct scratch *this_scratch(u32 kind)
+INLINE struct scratch *this_scratch(u32 which)
 {
-	u32 number = bpf_get_smp_processor_id() * 2;
+	u32 number = bpf_get_smp_processor_id() * SCRATCHES + which;
 
-	/* In the object for old kernels, loops look for their buffer again, and know of one. */
-#ifndef OLD_KERNELS
-	number += kind == EVENT_EXEC || kind == EVENT_IDENTITY || kind == EVENT_MODULE;
-#else
-	(void)kind;
-#endif
 	return bpf_map_lookup_elem(&scratches, &number);
 }
 
@@ -152,24 +149,40 @@ INLINE int is_shed(u32 kind)
 	return 1;
 }
 
+INLINE struct scratch *take_scratch(u32 which, u64 size)
+{
+	struct scratch *scratch = this_scratch(which);
+
+	if (!scratch || !take(&scratch->held))
+		return 0;
+	scratch->size = size;
+	return scratch;
+}
+
 /*
  * A buffer of this CPU with room for a fixed part of `size` bytes. NULL, which is counted, when the
- * act is to be given up, or when a program that this one has interrupted or preempted holds the
- * buffer: scratch memory that is written twice at once is the classic source of garbled events.
+ * act is to be given up, or when programs that this one has interrupted or preempted hold them all:
+ * scratch memory that is written twice at once is the classic source of garbled events.
  */
 INLINE struct scratch *scratch_take(u32 kind, u64 size)
 {
-	struct scratch *scratch;
+	struct scratch *scratch = 0;
 
 	if (is_shed(kind))
 		return 0;
-	scratch = this_scratch(kind);
-	if (scratch && take(&scratch->held)) {
-		scratch->size = size;
-		return scratch;
-	}
-	count_lost(kind);
-	return 0;
+	/* In the object for old kernels, loops look for their buffer again, and know of one. Before 5.11
+	 * no program is preempted. */
+#ifdef OLD_KERNELS
+	scratch = take_scratch(SCRATCH_BULK, size);
+#else
+	if (kind == EVENT_EXEC || kind == EVENT_IDENTITY || kind == EVENT_MODULE)
+		scratch = take_scratch(SCRATCH_CRITICAL, size);
+	else if (!(scratch = take_scratch(SCRATCH_BULK, size)))
+		scratch = take_scratch(SCRATCH_SPARE, size);
+#endif
+	if (!scratch)
+		count_lost(kind);
+	return scratch;
 }
 
 INLINE u64 next_sequence(u32 ring)

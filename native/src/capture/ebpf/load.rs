@@ -150,6 +150,9 @@ fn fitting_object() -> &'static [u8] {
 const ACTS: u32 = 2048;
 const CHANGING: u32 = 256;
 
+/// Buffers of a CPU: `enum scratch_number` in `bpf/emit.bpf.h`.
+const SCRATCHES: u32 = 3;
+
 /// Makes the maps and relocates the programs.
 fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| refused(error))?;
@@ -165,7 +168,7 @@ fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
         .override_global("peer_window", &settings.peer_window, true)
         .override_global("digest_secret", &secret[..], true)
         .override_global("dns_wanted", &u32::from(settings.dns), true)
-        .map_max_entries("scratches", 2 * cpus as u32)
+        .map_max_entries("scratches", SCRATCHES * cpus as u32)
         .map_max_entries("acts", remembered(ACTS))
         .map_max_entries("changing", remembered(CHANGING))
         .load(object)
