@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ Event = dict[str, Any]
 
 # How many times as long as usual an emulated machine may take.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
+# The running kernel's major and minor number.
+KERNEL = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 # So many that one is missed if any is; an emulated machine takes a tenth of a second for each.
 MANY = 1000 if PATIENCE == 1 else 200

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from .capture import Capture, Event
+from .capture import KERNEL, Capture, Event
 
 pytestmark = pytest.mark.live
 
@@ -196,6 +196,8 @@ def test_end_is_told_of_who_accepted(watching: Capture) -> None:
 
 
 def test_connection_that_nobody_accepted_ends_with_its_listener(watching: Capture) -> None:
+    if KERNEL < (5, 17):
+        pytest.skip("needs Linux 5.17: before, only the end of what was accepted is told")
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = socket.create_connection(server.getsockname())
         own, port = client.getsockname()[1], server.getsockname()[1]
