@@ -223,7 +223,7 @@ def test_each_act_is_told_once_over_two_changes(
     logins = Logins(audit)
     answers = [agents.change(), agents.change()]
     terminals = logins.end()
-    assert agents.first.wait(30.0 * PATIENCE) == 0
+    assert agents.first.wait(90.0) == 0
     assert len(set(agents.pids)) == 3
     for answer in answers:
         assert answer["source"] == "ebpf"
@@ -236,7 +236,7 @@ def test_each_act_is_told_once_over_two_changes(
     assert audit.state() == before
     log = agents.log.read_text()
     assert " ERROR " not in log
-    wait(lambda: len(intake.events(text='"stopped-service"')) == 1)
+    assert log.count("stopped-service:") == 1
 
     events = intake.events()
     actions = {event["event"].get("action") for event in events}
