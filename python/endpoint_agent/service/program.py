@@ -31,8 +31,9 @@ DISTRIBUTION = "endpoint-agent"
 # What of the optional packages goes along where it is installed: those that updates need.
 EXTRA = "extra == 'update'"
 
-# Of Python's library: what no agent runs, which is two thirds of it.
+# Of Python's library what no agent runs, which is two thirds of it; of packages, what runs nowhere.
 LEFT_OUT = (
+    ".gitignore",
     "__pycache__",
     "dist-packages",
     "distutils",
