@@ -104,13 +104,21 @@ class Repository:
         Raises:
             UpdateError: it cannot be had, or is not what was signed.
         """
-        # Where tuf keeps a file until it is verified: /tmp may be small.
-        tempfile.tempdir = str(path.parent)
-        with _told(self._base):
+        with _told(self._base), _temporary_files(path.parent):
             target = self._updater.get_targetinfo(offer.path)
             if target is None:
                 raise UpdateError(f"{self._base} does not have {offer.path}")
             self._updater.download_target(target, str(path))
+
+
+@contextmanager
+def _temporary_files(folder: Path) -> Iterator[None]:
+    """Has tuf keep a file in a folder until it is verified: /tmp may be small."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 class Fetcher(FetcherInterface):

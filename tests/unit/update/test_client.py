@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -49,10 +50,11 @@ def refused(client: Client, words: str) -> None:
 
 
 def test_a_bundle_is_offered_and_had(client: Client, tmp_path: Path) -> None:
-    repository = client()
+    repository, temporary = client(), tempfile.gettempdir()
     assert repository.offers() == [OFFER]
     repository.fetch(OFFER, tmp_path / "bundle")
     assert (tmp_path / "bundle").read_bytes() == BUNDLE
+    assert tempfile.gettempdir() == temporary
     assert client().offers() == [OFFER]
 
 
