@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -41,7 +42,7 @@ def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results
 
 def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_path: Path) -> None:
     """A server and its clients, each with many small reads and writes on sockets."""
-    with RedisLoad(tmp_path) as load:
+    with closing(RedisLoad(tmp_path)) as load:
         turns = in_turns(benchmark, host, lambda: load.run(SECONDS), REDIS_ROUNDS)
     alone = [part.outcome for turn in turns.alone for part in turn]
     watched = [part.outcome for turn in turns.watched for part in turn]

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
 
 from tests.live.daemon import wait
 
@@ -35,23 +34,16 @@ class RedisLoad:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Starts the server."""
+        """Starts the server, and waits until it answers."""
         self._core = max(os.sched_getaffinity(0))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         options = ["--bind", "127.0.0.1", "--port", str(self._port), "--save", ""]
         self._server = self._start("redis-server", *options, "--dir", str(folder))
-
-    def __enter__(self) -> RedisLoad:
         wait(self._answers)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the server."""
         self._end(self._server)
 
     def run(self, seconds: float) -> list[Stretch]:

@@ -27,7 +27,7 @@ from endpoint_agent.errors import (
     NotPermittedError,
     RecordingError,
 )
-from endpoint_agent.handover import Predecessor, Successor
+from endpoint_agent.handover import Predecessor
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
@@ -139,11 +139,7 @@ class Agent:
         self._source = ""
         self._fallback = ""
         self._is_recording = False
-        self._signals: Signals | None = None
-        self._successor: Successor | None = None
-        # How often no other agent took over, and why at last.
-        self._failures = 0
-        self._failed = ""
+        self._handover = handover.Change()
         # How many records have left the queue when the first heartbeat of this run has.
         self._first_beat: int | None = None
 
@@ -158,7 +154,7 @@ class Agent:
             AgentError: one cannot start.
         """
         # The last to end: then all that only one agent can have is free.
-        self._parts.callback(self._end_successor)
+        self._parts.callback(self._handover.end, signals)
         self._start_log()
         prepare_folder(self._settings.state_directory)
         stand_by = None
@@ -177,7 +173,6 @@ class Agent:
 
     def watch(self, signals: Signals, notifier: Notifier) -> int:
         """Works until a signal or another agent ends it (0), or a part has failed (1)."""
-        self._signals = signals
         self._stats.run_if_due(time.monotonic())
         counters = self._spool.counters()
         self._first_beat = counters["recovered"] + counters["spooled"]
@@ -208,8 +203,8 @@ class Agent:
             if RELOAD in arrived:
                 self.reload()
             if HAND_OVER in arrived:
-                self._begin_handover(notifier)
-            if self._has_handed_over():
+                self._handover.begin(notifier, is_possible=self._can_hand_over())
+            if self._pipeline and self._handover.is_made(self._pipeline.tell_until):
                 return 0
             for task in tasks:
                 task.run_if_due(time.monotonic())
@@ -240,50 +235,6 @@ class Agent:
         for warning in (*settings.warnings, *self._fixed(settings)):
             _LOGGER.warning("%s", warning)
 
-    def _begin_handover(self, notifier: Notifier) -> None:
-        """Starts the agent that is to take over, unless one is on its way."""
-        if self._successor is not None:
-            return
-        try:
-            if not self._can_hand_over():
-                raise HandoverError(
-                    "only a capture by eBPF, and not into a recording, is handed over"
-                )
-            self._successor = Successor(notifier)
-            _LOGGER.info("another agent is to take over, pid %d", self._successor.pid)
-        except HandoverError as error:
-            self._stay(error)
-
-    def _has_handed_over(self) -> bool:
-        """Whether it is another agent's turn. One that cannot take it is ended."""
-        if self._successor is None or self._pipeline is None:
-            return False
-        try:
-            if not self._successor.is_ready():
-                return False
-            self._successor.agree(self._pipeline.tell_until)
-        except AgentError as error:
-            self._successor.abort()
-            self._successor = None
-            self._stay(error)
-            return False
-        _LOGGER.info("the agent with pid %d takes over", self._successor.pid)
-        return True
-
-    def _stay(self, error: AgentError) -> None:
-        self._failures += 1
-        self._failed = str(error)
-        _LOGGER.warning("no other agent takes over, and this one goes on: %s", error)
-
-    def _end_successor(self) -> None:
-        if self._successor is None:
-            return
-        if self._successor.has_agreed:
-            is_to_stop = self._signals is not None and self._signals.wait(0.0) & set(STOP)
-            self._successor.done(bool(is_to_stop))
-        else:
-            self._successor.abort()
-
     def _can_hand_over(self) -> bool:
         # The end of the first process is that of all in its PID namespace.
         return self._source == source.EBPF and not self._is_recording and os.getpid() != 1
@@ -313,11 +264,7 @@ class Agent:
             "heartbeat_delivered": delivery.last_delivery is not None and self._beaten(counters),
             "delivery": asdict(delivery),
             "program": asdict(self._guard.verdict()),
-            "handover": {
-                "possible": self._can_hand_over(),
-                "failures": self._failures,
-                "failed": self._failed,
-            },
+            "handover": {"possible": self._can_hand_over(), **self._handover.told()},
             "update": msgspec.to_builtins(state.load(self._settings.state_directory)),
             "agent": {
                 "cpu_seconds": times.user + times.system,
@@ -385,8 +332,7 @@ class Agent:
 
     def _stop_delivery(self) -> None:
         # Where another agent waits, it delivers what is left.
-        is_waited_for = self._successor is not None and self._successor.has_agreed
-        self._deliverer.stop(0.0 if is_waited_for else DRAIN)
+        self._deliverer.stop(0.0 if self._handover.has_agreed else DRAIN)
         self._delivery.join(TICK)
 
     def _start_heartbeat(self) -> None:

@@ -216,6 +216,70 @@ class Successor:
         return "it has closed its socket"
 
 
+class Change:
+    """What an agent does to hand over: one other agent at a time is on its way."""
+
+    def __init__(self) -> None:
+        """None is."""
+        self._successor: Successor | None = None
+        self._failures = 0
+        self._failed = ""
+
+    @property
+    def has_agreed(self) -> bool:
+        """Whether another agent waits for what only one can have."""
+        return self._successor is not None and self._successor.has_agreed
+
+    def told(self) -> dict[str, object]:
+        """How often no other agent took over, and why at last."""
+        return {"failures": self._failures, "failed": self._failed}
+
+    def begin(self, notifier: Notifier, *, is_possible: bool) -> None:
+        """Starts the agent that is to take over, unless one is on its way."""
+        if self._successor is not None:
+            return
+        try:
+            if not is_possible:
+                raise HandoverError(
+                    "only a capture by eBPF, and not into a recording, is handed over"
+                )
+            self._successor = Successor(notifier)
+            _LOGGER.info("another agent is to take over, pid %d", self._successor.pid)
+        except HandoverError as error:
+            self._stay(error)
+
+    def is_made(self, tell_until: Callable[[tuple[int, int] | None], bool]) -> bool:
+        """Whether it is another agent's turn. One that cannot take it is ended."""
+        if self._successor is None:
+            return False
+        try:
+            if not self._successor.is_ready():
+                return False
+            self._successor.agree(tell_until)
+        except AgentError as error:
+            self._successor.abort()
+            self._successor = None
+            self._stay(error)
+            return False
+        _LOGGER.info("the agent with pid %d takes over", self._successor.pid)
+        return True
+
+    def end(self, signals: Signals | None) -> None:
+        """Leaves all to the other agent whose turn it is; ends one that is not that far."""
+        if self._successor is None:
+            return
+        if self._successor.has_agreed:
+            is_to_stop = signals is not None and signals.wait(0.0) & set(STOP)
+            self._successor.done(bool(is_to_stop))
+        else:
+            self._successor.abort()
+
+    def _stay(self, error: AgentError) -> None:
+        self._failures += 1
+        self._failed = str(error)
+        _LOGGER.warning("no other agent takes over, and this one goes on: %s", error)
+
+
 class Predecessor:
     """The agent before, as the next one sees it."""
 

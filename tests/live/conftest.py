@@ -8,6 +8,7 @@ import pytest
 
 from .audit import MASK_ENABLED, Client, State, audit_client
 from .capture import Capture, auditing_into, require_root
+from .daemon import Intake
 
 
 @pytest.fixture
@@ -16,6 +17,13 @@ def short_path() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    intake = Intake(tmp_path / "intake")
+    yield intake
+    intake.stop()
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Iterator[Intake]:
-    intake = Intake(tmp_path / "intake")
-    yield intake
-    intake.stop()
-
-
-@pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Agent]:
     require_root()
     agent = Agent(tmp_path)

@@ -119,13 +119,6 @@ def runs(pid: int) -> bool:
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Iterator[Intake]:
-    intake = Intake(tmp_path / "intake")
-    yield intake
-    intake.stop()
-
-
-@pytest.fixture
 def agents(tmp_path: Path, intake: Intake) -> Iterator[Agents]:
     agents = Agents(tmp_path, intake.url)
     yield agents

@@ -107,13 +107,6 @@ class Host:
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Iterator[Intake]:
-    intake = Intake(tmp_path / "intake")
-    yield intake
-    intake.stop()
-
-
-@pytest.fixture
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     host = Host(tmp_path_factory.mktemp("host"))
     yield host

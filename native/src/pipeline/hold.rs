@@ -210,7 +210,7 @@ fn places(event: &Event, is_fresh: bool) -> Vec<Place> {
 }
 
 /// Bytes of an event, those that are rarely many estimated.
-fn size(event: &Event) -> usize {
+pub(super) fn size(event: &Event) -> usize {
     let texts = match &event.action {
         Action::Exec(exec) => [
             &exec.arguments,

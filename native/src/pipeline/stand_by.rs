@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use super::PATIENCE;
+use super::{PATIENCE, hold};
 use crate::capture::gate::{Gate, Moment, untold};
 use crate::capture::{Hook, Source};
 use crate::error::{Error, Result};
 use crate::event::Event;
 
-/// Events that are kept until the queue is free; the rest waits in the rings.
-const MOST: usize = 32_768;
+/// What is kept until the queue is free; the rest waits in the rings, where loss is counted.
+const MAX_EVENTS: usize = 32_768;
+const MAX_BYTES: usize = 32 << 20;
 
 /// A source that waits, and what it has seen since its turn began.
 pub struct StandBy {
@@ -100,9 +101,13 @@ impl Drop for StandBy {
 impl Read {
     fn go_on(mut self, stop: &AtomicBool) -> Result<Self> {
         let Self { source, events } = &mut self;
+        let mut bytes: usize = events.iter().map(hold::size).sum();
         while !stop.load(Ordering::Acquire) {
-            if events.len() < MOST {
-                source.drain(PATIENCE, &mut |event| events.push(event))?;
+            if events.len() < MAX_EVENTS && bytes < MAX_BYTES {
+                source.drain(PATIENCE, &mut |event| {
+                    bytes += hold::size(&event);
+                    events.push(event);
+                })?;
             } else {
                 std::thread::sleep(PATIENCE);
             }

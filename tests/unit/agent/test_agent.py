@@ -1,228 +1,33 @@
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from endpoint_agent import agent, envelope, handover, log, support
-from endpoint_agent._native import Rules, Spool
+from endpoint_agent import agent, envelope
 from endpoint_agent.agent import Task
 from endpoint_agent.config import Settings, load
-from endpoint_agent.errors import AgentError, HandoverError, RecordingError, UnsupportedError
+from endpoint_agent.errors import RecordingError, UnsupportedError
 from endpoint_agent.status import SOCKET_NAME, ask
 from endpoint_agent.update import schedule
 from endpoint_agent.update import state as update_state
 
-# Nothing listens on the discard port, so that the queue keeps what the agent reports.
-CONFIGURATION = """
-IntakeKey: secret
-IntakeURL: http://127.0.0.1:9
-StateDirectory: {state}
-LogFile: {folder}/agent.log
-"""
-
-
-class Manager:
-    """A service manager, which hears what the agent tells it."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(folder / "notify"))
-        self.socket.settimeout(10)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
-        monkeypatch.setenv("WATCHDOG_USEC", "30000")
-
-    def hears(self, words: str) -> None:
-        """Waits until it hears the words."""
-        while self.socket.recv(4096).decode() != words:
-            pass
-
-
-class MockPipeline:
-    """A mock of the native pipeline: it captures one event, while it is being stopped."""
-
-    refused: ClassVar[tuple[str, ...]] = ()
-    """Sources that cannot be opened."""
-    fails: ClassVar[bool] = False
-    envelopes: ClassVar[list[bytes]] = []
-    rules: ClassVar[list[Rules]] = []
-
-    def __init__(self, spool: Spool, **given: Any) -> None:
-        if given["source"] in self.refused:
-            raise UnsupportedError(f"no {given['source']}; boot a newer kernel")
-        assert (
-            b"{" + given["envelope"] + b"}"
-            == json.dumps(
-                json.loads(b"{" + given["envelope"] + b"}"), separators=(",", ":")
-            ).encode()
-        )
-        self._spool = spool
-        self._notices = [("warning", "a hook is missing")]
-
-    def start(self) -> None:
-        pass
-
-    def ready(self, timeout: float) -> bool:
-        return True
-
-    def finished(self) -> bool:
-        return self.fails
-
-    def coverage(self) -> list[tuple[str, str, str]]:
-        return [("exec", "attached", ""), ("openat2", "missing", "no such tracepoint")]
-
-    def set_envelope(self, members: bytes) -> None:
-        self.envelopes.append(members)
-
-    def set_rules(self, rules: Rules) -> None:
-        self.rules.append(rules)
-
-    def notices(self) -> list[tuple[str, str]]:
-        told, self._notices = self._notices, []
-        return told
-
-    @staticmethod
-    def take_over(stand_by: MockStandBy, spool: Spool, **given: Any) -> MockPipeline:
-        stand_by.taken = True
-        return MockPipeline(spool, source="ebpf", **given)
-
-    def tell_until(self, cut: tuple[int, int] | None) -> bool:
-        return True
-
-    def stop(self) -> None:
-        self._spool.append(b'{"event":{"action":"captured-at-the-end"}}')
-        self._notices.append(("error", "told at the end"))
-
-
-class MockStandBy:
-    """A mock of a capture that waits for its turn."""
-
-    made: ClassVar[list[MockStandBy]] = []
-
-    def __init__(self, *, before: int, **given: Any) -> None:
-        self.before = before
-        self.taken = False
-        self.made.append(self)
-
-    def tell_from(self, boot: int, wall: int) -> bool:
-        return True
-
-
-class MockSuccessor:
-    """A mock of the next agent."""
-
-    fails: ClassVar[str] = ""
-    heard: ClassVar[list[str]] = []
-    pid = 4711
-
-    def __init__(self, notifier: object) -> None:
-        self.has_agreed = False
-        self.heard.append("start")
-
-    def is_ready(self) -> bool:
-        if self.fails:
-            raise HandoverError(self.fails)
-        return True
-
-    def agree(self, tell_until: Callable[[tuple[int, int] | None], bool]) -> None:
-        assert tell_until((1, 2))
-        self.has_agreed = True
-
-    def done(self, is_to_stop: bool) -> None:
-        self.heard.append("stop" if is_to_stop else "done")
-
-    def abort(self) -> None:
-        self.heard.append("abort")
-
-
-@pytest.fixture
-def config_path(tmp_path: Path) -> Path:
-    path = tmp_path / "config.yaml"
-    path.write_text(CONFIGURATION.format(state=tmp_path / "state", folder=tmp_path))
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts the mock in place, ticks fast, and puts the log back."""
-    monkeypatch.setattr(agent, "Pipeline", MockPipeline)
-    monkeypatch.setattr(agent, "StandBy", MockStandBy)
-    monkeypatch.setattr(agent, "Successor", MockSuccessor)
-    monkeypatch.setattr(MockStandBy, "made", [])
-    monkeypatch.setattr(MockSuccessor, "heard", [])
-    monkeypatch.setattr(support, "facts", list)
-    monkeypatch.setattr(support, "audit_facts", list)
-    monkeypatch.setattr(agent, "TICK", 0.01)
-    before = list(log.LOGGER.handlers), log.LOGGER.level, log.LOGGER.propagate
-    yield
-    for handler in log.LOGGER.handlers:
-        handler.close()
-    log.LOGGER.handlers, log.LOGGER.level, log.LOGGER.propagate = before
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Waits until the condition holds."""
-    deadline = time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def is_answering(settings: Settings) -> bool:
-    """Whether the agent runs. Its socket is there a moment before it listens."""
-    try:
-        ask(settings.state_directory)
-    except AgentError:
-        return False
-    return True
-
-
-def run(config_path: Path, *actions: Callable[[Settings], object]) -> int:
-    """Runs the agent; another thread does the actions once it answers, and then ends it."""
-    settings = load(config_path)
-
-    def act() -> None:
-        try:
-            wait_for(lambda: is_answering(settings))
-            for action in actions:
-                action(settings)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    try:
-        return agent.run(settings, config_path, None)
-    finally:
-        thread.join()
-
-
-def left(tmp_path: Path) -> list[dict[str, Any]]:
-    """The records in the queue of an agent that has ended."""
-    spool = Spool(str(tmp_path / "state" / agent.QUEUE))
-    records = []
-    while batch := spool.next_batch(0.0, max_wait=0.0):
-        records += [json.loads(line) for line in gzip.decompress(batch.body).splitlines()]
-        spool.ack(batch)
-    spool.close()
-    return records
-
-
-def words(record: dict[str, Any]) -> str:
-    """What a record is, in a word or two."""
-    event = record["event"]
-    return str(event.get("action") or event["reason"]).partition(":")[0]
+from .running import (
+    Manager,
+    MockPipeline,
+    left,
+    run,
+    wait_for,
+    words,
+)
 
 
 def test_the_service_manager_hears_how_it_goes(
@@ -232,9 +37,9 @@ def test_the_service_manager_hears_how_it_goes(
     heard: list[str] = []
 
     def listen(_: Settings) -> None:
-        for words in ("READY=1\nSTATUS=it captures by ebpf", "WATCHDOG=1", "WATCHDOG=1"):
-            manager.hears(words)
-            heard.append(words)
+        for said in ("READY=1\nSTATUS=it captures by ebpf", "WATCHDOG=1", "WATCHDOG=1"):
+            manager.hears(said)
+            heard.append(said)
 
     assert run(config_path, listen) == 0
     manager.hears("STOPPING=1")
@@ -443,126 +248,6 @@ def test_what_needs_a_restart_is_told_against_the_settings_of_the_start(config_p
     )
 
     assert ["EventBufferCacheSize takes effect" in line for line in told] == [True, True, False]
-
-
-def ask_for_change(settings: Settings) -> None:
-    os.kill(os.getpid(), signal.SIGUSR2)
-
-
-def test_another_agent_takes_over(tmp_path: Path, config_path: Path) -> None:
-    settings = load(config_path)
-
-    def act() -> None:
-        wait_for(lambda: is_answering(settings))
-        ask_for_change(settings)
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    assert agent.run(settings, config_path, None) == 0
-    thread.join()
-
-    assert MockSuccessor.heard == ["start", "done"]
-    records = [words(record) for record in left(tmp_path)]
-    assert "stopped-service" not in records
-    assert records[-1] == "stats"
-    # And the next one is not told that this one was killed.
-    run(config_path)
-    assert "crashed-program" not in [words(record) for record in left(tmp_path)]
-
-
-def test_one_that_cannot_take_over_is_ended_and_told(
-    tmp_path: Path, config_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(MockSuccessor, "fails", "it hangs")
-    answers: list[dict[str, Any]] = []
-
-    def look(settings: Settings) -> None:
-        wait_for(lambda: MockSuccessor.heard == ["start", "abort"])
-        answers.append(ask(settings.state_directory)["handover"])
-
-    assert run(config_path, ask_for_change, look) == 0
-
-    assert answers == [{"possible": True, "failures": 1, "failed": "it hangs"}]
-    assert "no other agent takes over, and this one goes on" in [
-        words(record) for record in left(tmp_path)
-    ]
-
-
-def test_one_that_is_not_ready_ends_with_the_agent(
-    config_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(MockSuccessor, "is_ready", lambda _: False)
-
-    def wait(_: Settings) -> None:
-        wait_for(lambda: MockSuccessor.heard == ["start"])
-
-    assert run(config_path, ask_for_change, wait, ask_for_change) == 0
-
-    assert MockSuccessor.heard == ["start", "abort"]
-
-
-def test_the_audit_system_is_not_handed_over(
-    config_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(MockPipeline, "refused", ("ebpf",))
-    answers: list[dict[str, Any]] = []
-
-    def look(settings: Settings) -> None:
-        wait_for(lambda: ask(settings.state_directory)["handover"]["failures"] == 1)
-        answers.append(ask(settings.state_directory)["handover"])
-
-    run(config_path, ask_for_change, look)
-
-    assert not answers[0]["possible"]
-    assert MockSuccessor.heard == []
-
-
-def test_it_takes_over_when_it_is_its_turn(
-    config_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(10)
-    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
-    settings = load(config_path)
-
-    def act() -> None:
-        try:
-            assert ours.recv(100) == handover.READY
-            # The queue is the other's until then.
-            assert not (settings.state_directory / agent.QUEUE).exists()
-            ours.send(b"cut 1 2")
-            assert ours.recv(100) == handover.AGREED
-            ours.send(handover.DONE)
-            wait_for(lambda: is_answering(settings))
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    assert agent.run(settings, config_path, None) == 0
-    thread.join()
-
-    (stand_by,) = MockStandBy.made
-    assert stand_by.before == os.getpid()
-    assert stand_by.taken
-    assert handover.VARIABLE not in os.environ
-
-
-def test_one_whose_capture_cannot_be_says_why(
-    config_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(**_: object) -> None:
-        raise UnsupportedError("no ebpf; boot a newer kernel")
-
-    monkeypatch.setattr(agent, "StandBy", refuse)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.settimeout(10)
-    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
-
-    with pytest.raises(UnsupportedError):
-        agent.run(load(config_path), config_path, None)
-
-    assert ours.recv(100) == b"failed no ebpf; boot a newer kernel"
 
 
 def test_an_existing_recording_is_refused_before_anything_starts(
