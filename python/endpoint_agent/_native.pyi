@@ -290,12 +290,6 @@ class StandBy:
             UnsupportedError: the capture has failed.
             ValueError: a pipeline has taken it over.
         """
-    def coverage(self) -> list[tuple[str, str, str]]:
-        """As that of `Pipeline`.
-
-        Raises:
-            ValueError: a pipeline has taken it over.
-        """
 
 def replay(
     path: str,

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::{PATIENCE, hold};
+use crate::capture::Source;
 use crate::capture::gate::{Gate, Moment, untold};
-use crate::capture::{Hook, Source};
 use crate::error::{Error, Result};
 use crate::event::Event;
 
@@ -17,7 +17,6 @@ const MAX_BYTES: usize = 32 << 20;
 /// A source that waits, and what it has seen since its turn began.
 pub struct StandBy {
     gate: Arc<Gate>,
-    coverage: Vec<Hook>,
     state: State,
 }
 
@@ -42,14 +41,8 @@ impl StandBy {
         let gate = source.gate().ok_or_else(unable)?;
         Ok(Self {
             gate,
-            coverage: source.coverage(),
             state: State::Waiting(source),
         })
-    }
-
-    /// What the source looks at.
-    pub fn coverage(&self) -> &[Hook] {
-        &self.coverage
     }
 
     /// Has it tell from a moment on, which replaces one that was too near. Whether that was still to

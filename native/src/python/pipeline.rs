@@ -11,12 +11,12 @@ use super::errors::to_python;
 use super::rules::PyRules;
 use super::spool::PySpool;
 use super::stand_by::{PyStandBy, Waiting};
+use crate::capture::Source;
 use crate::capture::audit::beside::Beside;
 use crate::capture::audit::{self, Audit};
 use crate::capture::ebpf::{Ebpf, Settings, Tier};
 use crate::capture::gate::Moment;
 use crate::capture::recording::Replay;
-use crate::capture::{Hook, Source};
 use crate::engine::{Context, Engine};
 use crate::enrich::hashes::{self, Hashes};
 use crate::error::Result;
@@ -258,8 +258,13 @@ impl PyPipeline {
             .map_err(|error| to_python(py, error))
     }
 
-    fn coverage(&self, py: Python<'_>) -> PyResult<Hooks> {
-        self.with(py, |pipeline| hooks(pipeline.coverage()))
+    fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {
+        self.with(py, |pipeline| {
+            let hooks = pipeline.coverage().iter();
+            hooks
+                .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
+                .collect()
+        })
     }
 
     fn notices(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, String)>> {
@@ -296,16 +301,6 @@ impl PyPipeline {
             Ok(work(&mut pipeline))
         })
     }
-}
-
-/// Name, state and reason of each.
-pub type Hooks = Vec<(String, &'static str, String)>;
-
-pub fn hooks(coverage: &[Hook]) -> Hooks {
-    let hooks = coverage.iter();
-    hooks
-        .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
-        .collect()
 }
 
 /// Opens a recording and turns the context into that of the host it was made on.

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::errors::to_python;
-use super::pipeline::{Given, Hooks, hooks};
+use super::pipeline::Given;
 use crate::capture::gate::Moment;
 use crate::enrich::hashes::Hashes;
 use crate::error::Result;
@@ -60,12 +60,6 @@ impl PyStandBy {
         });
         made.map(|waiting| Self(Mutex::new(Some(waiting))))
             .map_err(|error| to_python(py, error))
-    }
-
-    fn coverage(&self) -> PyResult<Hooks> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = waiting.as_ref().ok_or_else(taken)?;
-        Ok(hooks(waiting.stand_by.coverage()))
     }
 
     fn tell_from(&self, py: Python<'_>, boot: u64, wall: u64) -> PyResult<bool> {
