@@ -87,6 +87,7 @@ check: $(VENV)/.built ## Format, lint, types, licences, and the stub against the
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy
 	$(BIN)/stubtest endpoint_agent._native --ignore-disjoint-bases
+	$(BIN)/pytest --collect-only --quiet --quiet tests/install >/dev/null
 	$(BIN)/python tools/audit.py
 
 .PHONY: audit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,29 @@ from .machine import boot, disk
 pytest.importorskip("tuf")
 
 from ..unit.update.published import Publisher
-from .test_update import BROKEN, NEWER, bundle
+from .test_update import BROKEN, NEWER, UNWELL, bundle, told
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the files of a disk have to be root's")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the files of a disk have to be root's")
+def prepare(folder: Path, versions: Sequence[str]) -> Path:
+    """What a trial needs: the program, and repositories, each with one version more."""
+    trial = folder / "trial"
+    program.copy(trial / "program", Path("/trial/program"))
+    program.copy(folder / "copy", VERSIONS / "copy")
+    publisher = Publisher(folder)
+    shutil.copy(publisher.root, trial / "root.json")
+    for version in versions:
+        publisher.repository.add([bundle(folder, folder / "copy", version)], 100)
+        shutil.copytree(publisher.folder, trial / version)
+    return trial
+
+
 def test_an_update_loses_no_event(
     image: Path, tmp_path: Path, intake: Intake, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "trial"
-    program.copy(folder / "program", Path("/trial/program"))
-    program.copy(tmp_path / "copy", VERSIONS / "copy")
-    publisher = Publisher(tmp_path)
-    shutil.copy(publisher.root, folder / "root.json")
-    for name, version in (("first", NEWER), ("second", BROKEN)):
-        made = bundle(tmp_path, tmp_path / "copy", version, version == BROKEN)
-        publisher.repository.add([made], 100)
-        shutil.copytree(publisher.folder, folder / name)
-    text = boot(image, disk(folder, "trial-update", intake), intake, ("updated", "killed"))
+    trial = prepare(tmp_path, (NEWER, BROKEN, UNWELL))
+    text = boot(image, disk(trial, "trial-update", intake), intake, ("updated", "killed"))
     found = re.search(r"^storm: (\d+)$", text, re.MULTILINE)
     assert found, text
     count = int(found[1])
@@ -44,5 +51,8 @@ def test_an_update_loses_no_event(
         if event["event"]["action"] == "file-created"
     ]
     assert sorted(paths) == [f"/var/markers/marker-{number:06}" for number in range(count)]
+    assert told(intake.events(action="updated"), "updated") == [NEWER]
+    failed = told(intake.events(action="update-failed"), "update-failed")
+    assert failed == [BROKEN, UNWELL]
     with capsys.disabled():
         print(f"updated under a storm: {count} markers, none missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -45,9 +46,9 @@ from pathlib import Path
 sys.path.append(sys.argv[1])
 from endpoint_agent.config import Settings
 from endpoint_agent.update.client import Repository
-url, root, folder = sys.argv[2:]
+url, root, folder, version = sys.argv[2:]
 client = Repository(Settings(update_url=url, update_root=Path(root)), Path(folder, "seen"))
-(offer,) = client.offers()
+(offer,) = (one for one in client.offers() if one.version == version)
 client.fetch(offer, Path(folder, "bundle"))
 print(offer.version)
 """
@@ -104,12 +105,14 @@ def test_the_bundles_python_verifies_tls(program: Path) -> None:
 def test_the_bundles_python_gets_the_bundle_from_the_repository(
     program: Path, tmp_path: Path
 ) -> None:
+    # That of KEYS, else the one for trials.
+    repository = Path(os.environ.get("REPOSITORY") or shipped("repository"))
     root = tmp_path / "root.json"
-    root.write_bytes(shipped("repository/metadata/1.root.json").read_bytes())
+    root.write_bytes((repository / "metadata/1.root.json").read_bytes())
     root.chmod(0o600)
-    server = Server(ROOT / "dist/repository")
+    server = Server(repository)
     try:
-        words = [program / "packages", server.url, root, tmp_path]
+        words = [program / "packages", server.url, root, tmp_path, __version__]
         said = told(program / "bin/python3.11", "-IBS", "-c", FETCH, *words, PATH="/nowhere")
     finally:
         server.stop()

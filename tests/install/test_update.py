@@ -1,16 +1,15 @@
-"""An installed agent that is updated while the host is at work, and back from a broken version."""
+"""An agent that is updated while the host is at work, and comes back from broken versions."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +19,13 @@ from endpoint_agent.service.places import VERSIONS
 
 from ..live.capture import PATIENCE
 from ..live.daemon import COMMAND, KEY, Intake, wait
-from ..live.test_install import Host, host, intake, needs
+from ..live.test_install import Host, host, needs
 
 pytest.importorskip("tuf")
 
 from ..unit.update.published import Publisher, Server
 
-__all__ = ["host", "intake"]
+__all__ = ["host"]
 
 pytestmark = [
     pytest.mark.live,
@@ -35,7 +34,17 @@ pytestmark = [
     pytest.mark.skipif(PATIENCE > 1, reason="it copies a program, which takes minutes here"),
 ]
 
-NEWER, BROKEN = "9.0.1", "9.0.2"
+NEWER, BROKEN, UNWELL = "9.0.1", "9.0.2", "9.0.3"
+
+# What is wrong with a version: at the end of which file of it stands what.
+FAULTS = {
+    BROKEN: ("agent.py", "raise RuntimeError('this version is broken')"),
+    # It takes over, captures, and delivers nothing.
+    UNWELL: (
+        "deliver/client.py",
+        "IntakeClient.post = lambda *_: Answer(Verdict.UNAVAILABLE, 'this version is unwell')",
+    ),
+}
 
 # Makes files, one after the other, until it is told to stop.
 STORM = """
@@ -49,8 +58,8 @@ for number in itertools.count():
 """
 
 
-def bundle(folder: Path, copy: Path, version: str, broken: bool = False) -> Path:
-    """A version like the running one, but for its number."""
+def bundle(folder: Path, copy: Path, version: str) -> Path:
+    """A version like the running one, but for its number and what is wrong with it."""
     place = folder / version
     shutil.copytree(copy, place, symlinks=True)
     command = place / "bin/endpoint-agent"
@@ -59,8 +68,10 @@ def bundle(folder: Path, copy: Path, version: str, broken: bool = False) -> Path
     command.write_text(text.replace(home, str(VERSIONS / version)))
     package = place / "packages/endpoint_agent"
     (package / "__init__.py").write_text(f'__version__ = "{version}"\n')
-    if broken:
-        (package / "agent.py").write_text("raise RuntimeError('this version is broken')\n")
+    if version in FAULTS:
+        name, fault = FAULTS[version]
+        with (package / name).open("a") as file:
+            file.write(f"{fault}\n")
     manifest.write(place)
     path = folder / f"endpoint-agent-{version}-linux-x86_64.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
@@ -77,74 +88,127 @@ def publisher(tmp_path: Path) -> Publisher:
 
 
 @pytest.fixture
-def markers(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "markers"
-    folder.mkdir()
-    yield folder
+def offer(publisher: Publisher, tmp_path: Path) -> Callable[[str], None]:
+    """Has the repository offer a version."""
+    return lambda version: publisher.repository.add(
+        [bundle(tmp_path, tmp_path / "copy", version)], 100
+    )
+
+
+@pytest.fixture
+def installed(host: Host, intake: Intake, publisher: Publisher, tmp_path: Path) -> Iterator[Host]:
+    """A host whose agent takes its updates from there."""
+    server = Server(publisher.folder)
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"UpdateURL: {server.url}\nUpdateRoot: {publisher.root}\n")
+    config.chmod(0o600)
+    words = ["--config", config, "--intake-url", intake.url, "--intake-key-file", "-"]
+    done = host.run(*COMMAND, "install", *words, stdin=KEY)
+    assert done.returncode == 0, done.stderr
+    yield host
+    server.stop()
+
+
+class Storm:
+    """A host at work."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", STORM, folder], stdout=subprocess.PIPE, text=True
+        )
+
+    def end(self) -> int:
+        """The number of the last marker."""
+        self._process.terminate()
+        said, _ = self._process.communicate()
+        return int(said.split()[-1])
+
+
+@pytest.fixture
+def storm(installed: Host, tmp_path: Path) -> Iterator[Storm]:
+    storm = Storm(tmp_path / "markers")
+    yield storm
+    storm._process.kill()
+    storm._process.wait()
 
 
 @needs("unshare", "nsenter", "start-stop-daemon", "update-rc.d")
-def test_updated_under_a_storm_and_back_from_a_broken_version(
-    host: Host, intake: Intake, publisher: Publisher, markers: Path, tmp_path: Path
+def test_updated_under_a_storm_and_back_from_versions_that_do_not_work(
+    installed: Host, storm: Storm, offer: Callable[[str], None], intake: Intake
 ) -> None:
-    with ExitStack() as stack:
-        server = Server(publisher.folder)
-        stack.callback(server.stop)
-        config = tmp_path / "mine.yaml"
-        config.write_text(f"UpdateURL: {server.url}\nUpdateRoot: {publisher.root}\n")
-        config.chmod(0o600)
-        words = ["--config", config, "--intake-url", intake.url, "--intake-key-file", "-"]
-        done = host.run(*COMMAND, "install", *words, stdin=KEY)
-        assert done.returncode == 0, done.stderr
-        storm = subprocess.Popen(
-            [sys.executable, "-c", STORM, markers], stdout=subprocess.PIPE, text=True
-        )
-        stack.callback(storm.wait)
-        stack.callback(storm.kill)
+    host = installed
+    offer(NEWER)
+    done = host.run("/opt/endpoint-agent", "update", "--check")
+    assert done.stdout == f"{__version__} is in use; {NEWER} is offered\n", done.stderr
+    done = host.run("/opt/endpoint-agent", "-update")
+    assert done.stdout.startswith(f"{NEWER} has replaced {__version__}"), done.stderr
+    assert wait(host.status)["version"] == f"v{NEWER}"
 
-        publisher.repository.add([bundle(tmp_path, tmp_path / "copy", NEWER)], 100)
-        done = host.run("/opt/endpoint-agent", "update", "--check")
-        assert done.stdout == f"{__version__} is in use; {NEWER} is offered\n", done.stderr
-        done = host.run("/opt/endpoint-agent", "-update")
-        assert done.stdout.startswith(f"{NEWER} has replaced {__version__}"), done.stderr
-        assert wait(host.status)["version"] == f"v{NEWER}"
-
-        publisher.repository.add([bundle(tmp_path, tmp_path / "copy", BROKEN, True)], 100)
+    for version, reason in (
+        (BROKEN, "it does not take over"),
+        (UNWELL, "after 60 s its heartbeat has not arrived: this version is unwell"),
+    ):
+        offer(version)
         done = host.run("/opt/endpoint-agent", "update")
         assert done.returncode == 1
-        assert f"{BROKEN} does not work: it does not take over" in done.stderr
-        assert "it has ended with status 1" in done.stderr
+        assert f"{version} does not work: {reason}" in done.stderr
         assert f"{NEWER} is in use again" in done.stderr
         answer = wait(host.status)
         assert answer["version"] == f"v{NEWER}"
         assert host.run("/etc/init.d/SEKOIAEndpointAgent", "status").returncode == 0
-        assert list(answer["update"]["failed"]) == [BROKEN]
+        assert list(answer["update"]["failed"])[-1] == version
         done = host.run("/opt/endpoint-agent", "update")
         assert done.stdout.startswith(f"{NEWER} stays: {BROKEN} has failed here")
-
-        storm.terminate()
-        assert storm.stdout is not None
-        last = int(storm.stdout.read().split()[-1])
+    last = storm.end()
 
     # The host may have been at other work, too.
     wait(lambda: intake.events(text=f"marker-{last:06}"), 180)
-    found = intake.events(text=str(markers))
-    paths = [event["file"]["path"] for event in found if event["event"].get("code") == 11]
-    numbers = [int(match[1]) for path in paths if (match := re.search(r"marker-(\d+)$", path))]
+    found = intake.events(text=str(storm.folder / "marker-"))
+    created = [event for event in found if event["event"].get("code") == 11]
+    numbers = [int(event["file"]["path"].rpartition("-")[2]) for event in created]
     assert sorted(number for number in numbers if number < last) == list(range(last))
+    assert len({event["sekoiaio"]["process"]["guid"] for event in created}) == 1
 
     events = intake.events()
-    actions = {event["event"].get("action") for event in events}
-    assert {"update-started", "updated", "update-failed"} <= actions
+    assert told(events, "updated") == [NEWER]
+    assert told(events, "update-failed") == [BROKEN, UNWELL]
+    assert told(events, "update-started") == [NEWER, BROKEN, UNWELL]
     assert len({event["agent"]["id"] for event in events}) == 1
     runs = {event["agent"]["ephemeral_id"] for event in events}
-    assert len(runs) == 2, "the broken version never ran"
+    assert len(runs) == 4, "the broken version never ran, the unwell one did, and NEWER twice"
     for run in runs:
-        found = {e["event"]["sequence"] for e in events if e["agent"]["ephemeral_id"] == run}
-        assert found == set(range(1, max(found) + 1)), f"{len(found)} of {max(found)}"
-    guids = {
-        event["sekoiaio"]["process"]["guid"]
-        for event in intake.events(text=str(markers))
-        if event["event"].get("code") == 11
-    }
-    assert len(guids) == 1
+        sequence = {e["event"]["sequence"] for e in events if e["agent"]["ephemeral_id"] == run}
+        assert sequence == set(range(1, max(sequence) + 1)), f"{len(sequence)} of {max(sequence)}"
+
+
+def told(events: list[dict[str, Any]], action: str) -> list[str]:
+    """To which version what was told."""
+    return [
+        event["action"]["properties"]["new_version"]
+        for event in events
+        if event["event"].get("action") == action
+    ]
+
+
+@needs("unshare", "nsenter", "start-stop-daemon", "update-rc.d")
+def test_the_agent_updates_itself(
+    installed: Host, offer: Callable[[str], None], intake: Intake
+) -> None:
+    """Where the service manager has no timer."""
+    offer(NEWER)
+    # Within seconds, and not within hours.
+    schedule = VERSIONS / __version__ / "packages/endpoint_agent/update/schedule.py"
+    done = installed.run("sed", "-i", "s/^FIRST = .*/FIRST = (1.0, 3.0)/", schedule)
+    assert done.returncode == 0, done.stderr
+    assert "FIRST = (1.0, 3.0)" in installed.run("cat", schedule).stdout
+    installed.run("/etc/init.d/SEKOIAEndpointAgent", "restart")
+
+    def is_newer() -> bool:
+        return (installed.status() or {}).get("version") == f"v{NEWER}"
+
+    wait(is_newer, 180)
+    wait(lambda: told(intake.events(action="updated"), "updated") == [NEWER], 180)
+    links = installed.run("readlink", VERSIONS / "current", VERSIONS / "good").stdout
+    assert links.split() == [NEWER, NEWER]

@@ -123,3 +123,75 @@ fn lost() -> Error {
         remedy: "see the log; start the agent anew".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::capture::{Hook, Progress};
+    use crate::event::{Action, Content, Credentials, Exec, LoginSession, Loss, ProcessKey};
+
+    /// A mock of a source: each time it gives one event, of 1 MiB.
+    struct MockSource(Arc<AtomicUsize>);
+
+    impl Source for MockSource {
+        fn drain(&mut self, _: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress> {
+            sink(Event {
+                time: 1,
+                process: ProcessKey { pid: 2, start: 3 },
+                thread: 2,
+                credentials: Credentials::default(),
+                login: LoginSession::UNSET,
+                repeat: None,
+                call: None,
+                content: Content::Unasked,
+                action: Action::Exec(Exec {
+                    arguments: vec![b'x'; 1 << 20],
+                    ..Exec::default()
+                }),
+            });
+            self.0.fetch_add(1, Ordering::Release);
+            Ok(Progress::Running)
+        }
+
+        fn finish(&mut self, _: &mut dyn FnMut(Event)) -> Result<()> {
+            Ok(())
+        }
+
+        fn losses(&mut self) -> Vec<Loss> {
+            Vec::new()
+        }
+
+        fn coverage(&self) -> Vec<Hook> {
+            Vec::new()
+        }
+
+        fn notices(&mut self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_its_bytes() {
+        let drained = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let read = Read {
+            source: Box::new(MockSource(drained.clone())),
+            events: Vec::new(),
+        };
+        let thread = std::thread::spawn({
+            let stop = stop.clone();
+            move || read.go_on(&stop)
+        });
+        let most = MAX_BYTES >> 20;
+        while drained.load(Ordering::Acquire) < most {
+            std::thread::yield_now();
+        }
+        // What is too much would come now.
+        std::thread::sleep(4 * PATIENCE);
+        stop.store(true, Ordering::Release);
+        assert_eq!(thread.join().unwrap().unwrap().events.len(), most);
+    }
+}
