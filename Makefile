@@ -14,6 +14,7 @@ INSTALL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
 RELEASE_PACKAGES := dpkg-dev perl rpm
 LINT_PACKAGES := busybox-static lintian rpm rpmlint
 BENCH_PACKAGES := gcc make redis-server redis-tools
+WINDOWS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 wine wine64
 PEER_PACKAGES := auditd laurel bpftrace
 
 RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
@@ -107,6 +108,11 @@ target/deploy/.installed: deploy/requirements.txt
 	$(PYTHON) -m venv target/deploy
 	target/deploy/bin/pip install --quiet --requirement deploy/requirements.txt
 	@touch $@
+
+.PHONY: test-windows
+test-windows: $(VENV)/.installed ## Build the durable queue for Windows, and run its tests under Wine
+	tools/debian-packages $(WINDOWS_PACKAGES)
+	tools/windows test --lib --test spool
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)

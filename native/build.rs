@@ -8,6 +8,9 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-changed=../bpf");
     println!("cargo::rerun-if-env-changed=PYO3_PYTHON");
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|target| target != "linux") {
+        return;
+    }
     let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     build(&folder.join("agent.bpf.o"), &[]);
     build(&folder.join("agent-old.bpf.o"), &["-DOLD_KERNELS"]);

@@ -1,11 +1,11 @@
 //! The cursor file: how far the intake has taken the queue, in two slots written in turn.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::disk::Positioned;
 use super::evictions::{Evicted, Evictions};
 use super::folder::Folder;
 use super::segment::NUMBERS_END;

@@ -1,26 +1,22 @@
 //! The queue's folder: who may enter it, and the only place that makes paths.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::disk::{create_folder, options, sync_folder};
 use crate::error::{Error, Result};
 
-/// An existing folder of mode 0700.
+/// An existing folder that is closed to other users.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
-    /// Opens the folder, made with mode 0700 when missing.
+    /// Opens the folder, made when missing.
     pub fn open(path: &Path) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(Error::io("cannot create", path))?;
+        create_folder(path).map_err(Error::io("cannot create", path))?;
         Ok(Self {
             path: path.to_owned(),
         })
@@ -53,17 +49,17 @@ impl Folder {
         options().open(self.path(name))
     }
 
-    /// Opens a file for reading and writing, made with mode 0600 when missing.
+    /// Opens a file for reading and writing, made when missing.
     pub fn open_or_create(&self, name: &str) -> io::Result<File> {
         options().create(true).truncate(false).open(self.path(name))
     }
 
-    /// Makes an empty file of mode 0600, or empties the one that is there.
+    /// Makes an empty file, or empties the one that is there.
     pub fn create(&self, name: &str) -> io::Result<File> {
         options().create(true).truncate(true).open(self.path(name))
     }
 
-    /// Opens a file for adding to its end, made with mode 0600 when missing.
+    /// Opens a file for adding to its end, made when missing.
     pub fn open_to_append(&self, name: &str) -> io::Result<File> {
         options().append(true).create(true).open(self.path(name))
     }
@@ -90,26 +86,18 @@ impl Folder {
 
     /// Makes new and removed names durable.
     pub fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync_folder(&self.path)
     }
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW);
-    options
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn folder_and_files_are_private() {
         let root = tempfile::tempdir().unwrap();
@@ -131,6 +119,7 @@ mod tests {
         folder.lock().unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn symbolic_links_are_neither_listed_nor_followed() {
         let root = tempfile::tempdir().unwrap();

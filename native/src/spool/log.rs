@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Settings;
+use super::disk::Positioned;
 use super::folder::Folder;
 use super::{frame, segment};
 

@@ -65,6 +65,7 @@
 mod arrivals;
 mod batch;
 mod cursor;
+mod disk;
 mod evictions;
 mod folder;
 mod frame;

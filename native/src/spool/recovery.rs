@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Settings;
 use super::cursor::{Cursor, Mark};
+use super::disk::Positioned;
 use super::evictions::Evictions;
 use super::folder::Folder;
 use super::ledger::Ledger;

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
+use super::disk::Positioned;
 use super::frame::{self, Frame, Parsed};
 use super::segment;
 

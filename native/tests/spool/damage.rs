@@ -143,6 +143,8 @@ fn a_missing_oldest_segment_is_counted_at_the_start() {
     assert_eq!(drain(&spool), Vec::from_iter(gone..200));
 }
 
+// On Windows an open file outlives its name.
+#[cfg(unix)]
 #[test]
 fn a_segment_removed_while_the_queue_is_open_is_damage() {
     let root = folder();

@@ -1,5 +1,6 @@
 //! Opening, closing, crashing and coming back.
 
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,6 +149,7 @@ fn closing_ends_a_wait() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn files_of_others_stay_and_links_are_not_followed() {
     let root = folder();
@@ -170,9 +172,12 @@ fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
     let root = folder();
     let file = root.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let settings = settings(&file.join("queue"));
-    let error = Spool::open(settings, Arc::new(Counters::default())).unwrap_err();
-    assert!(error.to_string().contains("file/queue"), "{error}");
+    let queue = file.join("queue");
+    let error = Spool::open(settings(&queue), Arc::new(Counters::default())).unwrap_err();
+    assert!(
+        error.to_string().contains(&queue.display().to_string()),
+        "{error}"
+    );
 }
 
 #[test]
