@@ -11,6 +11,9 @@ from ..live.daemon import KEY, Intake
 # Seconds, for all of it on a busy machine; an idle one takes some five minutes.
 LIMIT = 2400
 
+# On a busy machine its disks are there after minutes, and its services begin as late.
+PATIENT = "systemd.default_timeout_start_sec=900"
+
 
 def disk(folder: Path, trial: str, intake: Intake) -> Path:
     """A disk with what is to be done, the key, and the port of the intake, beside what is there."""
@@ -34,7 +37,7 @@ def boot(image: Path, trial: Path, intake: Intake, markers: tuple[str, ...]) -> 
         *("qemu-system-x86_64", "-nodefaults", "-display", "none"),
         *("-cpu", "max", "-smp", "2", "-m", "1G"),
         *("-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd")),
-        *("-append", "root=/dev/vda rw console=ttyS0 panic=-1 quiet"),
+        *("-append", f"root=/dev/vda rw console=ttyS0 panic=-1 quiet {PATIENT}"),
         *("-drive", f"file={image}/disk,{drive}", "-drive", f"file={trial},{drive}"),
         *("-netdev", "user,id=net", "-device", "virtio-net,netdev=net"),
         *("-serial", f"file:{trial.with_suffix('.console')}", "-serial", f"file:{said}"),

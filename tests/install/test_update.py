@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -212,3 +214,60 @@ def test_the_agent_updates_itself(
     wait(lambda: told(intake.events(action="updated"), "updated") == [NEWER], 180)
     links = installed.run("readlink", VERSIONS / "current", VERSIONS / "good").stdout
     assert links.split() == [NEWER, NEWER]
+
+
+# The updater, killed before the nth of what it changes: what is on the disk, which agent runs, and
+# when the one in use has just been asked to hand over.
+KILLED = """
+import signal, sys
+sys.path.append(sys.argv.pop(1))
+left, acts = int(sys.argv.pop(1)), {"os.rename", "os.kill", "shutil.rmtree"}
+def count(act, arguments):
+    global left
+    if act in acts:
+        acts.add("socket.connect") if act == "os.kill" else acts.discard("socket.connect")
+        left -= 1
+        if left < 0:
+            signal.raise_signal(signal.SIGKILL)
+from endpoint_agent.cli import main
+sys.addaudithook(count)
+sys.exit(main())
+"""
+
+
+@needs("unshare", "nsenter", "start-stop-daemon", "update-rc.d")
+def test_killed_at_any_step_of_an_update(
+    installed: Host, offer: Callable[[str], None], intake: Intake
+) -> None:
+    """And every agent with it. What is on the disk starts, and the update is made the next time."""
+    host, before = installed, __version__
+    for act in itertools.count():
+        version = f"9.1.{act}"
+        offer(version)
+        home = VERSIONS / "good"
+        words = [home / "bin" / Path(sys.executable).resolve().name, "-IBS", "-c", KILLED]
+        done = host.run(*words, home / "packages", str(act), "update")
+        host.cut_power()
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        for link in ("current", "good"):
+            assert host.run("readlink", VERSIONS / link).stdout.strip() in (before, version)
+            whole = f"cd {VERSIONS / link} && sha256sum --check --quiet MANIFEST"
+            assert host.run("sh", "-c", whole).returncode == 0, (act, link)
+
+        assert host.run("/etc/init.d/SEKOIAEndpointAgent", "start").returncode == 0
+        answer = wait(lambda: works(host), 120)
+        assert answer["version"] in (f"v{before}", f"v{version}"), act
+        # The service's start has begun it by itself, if a trial was under way.
+        wait(lambda: host.run("/opt/endpoint-agent", "update").returncode == 0, 180)
+        assert wait(host.status)["version"] == f"v{version}", act
+        before = version
+    assert act > 10
+    assert told(intake.events(action="update-failed"), "update-failed") == []
+
+
+def works(host: Host) -> dict[str, Any] | None:
+    """The answer of an agent that delivers."""
+    answer = host.status()
+    return answer if answer and answer["heartbeat_delivered"] else None

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from endpoint_agent import __version__
@@ -21,7 +22,7 @@ from endpoint_agent.config import Settings
 from endpoint_agent.service.systemd import unit
 
 from .capture import PATIENCE
-from .daemon import COMMAND, KEY, Intake, wait
+from .daemon import COMMAND, END, KEY, Intake, wait
 
 pytestmark = [
     pytest.mark.live,
@@ -99,6 +100,19 @@ class Host:
         """What the agent in it answers."""
         done = self.run("/opt/endpoint-agent", "status", "--json")
         return dict(json.loads(done.stdout)) if done.returncode == 0 else None
+
+    def cut_power(self) -> None:
+        """Ends at once all that runs in it."""
+        mounts = Path(f"/proc/{self._keeper.pid}/ns/mnt").readlink()
+        ended = []
+        for process in psutil.process_iter():
+            with suppress(OSError, psutil.NoSuchProcess):
+                is_within = Path(f"/proc/{process.pid}/ns/mnt").readlink() == mounts
+                if is_within and process.pid != self._keeper.pid:
+                    process.kill()
+                    ended.append(process)
+        _, left = psutil.wait_procs(ended, END)
+        assert not left
 
     def end(self) -> None:
         """Ends what may still run in it, and all of it."""
