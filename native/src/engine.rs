@@ -10,7 +10,7 @@ use crate::enrich::guid::Identity;
 pub use crate::enrich::processes::Found;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
-use crate::event::{Action, Event, Loss, ProcessKey};
+use crate::event::{Action, Event, LogRecord, Loss, ProcessKey};
 use crate::filter::Rules;
 use crate::filter::drops::Verdict;
 use crate::filter::facts::Facts;
@@ -87,6 +87,9 @@ impl Engine {
         sequence: &mut dyn FnMut() -> u64,
         emit: &mut dyn FnMut(&[u8]),
     ) {
+        if let Action::Logged(record) = &event.action {
+            return self.log(event.time, record, sequence, emit);
+        }
         self.processes.tidy(event.time);
         if event.process.start == ProcessKey::UNKNOWN_START {
             let process = self.processes.find(event.process.pid);
@@ -144,6 +147,26 @@ impl Engine {
         emit: &mut dyn FnMut(&[u8]),
     ) {
         emit(self.encoder.loss(loss, sequence()));
+    }
+
+    /// Tells a record of an event log, which says itself who did what.
+    fn log(
+        &mut self,
+        time: u64,
+        record: &LogRecord,
+        sequence: &mut dyn FnMut() -> u64,
+        emit: &mut dyn FnMut(&[u8]),
+    ) {
+        self.counters.add(Counter::Captured, 1);
+        let drops = &self.rules.drops;
+        if !drops.is_empty()
+            && let Some(rule) = drops.ask(self.encoder.log(time, record, 0))
+        {
+            drops.count(rule, 1);
+            self.counters.add(Counter::Filtered, 1);
+            return;
+        }
+        emit(self.encoder.log(time, record, sequence()));
     }
 
     fn report(

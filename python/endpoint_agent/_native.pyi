@@ -194,7 +194,8 @@ class Pipeline:
         """Prepares a source; nothing runs yet.
 
         Args:
-            source: `ebpf`, `audit`, or `replay:PATH` for a recording.
+            source: `ebpf`, `audit`, or `replay:PATH` for a recording or
+                a file of the Windows event log.
             agent_id: 64 hex digits.
             envelope: JSON members common to all events, without the outer braces:
                 `"agent":{…},"host":{…}`.
@@ -299,11 +300,17 @@ def replay(
     rules: Rules | None = None,
     root: str = "/",
 ) -> Replay:
-    """Opens a recording as an iterator over ECS events, without a queue."""
+    """Opens a recording, or a file of the Windows event log, as an iterator over ECS events.
+
+    Which it is, its first bytes say.
+    """
 
 @final
 class Replay:
-    """ECS events of a recording: one JSON object, as bytes, at a time."""
+    """ECS events of a file: one JSON object, as bytes, at a time.
+
+    What of the file cannot be read is told at the end, as a RecordingError.
+    """
 
     def __iter__(self) -> Replay: ...
     def __next__(self) -> bytes: ...

@@ -113,7 +113,12 @@ def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     )
     _add_json(check)
     replay = add("replay", _replay, "Turn a recording into events: JSON lines on standard output.")
-    replay.add_argument("file", type=Path, metavar="FILE", help="what `run --record` wrote")
+    replay.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="what `run --record` wrote, or a .evtx file of the Windows event log",
+    )
     replay.add_argument(
         "--config", type=Path, metavar="FILE", help="deliver to the intake of this configuration"
     )

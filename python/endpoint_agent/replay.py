@@ -1,4 +1,7 @@
-"""`endpoint-agent replay`: a recording becomes events, on standard output or at an intake."""
+"""`endpoint-agent replay`: a recording, or a Windows event log, becomes events.
+
+They go to standard output or to an intake.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from endpoint_agent.agent import prepare_folder
 from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.deliver import Deliverer, Pace
 from endpoint_agent.envelope import Envelope
-from endpoint_agent.errors import AgentError
+from endpoint_agent.errors import AgentError, RecordingError
 
 # A recording does not say which agent made it, and standard output belongs to none.
 UNKNOWN_AGENT = "0" * 64
@@ -34,7 +37,7 @@ def replay(path: Path, settings: Settings | None, config_path: Path = DEFAULT_PA
     The watches are those beside the configuration, the drop rules those of the settings.
 
     Raises:
-        RecordingError: the file is no recording.
+        RecordingError: the file is no recording, or a part of it cannot be read. The rest is told.
         AgentError: the events cannot be written, or the intake does not take them.
     """
     found = watches.load(config_path.parent)
@@ -79,18 +82,23 @@ def _deliver(events: Iterable[bytes], folder: str, settings: Settings) -> int:
     spool = _native.Spool(folder, max_bytes=max_bytes)
     delivery = _Delivery(spool, settings)
     try:
-        count = 0
-        for event in events:
-            delivery.wait(lambda: spool.counters()["queued_bytes"] <= max_bytes // 4)
-            if not spool.append(event):
-                raise AgentError(f"the queue in {folder} takes no more; make room on the disk")
-            count += 1
+        count, damage = 0, None
+        try:
+            for event in events:
+                delivery.wait(lambda: spool.counters()["queued_bytes"] <= max_bytes // 4)
+                if not spool.append(event):
+                    raise AgentError(f"the queue in {folder} takes no more; make room on the disk")
+                count += 1
+        except RecordingError as error:
+            damage = error  # What was before it is delivered first.
         delivery.wait(lambda: spool.counters()["queued"] == 0)
         delivered = spool.counters()["delivered"]
     finally:
         delivery.stop()
         spool.close()
     print(f"{delivered} of {count} events delivered", file=sys.stderr)
+    if damage is not None:
+        raise damage
     return 0 if delivered == count else 1
 
 

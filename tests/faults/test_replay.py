@@ -109,6 +109,22 @@ def test_more_events_than_the_queue_holds_are_not_evicted(
     assert intake.accepted == many
 
 
+def test_what_could_be_read_of_a_damaged_file_is_delivered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def damaged(*_: object) -> Iterator[bytes]:
+        yield from events(100)
+        raise RecordingError("a.rec is damaged")
+
+    monkeypatch.setattr(replay, "_events", damaged)
+    with (
+        scripted_intake() as intake,
+        pytest.raises(RecordingError, match=r"a\.rec is damaged"),
+    ):
+        deliver(intake.url, tmp_path)
+    assert intake.accepted == events(100)
+
+
 def test_refused_events_make_it_fail(
     mock_recording: Mock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,21 @@
-//! Where events come from: a kernel, or a recording of one.
+//! Where events come from: a kernel, a recording of one, or a file of an event log.
 
 pub mod audit;
 pub mod ebpf;
+pub mod eventlog;
 pub mod gate;
 pub mod recording;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
+use eventlog::file::LogFile;
 use gate::Gate;
+use recording::Replay;
 
 /// A stream of events in the order they happened.
 pub trait Source: Send {
@@ -49,6 +53,17 @@ pub trait Source: Send {
 
     /// What went wrong since the last call without ending the source.
     fn notices(&mut self) -> Vec<String>;
+}
+
+/// Opens a file of events: one of the event log if it begins like one, else a recording. Tells the
+/// boot that it is from, all zeros where nobody knows.
+pub fn open(path: &Path) -> Result<(Box<dyn Source>, [u8; 16])> {
+    if LogFile::is_at(path) {
+        return Ok((Box::new(LogFile::open(path)?), [0; 16]));
+    }
+    let replay = Replay::open(path)?;
+    let boot_id = replay.boot_id();
+    Ok((Box::new(replay), boot_id))
 }
 
 /// Whether a source has more to give.

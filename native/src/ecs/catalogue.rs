@@ -169,6 +169,8 @@ kinds! {
 pub fn kind(action: &Action) -> Option<&'static Kind> {
     match action {
         Action::Fork(_) | Action::Snapshot(_) | Action::Known(_) => None,
+        // What it means is in tables of its own.
+        Action::Logged(_) => None,
         Action::Exec(_) => Some(&PROCESS_CREATED),
         Action::Exit(_) => Some(&PROCESS_ENDED),
         Action::File(file) => Some(match file.change {

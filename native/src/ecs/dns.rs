@@ -119,7 +119,8 @@ fn class(number: u16) -> Cow<'static, str> {
     }
 }
 
-fn kind(number: u16) -> Cow<'static, str> {
+/// The name of a type of records.
+pub(super) fn kind(number: u16) -> Cow<'static, str> {
     let name = match number {
         1 => "A",
         2 => "NS",

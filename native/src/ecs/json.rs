@@ -77,7 +77,7 @@ impl Json {
     }
 
     /// Notes that a member of the open object has lost a part of its value.
-    pub fn note_cut(&mut self, key: &'static str) {
+    pub fn note_cut(&mut self, key: &str) {
         let names = self.open.iter().map(|&(name, _)| name).chain([key]);
         let name = names.collect::<Vec<_>>().join(".");
         if !self.cut.contains(&name) {
@@ -240,9 +240,33 @@ impl Json {
         self.out.extend_from_slice(b"true");
     }
 
+    /// `false`.
+    pub fn no(&mut self, key: &'static str) {
+        self.key(key);
+        self.out.extend_from_slice(b"false");
+    }
+
+    /// Like [`Json::text`], under a key that was never seen before.
+    pub fn named_text(&mut self, key: &str, value: &[u8]) {
+        self.name(key);
+        if !self.quoted(value, self.limit) {
+            self.note_cut(key);
+        }
+    }
+
+    /// Like [`Json::texts`], under a key that was never seen before.
+    pub fn named_texts<'a>(&mut self, key: &str, values: impl IntoIterator<Item = &'a [u8]>) {
+        self.name(key);
+        self.put_texts(key, values);
+    }
+
     /// A list of texts, cut as a whole to the limit.
     pub fn texts<'a>(&mut self, key: &'static str, values: impl IntoIterator<Item = &'a [u8]>) {
         self.key(key);
+        self.put_texts(key, values);
+    }
+
+    fn put_texts<'a>(&mut self, key: &str, values: impl IntoIterator<Item = &'a [u8]>) {
         self.out.push(b'[');
         let end = self.out.len().saturating_add(self.limit);
         for value in values {
@@ -288,6 +312,12 @@ impl Json {
         self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
         self.out.extend_from_slice(b"\":");
+    }
+
+    fn name(&mut self, key: &str) {
+        self.separate();
+        self.quoted(key.as_bytes(), UNLIMITED);
+        self.out.push(b':');
     }
 
     fn hex_digits(&mut self, bytes: &[u8]) {
@@ -342,6 +372,9 @@ mod tests {
             json.number("c", u64::MAX);
             json.digits("d", 7);
             json.yes("e");
+            json.no("r");
+            json.named_text("\"s", b"t");
+            json.named_texts("\\", [&b"u"[..]]);
             json.open("f");
             json.plain("g", 1.5);
             json.close();
@@ -355,7 +388,8 @@ mod tests {
             json.hex("m", &[0x0f, 0xa0]);
             json.hex_list("n", [&[][..], &[0xff]]);
         });
-        let members = json!({"c": u64::MAX, "d": "7", "e": true, "f": {"g": "1.5"}});
+        let members = json!({"c": u64::MAX, "d": "7", "e": true, "r": false, "\"s": "t", "\\": ["u"],
+            "f": {"g": "1.5"}});
         assert_eq!(
             value,
             json!({"a": 1, "b": members, "h": ["", "x"], "i": ["1", "2"], "l": [0, 1], "m": "0fa0", "n": ["", "ff"],

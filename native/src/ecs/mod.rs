@@ -16,16 +16,18 @@ mod network;
 mod process;
 mod record;
 mod system;
-mod time;
+pub(crate) mod time;
 mod user;
+pub mod windows;
 
 use crate::enrich::processes::{Process, Rendered};
-use crate::event::{Action, Loss, ProcessKey};
+use crate::event::{Action, LogRecord, Loss, ProcessKey};
 use catalogue::EVENTS_LOST;
 use json::{Json, UNLIMITED};
 use record::Head;
 use time::Clock;
 use user::Identities;
+use windows::{Mapped, Origin, host_name};
 
 pub use record::Act;
 
@@ -45,6 +47,7 @@ pub struct Encoder {
     /// The value of `related.hosts`, empty if the envelope names no host.
     hosts: Vec<u8>,
     identities: Identities,
+    origin: Origin,
 }
 
 impl Encoder {
@@ -54,6 +57,7 @@ impl Encoder {
             json: Json::new(),
             clock: Clock::new(),
             hosts: record::hosts(&envelope),
+            origin: Origin::of(&envelope),
             envelope,
             identities: Identities::default(),
         }
@@ -62,6 +66,7 @@ impl Encoder {
     /// Changes the members that every record has.
     pub fn set_envelope(&mut self, envelope: Vec<u8>) {
         self.hosts = record::hosts(&envelope);
+        self.origin = Origin::of(&envelope);
         self.envelope = envelope;
     }
 
@@ -87,6 +92,19 @@ impl Encoder {
         let (mut limit, least) = TEXT_LIMITS;
         while self.json.bytes().len() > MAX_RECORD && limit >= least {
             self.write(act, &render(process, limit), limit);
+            limit /= 2;
+        }
+        self.json.bytes()
+    }
+
+    /// The record of one of Windows' event log, cut as that of an act.
+    pub fn log(&mut self, time: u64, record: &LogRecord, sequence: u64) -> &[u8] {
+        let mapped = Mapped::new(record);
+        let host = host_name(&record.computer);
+        self.write_log(time, &mapped, host, sequence, UNLIMITED);
+        let (mut limit, least) = TEXT_LIMITS;
+        while self.json.bytes().len() > MAX_RECORD && limit >= least {
+            self.write_log(time, &mapped, host, sequence, limit);
             limit /= 2;
         }
         self.json.bytes()
@@ -146,6 +164,19 @@ impl Encoder {
             self.json.words("tags", act.tags);
         }
         self.json.finish();
+    }
+
+    fn write_log(&mut self, time: u64, mapped: &Mapped, host: &str, sequence: u64, limit: usize) {
+        let json = &mut self.json;
+        json.start(limit);
+        json.word("@timestamp", self.clock.show_exactly(time));
+        self.origin.write(json, &self.envelope, host);
+        mapped.write_event(json, sequence);
+        mapped.write_fields(json);
+        mapped.write_related(json, host);
+        mapped.write_log(json);
+        mapped.write_action(json);
+        json.finish();
     }
 
     fn start(&mut self, time: u64, head: &Head, limit: usize) {

@@ -29,6 +29,18 @@ impl Clock {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
+    /// Nanoseconds since the epoch in UTC, cut to 100 ns, without zeros at the end of its fraction.
+    pub fn show_exactly(&mut self, time: u64) -> String {
+        let whole = &self.show(time)[..19];
+        match time / 100 % 10_000_000 {
+            0 => format!("{whole}Z"),
+            fraction => {
+                let digits = format!("{fraction:07}");
+                format!("{whole}.{}Z", digits.trim_end_matches('0'))
+            }
+        }
+    }
+
     fn set_second(&mut self) {
         let (year, month, day) = civil(self.second / 86_400);
         let fields = [(0, 4, year), (5, 2, month), (8, 2, day)];
@@ -57,6 +69,44 @@ impl Default for Clock {
     }
 }
 
+/// Nanoseconds since the epoch of a time in UTC, such as `2021-12-16T10:25:32.3518358Z`; of one
+/// before it, 0.
+pub fn parse(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.strip_suffix('Z')?.split_at_checked(19)?;
+    let digits = fraction
+        .strip_prefix('.')
+        .unwrap_or(if fraction.is_empty() { "0" } else { "" });
+    let shape = whole
+        .bytes()
+        .map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    let is_time = shape.eq(b"0000-00-00T00:00:00".iter().copied());
+    let is_fraction =
+        (1..=9).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
+    if !is_time || !is_fraction {
+        return None;
+    }
+    let number = |from: usize, to: usize| whole[from..to].parse::<u64>().ok();
+    let (month, day) = (number(5, 7)?, number(8, 10)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let days = days(number(0, 4)?, month, day);
+    let seconds = days * 86_400 + number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    let nanoseconds = format!("{digits:0<9}").parse::<u64>().ok()?;
+    Some(
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(nanoseconds),
+    )
+}
+
+/// Days since the epoch until a day of a year, as [`civil`] counts them.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year.saturating_sub(u64::from(month <= 2));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    (year * 365 + year / 4 - year / 100 + year / 400 + day_of_year).saturating_sub(719_468)
+}
+
 /// Year, month and day of a number of days since the epoch.
 ///
 /// Years are counted from March, so that the leap day is the last of its year and every month's
@@ -79,7 +129,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::Clock;
+    use super::{Clock, parse};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -111,5 +161,33 @@ mod tests {
             "2100-03-01T00:00:00.000Z"
         );
         assert_eq!(clock.show(u64::MAX), "2554-07-21T23:34:33.709Z");
+    }
+
+    #[test]
+    fn reads_what_it_shows() {
+        let mut clock = Clock::new();
+        for time in (0..4_000).map(|step| step * 1_000_003 * SECOND + 351_835_800) {
+            assert_eq!(parse(&clock.show_exactly(time)), Some(time));
+        }
+        assert_eq!(
+            parse("2021-12-16T10:25:32.351835800Z"),
+            Some(1_639_650_332_351_835_800)
+        );
+        assert_eq!(parse("2021-12-16T10:25:32Z"), Some(1_639_650_332 * SECOND));
+        assert_eq!(parse("1601-01-01T00:00:00Z"), Some(0));
+        assert_eq!(parse("0000-01-01T00:00:00Z"), Some(0));
+        for odd in [
+            "",
+            "Z",
+            "2021-12-16T10:25:32",
+            "2021-13-16T10:25:32Z",
+            "2021-12-00T10:25:32Z",
+            "2021-12-16T10:25:32.Z",
+            "2021-12-16T10:25:32.1234567890Z",
+            "2021-12-16T10:25:32x1Z",
+            "2021-12-16T10:25:3\u{e9}Z",
+        ] {
+            assert_eq!(parse(odd), None, "{odd}");
+        }
     }
 }

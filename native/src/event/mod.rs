@@ -7,6 +7,7 @@ mod call;
 mod content;
 mod dns;
 mod file;
+mod log;
 mod login;
 mod mount;
 mod network;
@@ -17,6 +18,7 @@ pub use call::*;
 pub use content::*;
 pub use dns::*;
 pub use file::*;
+pub use log::*;
 pub use login::*;
 pub use mount::*;
 pub use network::*;
@@ -144,6 +146,8 @@ pub enum Action {
     Bpf(BpfProgram),
     /// It was there already when the agent started. Fills the process table; not reported.
     Snapshot(Exec),
+    /// A provider of Windows' event log wrote a record.
+    Logged(Box<LogRecord>),
     /// It became another program, which another agent tells. Not reported.
     Known(Exec),
 }

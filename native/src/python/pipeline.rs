@@ -11,12 +11,11 @@ use super::errors::to_python;
 use super::rules::PyRules;
 use super::spool::PySpool;
 use super::stand_by::{PyStandBy, Waiting};
-use crate::capture::Source;
 use crate::capture::audit::beside::Beside;
 use crate::capture::audit::{self, Audit};
 use crate::capture::ebpf::{Ebpf, Settings, Tier};
 use crate::capture::gate::Moment;
-use crate::capture::recording::Replay;
+use crate::capture::{self, Source};
 use crate::engine::{Context, Engine};
 use crate::enrich::hashes::{self, Hashes};
 use crate::error::Result;
@@ -116,9 +115,9 @@ impl Prepared {
             }
             Origin::Audit(settings) => Box::new(Audit::open(settings)?),
             Origin::Recording(path) => {
-                let replay = Replay::open(&path)?;
-                boot_id = Some(replay.boot_id());
-                Box::new(replay)
+                let (source, boot) = capture::open(&path)?;
+                boot_id = Some(boot);
+                source
             }
         };
         Ok(Opened {
@@ -303,10 +302,10 @@ impl PyPipeline {
     }
 }
 
-/// Opens a recording and turns the context into that of the host it was made on.
-pub fn open_recording(path: &Path, context: &mut Context) -> Result<Replay> {
-    let replay = Replay::open(path)?;
-    context.boot_id = replay.boot_id();
+/// Opens a file of events and turns the context into that of the host it was made on.
+pub fn open_recording(path: &Path, context: &mut Context) -> Result<Box<dyn Source>> {
+    let (source, boot_id) = capture::open(path)?;
+    context.boot_id = boot_id;
     context.live = false;
-    Ok(replay)
+    Ok(source)
 }

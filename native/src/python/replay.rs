@@ -11,7 +11,6 @@ use pyo3::types::PyBytes;
 use super::errors::to_python;
 use super::pipeline::open_recording;
 use super::rules::PyRules;
-use crate::capture::recording::Replay;
 use crate::capture::{Progress, Source};
 use crate::counters::Counters;
 use crate::engine::{Context, Engine};
@@ -66,7 +65,7 @@ impl PyReplay {
 
 /// A recording, the engine it runs through, and the records that are ready.
 struct Player {
-    replay: Replay,
+    replay: Box<dyn Source>,
     engine: Engine,
     sequence: u64,
     ready: VecDeque<Vec<u8>>,

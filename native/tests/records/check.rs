@@ -18,8 +18,19 @@ pub fn check(record: &[u8]) {
 
 /// Dotted names of the fields of a record, all of which are in the table and of its types.
 pub fn fields_of(record: &Value) -> BTreeSet<String> {
+    let mut record = record.clone();
     let mut names = BTreeSet::new();
-    visit(&mut Vec::new(), record, &mut names);
+    // The values of an event log's record have names of their own.
+    if record.get("winlog").is_some() {
+        let properties = record["action"]
+            .as_object_mut()
+            .unwrap()
+            .remove("properties");
+        for value in properties.unwrap().as_object().unwrap().values() {
+            assert!(is(Type::Keyword, value) || value.is_array(), "{value}");
+        }
+    }
+    visit(&mut Vec::new(), &record, &mut names);
     names
 }
 
@@ -71,4 +82,19 @@ fn is_date(text: &str) -> bool {
     text.bytes()
         .map(digits)
         .eq(b"0000-00-00T00:00:00.000Z".iter().copied())
+        || is_exact_date(text)
+}
+
+/// As of the event log: up to seven digits of a second.
+fn is_exact_date(text: &str) -> bool {
+    let Some((second, fraction)) = text
+        .strip_suffix('Z')
+        .and_then(|text| text.split_at_checked(19))
+    else {
+        return false;
+    };
+    let digits = fraction.strip_prefix('.').unwrap_or("0");
+    is_date(&format!("{second}.000Z"))
+        && (1..=7).contains(&digits.len())
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
 }

@@ -60,12 +60,13 @@ fn every_kind_of_event_and_every_field_occurs() {
         .iter()
         .flat_map(|(_, play)| play().records())
         .collect();
+    let logged = crate::eventlog::records();
     let actions = records
         .iter()
         .filter_map(|record| record["event"]["action"].as_str());
     let kinds = catalogue::ALL.iter().map(|kind| kind.action);
     assert_eq!(actions.collect::<BTreeSet<_>>(), kinds.collect());
-    let seen: BTreeSet<String> = records.iter().flat_map(fields_of).collect();
+    let seen: BTreeSet<String> = records.iter().chain(&logged).flat_map(fields_of).collect();
     for field in FIELDS.iter().filter(|field| !is_of_the_agent(field.name)) {
         assert!(seen.contains(field.name), "no record has {}", field.name);
     }

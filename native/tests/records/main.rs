@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod check;
 mod connections;
+mod eventlog;
 mod files;
 mod golden;
 mod hostile;
@@ -21,6 +22,8 @@ mod resolving;
 mod rules;
 mod scene;
 mod shipped;
+mod windows;
+mod windows_page;
 
 use std::path::{Path, PathBuf};
 

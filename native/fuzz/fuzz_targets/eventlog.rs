@@ -1,0 +1,62 @@
+//! Reads arbitrary bytes as a chunk of the Windows event log, as one record of it, and as changes of
+//! a real one, and tells its records. Whatever they are, nothing panics, and every event is one JSON
+//! object of bounded size.
+#![no_main]
+
+use std::io::Read;
+use std::sync::{Arc, LazyLock};
+
+use endpoint_agent_native::capture::eventlog::binxml::Reader;
+use endpoint_agent_native::capture::eventlog::chunk::Chunk;
+use endpoint_agent_native::counters::Counters;
+use endpoint_agent_native::engine::{Context, Engine};
+use libfuzzer_sys::fuzz_target;
+
+/// Bytes of a chunk's head, of which only where the records end is looked at.
+const HEAD: usize = 512;
+/// Bytes of a record before what is fuzzed, and behind.
+const RECORD: (usize, usize) = (24, 4);
+
+const MAX_EVENT: usize = 250_000;
+
+/// A chunk with records, up to their end.
+static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    const FILE: &[u8] =
+        include_bytes!("../../../tests/golden/eventlog/sysmon-file-registry-pipe.evtx.gz");
+    let mut bytes = Vec::new();
+    let read = flate2::read::GzDecoder::new(FILE).read_to_end(&mut bytes);
+    read.expect("the file is whole");
+    let chunk = &bytes[4096..];
+    let end = u32::from_le_bytes(chunk[48..52].try_into().expect("four bytes"));
+    chunk[..end as usize].to_vec()
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let context = Context {
+        agent_id: "0".repeat(64),
+        boot_id: [0; 16],
+        envelope: br#""agent":{"id":"0"},"host":{"hostname":"0"}"#.to_vec(),
+        root: "/nonexistent".into(),
+        live: false,
+    };
+    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    let mut reader = Reader::default();
+    // As records are, and as the BinXML of one, which few bytes are by chance.
+    let size = (RECORD.0 + bytes.len() + RECORD.1) as u32;
+    let head = [&b"\x2a\x2a\0\0"[..], &size.to_le_bytes(), &[0; 16]].concat();
+    let one = [&[0; HEAD][..], &head, bytes, &size.to_le_bytes()].concat();
+    let mut changed = REAL.clone();
+    for change in bytes.chunks_exact(3) {
+        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % changed.len();
+        changed[at] = change[2];
+    }
+    for chunk in [&[&[0; HEAD][..], bytes].concat(), &one, &changed] {
+        Chunk::new(chunk).read(&mut reader, &mut |event| {
+            engine.feed(&event, &mut || 1, &mut |json| {
+                assert!(json.len() <= MAX_EVENT);
+                assert!(!json.contains(&b'\n'), "one event is one line");
+                serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
+            });
+        });
+    }
+});

@@ -1,0 +1,376 @@
+//! Records of the event log as ECS: [`kinds`] says what they mean, [`moves`] which of their values
+//! have fields.
+
+mod command_line;
+pub mod convert;
+pub mod kinds;
+pub mod moves;
+mod origin;
+
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
+use crate::ecs::fields::FIELDS;
+use crate::ecs::json::Json;
+use crate::event::LogRecord;
+use convert::{Answer, How, Value, is_nothing, is_zero};
+use kinds::LogKind;
+use moves::{OWN, RELATED};
+pub use origin::{Origin, host_name};
+
+/// Bits of a record's keywords.
+const AUDIT_FAILURE: u64 = 1 << 52;
+const AUDIT_SUCCESS: u64 = 1 << 53;
+
+/// The lists of `related`, in the order of their writing.
+const LISTS: [(&str, &str); 4] = [
+    ("related.hosts", "hosts"),
+    ("related.user", "user"),
+    ("related.hash", "hash"),
+    ("related.ip", "ip"),
+];
+
+/// The rows of [`moves`], ready to be asked.
+struct Table {
+    rows: HashMap<&'static str, HashMap<&'static str, Vec<Row>>>,
+    /// For each field, which of [`LISTS`] it is in.
+    lists: Vec<Option<usize>>,
+    pid: usize,
+    thread: usize,
+}
+
+struct Row {
+    ids: &'static [u32],
+    when: Option<(&'static str, &'static str)>,
+    field: usize,
+    how: How,
+    is_taken: bool,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let place = |name: &str| FIELDS.iter().position(|field| field.name == name);
+    let mut rows: HashMap<_, HashMap<_, Vec<Row>>> = HashMap::new();
+    for row in moves::ALL {
+        // A test has them all in the table.
+        let Some(field) = place(row.to) else {
+            continue;
+        };
+        let of_provider = rows.entry(row.provider).or_default();
+        of_provider.entry(row.from).or_default().push(Row {
+            ids: row.ids,
+            when: row.when,
+            field,
+            how: row.how,
+            is_taken: row.is_taken,
+        });
+    }
+    let mut lists = vec![None; FIELDS.len()];
+    for (field, list) in RELATED {
+        if let Some(place) = place(field) {
+            lists[place] = LISTS.iter().position(|(name, _)| name == list);
+        }
+    }
+    Table {
+        rows,
+        lists,
+        pid: place("process.pid").unwrap_or_default(),
+        thread: place("process.thread.id").unwrap_or_default(),
+    }
+});
+
+/// The fields that a record has, in the order of [`FIELDS`].
+pub struct Mapped<'a> {
+    record: &'a LogRecord,
+    kind: Option<&'static LogKind>,
+    values: Vec<(usize, Value<'a>)>,
+    /// Of each value of the record, whether it is told as a field alone.
+    taken: Vec<bool>,
+    /// A name occurs twice.
+    has_repeats: bool,
+}
+
+impl<'a> Mapped<'a> {
+    /// Looks everything up.
+    pub fn new(record: &'a LogRecord) -> Self {
+        let table = &*TABLE;
+        let mut values = Vec::with_capacity(record.data.len() + 8);
+        let mut taken = Vec::with_capacity(record.data.len());
+        let of_provider = table.rows.get(&*record.provider);
+        for (name, value) in record.data.iter() {
+            let mut is_taken = false;
+            if let Some(rows) = of_provider.and_then(|rows| rows.get(name))
+                && !is_nothing(value)
+            {
+                let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
+                for row in rows {
+                    if !row.is_for(record, is_special) {
+                        continue;
+                    }
+                    let made = (row.how.make)(value);
+                    // A process or port 0 is none, and not told.
+                    is_taken |= row.is_taken && (made.is_some() || is_zero(value));
+                    values.extend(made.map(|made| (row.field, made)));
+                }
+            }
+            taken.push(is_taken);
+        }
+        if OWN.contains(&&*record.provider) {
+            values.push((table.pid, Value::Number(record.process.into())));
+            values.push((table.thread, Value::Number(record.thread.into())));
+        }
+        // The first of a field's values stays.
+        values.sort_by_key(|&(field, _)| field);
+        values.dedup_by_key(|&mut (field, _)| field);
+        let mut names: Vec<_> = record.data.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let has_repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
+        Self {
+            record,
+            has_repeats,
+            kind: kinds::find(&record.provider, record.id),
+            values,
+            taken,
+        }
+    }
+
+    /// Writes `event`.
+    pub fn write_event(&self, json: &mut Json, sequence: u64) {
+        let record = self.record;
+        json.open("event");
+        let is_alert = self.kind.is_some_and(|kind| kind.is_alert);
+        json.word("kind", if is_alert { "alert" } else { "event" });
+        if let Some(kind) = self.kind {
+            if !kind.category.is_empty() {
+                json.words("category", kind.category.split(' '));
+            }
+            json.words("type", kind.class.split(' '));
+            json.word("action", kind.action);
+        }
+        json.number("code", record.id.into());
+        json.text_if_known("provider", record.provider.as_bytes());
+        if let Some(outcome) = self.outcome() {
+            json.word("outcome", outcome);
+        }
+        json.number("sequence", sequence);
+        json.close();
+    }
+
+    fn outcome(&self) -> Option<&'static str> {
+        if self.record.keywords & AUDIT_FAILURE != 0 {
+            return Some("failure");
+        }
+        if self.record.keywords & AUDIT_SUCCESS != 0 {
+            return Some("success");
+        }
+        self.kind?.outcome.name()
+    }
+
+    /// Writes the fields.
+    pub fn write_fields(&self, json: &mut Json) {
+        let mut open: Vec<&'static str> = Vec::new();
+        for (field, value) in &self.values {
+            let mut name = FIELDS[*field].name;
+            // Answers are objects that have the field.
+            if let Value::Answers(_) = value {
+                name = name.rsplit_once('.').map_or(name, |(list, _)| list);
+            }
+            let (parents, key) = name.rsplit_once('.').unwrap_or(("", name));
+            let common = open
+                .iter()
+                .zip(parents.split('.'))
+                .take_while(|(a, b)| **a == *b)
+                .count();
+            for _ in common..open.len() {
+                json.close();
+            }
+            open.truncate(common);
+            for parent in parents.split('.').skip(common) {
+                json.open(parent);
+                open.push(parent);
+            }
+            write(json, key, value);
+        }
+        for _ in open {
+            json.close();
+        }
+    }
+
+    /// Writes `related`. `host`: the name of the host.
+    pub fn write_related(&self, json: &mut Json, host: &str) {
+        let mut lists: [Vec<&str>; LISTS.len()] = Default::default();
+        if !host.is_empty() {
+            lists[0].push(host);
+        }
+        for (field, value) in &self.values {
+            let Some(list) = TABLE.lists[*field] else {
+                continue;
+            };
+            let texts = match value {
+                Value::Text(text) => std::slice::from_ref(text),
+                Value::Texts(texts) => texts,
+                _ => continue,
+            };
+            for text in texts {
+                if !lists[list].contains(&&**text) {
+                    lists[list].push(text);
+                }
+            }
+        }
+        json.open("related");
+        for ((_, key), list) in LISTS.into_iter().zip(lists) {
+            if !list.is_empty() {
+                json.texts(key, list.into_iter().map(str::as_bytes));
+            }
+        }
+        json.close();
+    }
+
+    /// Writes `winlog`: what every record has.
+    pub fn write_log(&self, json: &mut Json) {
+        let record = self.record;
+        json.open("winlog");
+        json.text_if_known("channel", record.channel.as_bytes());
+        json.text_if_known("computer_name", record.computer.as_bytes());
+        json.digits("record_id", record.number);
+        json.number("version", record.version.into());
+        json.number("level", record.level.into());
+        json.number("task", record.task.into());
+        json.number("opcode", record.opcode.into());
+        json.text_if_known("activity_id", record.activity.as_bytes());
+        json.text_if_known("related_activity_id", record.related_activity.as_bytes());
+        json.open("process");
+        json.number("pid", record.process.into());
+        json.open("thread");
+        json.number("id", record.thread.into());
+        json.close();
+        json.close();
+        json.open("user");
+        json.text_if_known("identifier", record.user.as_bytes());
+        json.close();
+        json.close();
+    }
+
+    /// Writes `action`: the number, and the values under their own names.
+    pub fn write_action(&self, json: &mut Json) {
+        let record = self.record;
+        json.open("action");
+        json.number("id", record.id.into());
+        json.open("properties");
+        for (place, (name, value)) in record.data.iter().enumerate() {
+            if self.has_repeats {
+                self.write_repeated(json, place, name);
+            } else if !self.taken[place] {
+                json.named_text(name, value.as_bytes());
+            }
+        }
+        self.write_own(json);
+        json.close();
+        json.close();
+    }
+
+    /// Writes a value, at its first place with all others of its name, none of which is hidden.
+    fn write_repeated(&self, json: &mut Json, place: usize, name: &str) {
+        let data = &self.record.data;
+        let mut same = data
+            .iter()
+            .enumerate()
+            .filter(|(_, (other, _))| *other == name);
+        match (same.next(), same.count()) {
+            (Some((first, (_, value))), 0) if first == place && !self.taken[place] => {
+                json.named_text(name, value.as_bytes());
+            }
+            (Some((first, _)), 1..) if first == place => {
+                let same = data.iter().filter(|(other, _)| *other == name);
+                json.named_texts(name, same.map(|(_, value)| value.as_bytes()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes what is not among the values, under the names that the original agent has for it.
+    fn write_own(&self, json: &mut Json) {
+        let record = self.record;
+        let is_free = |name: &&str| record.data.get(name).is_none();
+        let own = |json: &mut Json, name: &'static str, value: &str| {
+            if is_free(&name) && !value.is_empty() {
+                json.text(name, value.as_bytes());
+            }
+        };
+        let audited = match record.keywords & (AUDIT_SUCCESS | AUDIT_FAILURE) {
+            0 => "",
+            AUDIT_SUCCESS => "AUDIT_SUCCESS",
+            _ => "AUDIT_FAILURE",
+        };
+        own(json, "EventType", audited);
+        own(json, "Keywords", &format!("0x{:X}", record.keywords));
+        own(json, "ProviderGuid", &record.provider_guid);
+        own(json, "Severity", severity(record.level));
+        own(json, "SourceName", &record.provider);
+        let mut cut = json.take_cut();
+        if record.truncated {
+            cut.push("action.properties".into());
+        }
+        if !cut.is_empty() && is_free(&"truncated") {
+            json.texts("truncated", cut.iter().map(String::as_bytes));
+        }
+    }
+}
+
+impl Row {
+    /// `is_special`: there are rows for this very event.
+    fn is_for(&self, record: &LogRecord, is_special: bool) -> bool {
+        let is_for_id = match is_special {
+            true => self.ids.contains(&record.id),
+            false => self.ids.is_empty(),
+        };
+        let holds = |(name, value)| record.data.get(name) == Some(value);
+        is_for_id && self.when.is_none_or(holds)
+    }
+}
+
+fn write(json: &mut Json, key: &'static str, value: &Value) {
+    match value {
+        Value::Text(text) => json.text(key, text.as_bytes()),
+        Value::Number(number) => json.number(key, *number),
+        Value::Truth(true) => json.yes(key),
+        Value::Truth(false) => json.no(key),
+        Value::Texts(texts) => json.texts(key, texts.iter().map(|text| text.as_bytes())),
+        Value::Answers(answers) => {
+            json.open_list(key);
+            for answer in answers.iter().take(MAX_ANSWERS) {
+                write_answer(json, answer);
+            }
+            json.close_list();
+        }
+    }
+}
+
+/// As many as of messages of DNS.
+const MAX_ANSWERS: usize = 64;
+
+fn write_answer(json: &mut Json, answer: &Answer) {
+    json.open_item();
+    if let Some(name) = answer.name {
+        json.text("name", name.as_bytes());
+    }
+    if let Some(kind) = &answer.kind {
+        json.text("type", kind.as_bytes());
+    }
+    if let Some(data) = answer.data {
+        json.plain("data", data);
+    }
+    json.close_item();
+}
+
+fn severity(level: u8) -> &'static str {
+    match level {
+        0 => "LOG_ALWAYS",
+        1 => "CRITICAL",
+        2 => "ERROR",
+        3 => "WARNING",
+        4 => "INFO",
+        5 => "VERBOSE",
+        _ => "",
+    }
+}

@@ -1,0 +1,552 @@
+//! Records of Windows made by hand: what the original agent makes of them, and odd ones.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use endpoint_agent_native::counters::Counter;
+use endpoint_agent_native::ecs::fields::{self, FIELDS};
+use endpoint_agent_native::ecs::windows::{kinds, moves};
+use endpoint_agent_native::event::LogRecord;
+use endpoint_agent_native::filter::drops::{Drop, Filter, Operand, Operator};
+use endpoint_agent_native::filter::{Drops, Rules};
+use serde_json::{Value, json};
+
+use crate::scene::{BEGIN, Scene};
+
+fn record(provider: &str, guid: &str, id: u32, data: &[(&str, &str)]) -> LogRecord {
+    LogRecord {
+        provider: provider.into(),
+        provider_guid: guid.into(),
+        id,
+        number: 4711,
+        process: 644,
+        thread: 8248,
+        channel: "Some/Channel".into(),
+        computer: "SRV-FOO.my-domain.example".into(),
+        data: data.iter().copied().collect(),
+        ..LogRecord::default()
+    }
+}
+
+const SECURITY: &str = "{54849625-5478-4994-A5BA-3E3B0328C30D}";
+
+fn security(id: u32, success: bool, data: &[(&str, &str)]) -> LogRecord {
+    LogRecord {
+        keywords: if success {
+            0x8020_0000_0000_0000
+        } else {
+            0x8010_0000_0000_0000
+        },
+        ..record(kinds::SECURITY, SECURITY, id, data)
+    }
+}
+
+/// Records, and the fields that the original agent gives them, taken from its published samples.
+fn samples() -> Vec<(LogRecord, Value)> {
+    vec![
+        (
+            security(
+                5156,
+                true,
+                &[
+                    ("ProcessID", "2184"),
+                    ("Application", r"\device\harddisk\windows\system32\test.exe"),
+                    ("Direction", "%%14593"),
+                    ("SourceAddress", "5.6.7.8"),
+                    ("SourcePort", "2"),
+                    ("DestAddress", "1.2.3.4"),
+                    ("DestPort", "1"),
+                    ("Protocol", "6"),
+                    ("FilterRTID", "72760"),
+                    ("LayerName", "%%14611"),
+                    ("LayerRTID", "48"),
+                    ("RemoteUserID", "S-1-0-0"),
+                    ("RemoteMachineID", "S-1-0-0"),
+                ],
+            ),
+            json!({
+                "action": {"id": 5156, "properties": {
+                    "Application": r"\device\harddisk\windows\system32\test.exe",
+                    "Direction": "%%14593", "EventType": "AUDIT_SUCCESS", "FilterRTID": "72760",
+                    "Keywords": "0x8020000000000000", "LayerName": "%%14611", "LayerRTID": "48",
+                    "ProviderGuid": SECURITY, "RemoteMachineID": "S-1-0-0",
+                    "RemoteUserID": "S-1-0-0", "Severity": "LOG_ALWAYS",
+                    "SourceName": "Microsoft-Windows-Security-Auditing"}},
+                "destination": {"address": "1.2.3.4", "ip": "1.2.3.4", "port": 1},
+                "event": {"provider": "Microsoft-Windows-Security-Auditing", "code": 5156},
+                "network": {"transport": "tcp"},
+                "process": {"pid": 2184},
+                "source": {"address": "5.6.7.8", "ip": "5.6.7.8", "port": 2},
+            }),
+        ),
+        (
+            security(
+                4624,
+                true,
+                &[
+                    ("SubjectUserSid", "S-1-5-18"),
+                    ("SubjectUserName", "SRV-FOO"),
+                    ("SubjectDomainName", "MY-DOMAIN"),
+                    ("SubjectLogonId", "0x3E7"),
+                    ("TargetUserSid", "S-1-5-18"),
+                    ("TargetUserName", "Syst\u{e8}me"),
+                    ("TargetDomainName", "AUTORITE NT"),
+                    ("TargetLogonId", "0x3E7"),
+                    ("LogonType", "5"),
+                    ("LogonProcessName", "Advapi  "),
+                    ("WorkstationName", "-"),
+                    ("LogonGuid", "{00000000-0000-0000-0000-000000000000}"),
+                    ("ProcessId", "0x2A4"),
+                    ("ProcessName", r"C:\Windows\System32\services.exe"),
+                    ("IpAddress", "-"),
+                    ("IpPort", "-"),
+                ],
+            ),
+            json!({
+                "user": {"target": {"id": "S-1-5-18", "name": "Syst\u{e8}me", "domain": "AUTORITE NT"},
+                    "id": "S-1-5-18", "name": "SRV-FOO", "domain": "MY-DOMAIN"},
+                "action": {"id": 4624, "properties": {
+                    "EventType": "AUDIT_SUCCESS", "IpAddress": "-", "IpPort": "-",
+                    "Keywords": "0x8020000000000000",
+                    "LogonGuid": "{00000000-0000-0000-0000-000000000000}",
+                    "LogonProcessName": "Advapi  ", "LogonType": "5",
+                    "ProcessName": r"C:\Windows\System32\services.exe",
+                    "ProviderGuid": SECURITY, "Severity": "LOG_ALWAYS",
+                    "SourceName": "Microsoft-Windows-Security-Auditing",
+                    "SubjectDomainName": "MY-DOMAIN", "SubjectLogonId": "0x3E7",
+                    "SubjectUserName": "SRV-FOO", "SubjectUserSid": "S-1-5-18",
+                    "TargetDomainName": "AUTORITE NT", "TargetLogonId": "0x3E7",
+                    "TargetUserName": "Syst\u{e8}me", "TargetUserSid": "S-1-5-18",
+                    "WorkstationName": "-"}},
+                "event": {"provider": "Microsoft-Windows-Security-Auditing", "code": 4624},
+                "process": {"executable": r"C:\Windows\System32\services.exe",
+                    "name": "services.exe", "pid": 676},
+            }),
+        ),
+        (
+            security(
+                4625,
+                false,
+                &[
+                    ("SubjectUserSid", "S-1-0-0"),
+                    ("SubjectUserName", "-"),
+                    ("SubjectDomainName", "-"),
+                    ("TargetUserSid", "S-1-0-0"),
+                    ("TargetUserName", "foo-vm"),
+                    ("TargetDomainName", "foo-vm"),
+                    ("Status", "0xC000006D"),
+                    ("LogonType", "3"),
+                    ("WorkstationName", "WIN-FOO"),
+                    ("ProcessId", "0x0"),
+                    ("ProcessName", "-"),
+                    ("IpAddress", "1.1.1.1"),
+                    ("IpPort", "0"),
+                ],
+            ),
+            json!({
+                "user": {"target": {"id": "S-1-0-0", "name": "foo-vm", "domain": "foo-vm"},
+                    "id": "S-1-0-0"},
+                "action": {"id": 4625, "properties": {
+                    "EventType": "AUDIT_FAILURE", "IpAddress": "1.1.1.1", "IpPort": "0",
+                    "Keywords": "0x8010000000000000", "LogonType": "3", "ProcessName": "-",
+                    "ProviderGuid": SECURITY, "Severity": "LOG_ALWAYS",
+                    "SourceName": "Microsoft-Windows-Security-Auditing", "Status": "0xC000006D",
+                    "SubjectDomainName": "-", "SubjectUserName": "-", "SubjectUserSid": "S-1-0-0",
+                    "TargetDomainName": "foo-vm", "TargetUserName": "foo-vm",
+                    "TargetUserSid": "S-1-0-0", "WorkstationName": "WIN-FOO"}},
+                "event": {"provider": "Microsoft-Windows-Security-Auditing", "code": 4625},
+                "source": {"address": "1.1.1.1", "ip": "1.1.1.1"},
+            }),
+        ),
+        (
+            security(
+                4769,
+                true,
+                &[
+                    ("TargetUserName", "VM-1111@EXAMPLE.LOCAL"),
+                    ("TargetDomainName", "EXAMPLE.LOCAL"),
+                    ("ServiceSid", "S-1-5-21-2222222-111111111-1197373316-51000"),
+                    ("TicketOptions", "0x40810000"),
+                    ("IpAddress", "::ffff:10.0.11.12"),
+                    ("IpPort", "57111"),
+                    ("LogonGuid", "{345a31bc-e0d8-4d9b-98e7-d7c27a2404f2}"),
+                ],
+            ),
+            json!({
+                "user": {"target": {"name": "VM-1111@EXAMPLE.LOCAL", "domain": "EXAMPLE.LOCAL"}},
+                "action": {"id": 4769, "properties": {
+                    "EventType": "AUDIT_SUCCESS", "IpAddress": "::ffff:10.0.11.12",
+                    "IpPort": "57111", "Keywords": "0x8020000000000000",
+                    "LogonGuid": "{345a31bc-e0d8-4d9b-98e7-d7c27a2404f2}",
+                    "ProviderGuid": SECURITY,
+                    "ServiceSid": "S-1-5-21-2222222-111111111-1197373316-51000",
+                    "Severity": "LOG_ALWAYS", "SourceName": "Microsoft-Windows-Security-Auditing",
+                    "TargetDomainName": "EXAMPLE.LOCAL", "TargetUserName": "VM-1111@EXAMPLE.LOCAL",
+                    "TicketOptions": "0x40810000"}},
+                "event": {"provider": "Microsoft-Windows-Security-Auditing", "code": 4769},
+                "source": {"address": "10.0.11.12", "ip": "10.0.11.12"},
+            }),
+        ),
+        (
+            security(
+                4698,
+                true,
+                &[
+                    ("SubjectUserSid", "S-1-5-18"),
+                    ("SubjectUserName", "EXPL111$"),
+                    ("SubjectDomainName", "EXAMPLE"),
+                    ("TaskName", r"\Agent Sysmon"),
+                    ("ClientProcessStartKey", "14918173765668009"),
+                    ("ClientProcessId", "10704"),
+                    ("ParentProcessId", "1188"),
+                    ("RpcCallClientLocality", "0"),
+                    ("FQDN", "EXPL111.example.org"),
+                ],
+            ),
+            json!({
+                "user": {"id": "S-1-5-18", "name": "EXPL111$", "domain": "EXAMPLE"},
+                "action": {"id": 4698, "properties": {
+                    "ClientProcessId": "10704", "ClientProcessStartKey": "14918173765668009",
+                    "EventType": "AUDIT_SUCCESS", "FQDN": "EXPL111.example.org",
+                    "Keywords": "0x8020000000000000", "ProviderGuid": SECURITY,
+                    "RpcCallClientLocality": "0", "Severity": "LOG_ALWAYS",
+                    "SourceName": "Microsoft-Windows-Security-Auditing",
+                    "SubjectDomainName": "EXAMPLE", "SubjectUserName": "EXPL111$",
+                    "SubjectUserSid": "S-1-5-18", "TaskName": r"\Agent Sysmon"}},
+                "event": {"provider": "Microsoft-Windows-Security-Auditing", "code": 4698},
+                "process": {"parent": {"pid": 1188}},
+            }),
+        ),
+        (
+            LogRecord {
+                level: 5,
+                process: 9144,
+                ..record(
+                    kinds::POWERSHELL,
+                    "{A0C1853B-5C40-4B15-8766-3CF1C58F985A}",
+                    4104,
+                    &[
+                        ("MessageNumber", "1"),
+                        ("MessageTotal", "1"),
+                        ("ScriptBlockText", "Write-Host \"Setting up Proxy\"\r\n"),
+                        ("ScriptBlockId", "9472ba11-b266-49b9-88f9-7650d9f33cb1"),
+                        ("Path", r"C:\Packages\script0.ps1"),
+                    ],
+                )
+            },
+            json!({
+                "action": {"id": 4104, "properties": {
+                    "Keywords": "0x0", "MessageNumber": "1", "MessageTotal": "1",
+                    "Path": r"C:\Packages\script0.ps1",
+                    "ProviderGuid": "{A0C1853B-5C40-4B15-8766-3CF1C58F985A}",
+                    "ScriptBlockId": "9472ba11-b266-49b9-88f9-7650d9f33cb1",
+                    "ScriptBlockText": "Write-Host \"Setting up Proxy\"\r\n",
+                    "Severity": "VERBOSE", "SourceName": "Microsoft-Windows-PowerShell"}},
+                "event": {"provider": "Microsoft-Windows-PowerShell", "code": 4104},
+                "process": {"pid": 9144, "thread": {"id": 8248}},
+            }),
+        ),
+        (
+            LogRecord {
+                level: 4,
+                keywords: 1 << 63,
+                ..record(
+                    kinds::DEFENDER,
+                    "{11CD958A-C507-4EF3-B3F2-5FD9DFBD2C78}",
+                    1151,
+                    &[
+                        ("Product Name", "Antivirus Microsoft Defender"),
+                        ("Unused", ""),
+                        ("RTP state", "Activ\u{e9}"),
+                        ("Last full scan age", "4294967295"),
+                        ("Product status", "0x00080000"),
+                    ],
+                )
+            },
+            json!({
+                "action": {"id": 1151, "properties": {
+                    "Keywords": "0x8000000000000000", "Last full scan age": "4294967295",
+                    "Product Name": "Antivirus Microsoft Defender",
+                    "Product status": "0x00080000",
+                    "ProviderGuid": "{11CD958A-C507-4EF3-B3F2-5FD9DFBD2C78}",
+                    "RTP state": "Activ\u{e9}", "Severity": "INFO",
+                    "SourceName": "Microsoft-Windows-Windows Defender", "Unused": ""}},
+                "event": {"provider": "Microsoft-Windows-Windows Defender", "code": 1151},
+            }),
+        ),
+        (
+            LogRecord {
+                level: 4,
+                keywords: 1 << 63,
+                ..record(
+                    kinds::SYSMON,
+                    "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
+                    22,
+                    &[
+                        ("RuleName", "-"),
+                        ("UtcTime", "2022-06-02 12:23:18.607"),
+                        ("ProcessGuid", "{033fb112-653e-6298-8301-000000001000}"),
+                        ("ProcessId", "6440"),
+                        ("QueryName", "connect.facebook.net"),
+                        ("QueryStatus", "0"),
+                        (
+                            "QueryResults",
+                            "type:  5 scontent.xx.fbcdn.net;::ffff:157.240.21.20;2a03:2880:f1fd:b:face:b00c:0:99;",
+                        ),
+                        (
+                            "Image",
+                            r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+                        ),
+                        ("User", r"TEST-PC\test"),
+                    ],
+                )
+            },
+            json!({
+                "action": {"id": 22, "properties": {
+                    "Image": r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+                    "Keywords": "0x8000000000000000",
+                    "ProcessGuid": "{033fb112-653e-6298-8301-000000001000}",
+                    "ProviderGuid": "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}", "RuleName": "-",
+                    "Severity": "INFO", "SourceName": "Microsoft-Windows-Sysmon",
+                    "User": r"TEST-PC\test", "UtcTime": "2022-06-02 12:23:18.607"}},
+                "dns": {"answers": [
+                        {"name": "scontent.xx.fbcdn.net", "type": "CNAME"},
+                        {"data": "157.240.21.20", "type": "A"},
+                        {"data": "2a03:2880:f1fd:b:face:b00c:0:99", "type": "AAAA"}],
+                    "resolved_ip": ["157.240.21.20", "2a03:2880:f1fd:b:face:b00c:0:99"],
+                    "question": {"name": "connect.facebook.net", "size_in_char": 20},
+                    "response_code": "0"},
+                "event": {"code": 22, "provider": "Microsoft-Windows-Sysmon"},
+                "process": {
+                    "executable": r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+                    "name": "chrome.exe", "pid": 6440},
+                "user": {"name": "test", "domain": "TEST-PC"},
+            }),
+        ),
+    ]
+}
+
+/// Asserts that all members of one are in the other; `action` has to be the same.
+fn assert_within(expected: &Value, seen: &Value, at: &str) {
+    match expected {
+        Value::Object(members) if at != ".action" => {
+            for (name, value) in members {
+                assert_within(value, &seen[name], &format!("{at}.{name}"));
+            }
+        }
+        _ => assert_eq!(expected, seen, "{at}"),
+    }
+}
+
+fn told(record: LogRecord) -> Value {
+    let mut scene = Scene::new();
+    scene.event(record.into_event(BEGIN));
+    scene.records().remove(0)
+}
+
+#[test]
+fn records_are_told_as_the_original_agent_tells_them() {
+    for (record, expected) in samples() {
+        let seen = told(record);
+        assert_within(&expected, &seen, "");
+        assert_eq!(
+            seen["host"],
+            json!({"hostname": "SRV-FOO", "os": {"type": "windows"}})
+        );
+    }
+}
+
+#[test]
+fn times_have_what_the_log_has_of_them() {
+    for (time, shown) in [
+        (1_749_209_595_742_271_100, "2025-06-06T11:33:15.7422711Z"),
+        (1_721_398_228_962_733_000, "2024-07-19T14:10:28.962733Z"),
+        (1_721_398_228_000_000_000, "2024-07-19T14:10:28Z"),
+    ] {
+        let mut scene = Scene::new();
+        scene.event(security(4624, true, &[]).into_event(time));
+        assert_eq!(scene.records()[0]["@timestamp"], shown);
+    }
+}
+
+/// Rows that no record of the files has.
+pub fn scene() -> Scene {
+    let mut scene = Scene::new();
+    for (record, _) in samples() {
+        scene.event(record.into_event(BEGIN));
+    }
+    for record in others() {
+        scene.event(record.into_event(BEGIN));
+    }
+    scene
+}
+
+/// A record of each kind that has rows, with values that the rows take.
+fn others() -> Vec<LogRecord> {
+    const WORDS: [&str; 14] = [
+        "7",
+        "true",
+        "%%14592",
+        "Valid",
+        r"DOMAIN\name",
+        "2001:db8::1",
+        "2022-06-02 12:23:18.607",
+        "MD5=AB,SHA1=CD,SHA256=EF,IMPHASH=0A",
+        "DWORD (0x00000001)",
+        "UserId=DOMAIN\\name\nHostApplication=a.exe b",
+        r"file:_C:\a\b.exe; process:_pid:1",
+        r"\REGISTRY\MACHINE\a\b",
+        "CN=a\\,b,DC=c",
+        "tcp",
+    ];
+    let mut values: BTreeMap<(&str, u32), Vec<(&str, &str)>> = BTreeMap::new();
+    for row in moves::ALL {
+        let word = WORDS
+            .into_iter()
+            .find(|word| (row.how.make)(word).is_some());
+        let word = word.unwrap_or_else(|| panic!("nothing for {} of {}", row.from, row.provider));
+        for &id in if row.ids.is_empty() { &[0] } else { row.ids } {
+            let all = values.entry((row.provider, id)).or_default();
+            all.extend(row.when);
+            if !all.iter().any(|(name, _)| *name == row.from) {
+                all.push((row.from, word));
+            }
+        }
+    }
+    let made = values.into_iter().map(|((provider, id), data)| LogRecord {
+        user: "S-1-5-18".into(),
+        activity: "{1}".into(),
+        related_activity: "{2}".into(),
+        ..record(provider, "", id, &data)
+    });
+    made.collect()
+}
+
+#[test]
+fn every_field_of_the_rows_is_in_the_table_and_each_row_differs() {
+    let mut seen = HashSet::new();
+    for row in moves::ALL {
+        assert!(fields::find(row.to).is_some(), "{}", row.to);
+        let key = (row.provider, row.ids, row.when, row.from, row.to);
+        assert!(seen.insert(key), "{key:?} occurs twice");
+    }
+    for (field, list) in moves::RELATED {
+        assert!(
+            fields::find(field).is_some() && fields::find(list).is_some(),
+            "{field}"
+        );
+    }
+    let kinds: HashSet<_> = kinds::ALL
+        .iter()
+        .map(|kind| (kind.provider, kind.id))
+        .collect();
+    assert_eq!(kinds.len(), kinds::ALL.len());
+}
+
+#[test]
+fn the_fields_of_an_object_stand_together() {
+    let parent = |name: &'static str| name.rsplit_once('.').map(|(parent, _)| parent);
+    let mut left = HashSet::new();
+    let mut open: Vec<&str> = Vec::new();
+    for field in FIELDS {
+        let mut parents = Vec::new();
+        let mut name = field.name;
+        while let Some(parent) = parent(name) {
+            parents.push(parent);
+            name = parent;
+        }
+        for gone in open.iter().filter(|one| !parents.contains(one)) {
+            left.insert(*gone);
+        }
+        for one in &parents {
+            assert!(
+                !left.contains(one),
+                "{} is apart from the others of {one}",
+                field.name
+            );
+        }
+        open = parents;
+    }
+}
+
+#[test]
+fn an_unknown_record_is_told_as_it_is() {
+    let seen = told(LogRecord {
+        level: 2,
+        user: "S-1-5-20".into(),
+        activity: "{1}".into(),
+        ..record(
+            "Some-Provider",
+            "",
+            9,
+            &[("a", "1"), ("b", "-"), ("a", "2"), ("Severity", "own")],
+        )
+    });
+    assert_eq!(
+        seen["action"],
+        json!({"id": 9, "properties": {"a": ["1", "2"], "b": "-", "Severity": "own",
+            "Keywords": "0x0", "SourceName": "Some-Provider"}})
+    );
+    assert_eq!(
+        seen["event"],
+        json!({"kind": "event", "code": 9, "provider": "Some-Provider", "sequence": 1})
+    );
+    assert_eq!(seen["winlog"]["user"]["identifier"], "S-1-5-20");
+    assert_eq!(seen["winlog"]["record_id"], "4711");
+    assert_eq!(seen.get("user"), None);
+}
+
+#[test]
+fn a_record_is_cut_to_what_an_intake_takes() {
+    let long = "\u{1}".repeat(60_000);
+    let names: Vec<String> = (0..512).map(|number| format!("\"{number}")).collect();
+    let mut data: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "y")).collect();
+    data[7].1 = &long;
+    data.push(("CommandLine", &long));
+    let seen = told(record(kinds::SYSMON, "", 1, &data));
+    let cut = seen["action"]["properties"]["truncated"]
+        .as_array()
+        .unwrap();
+    for name in [
+        "process.command_line",
+        "action.properties.\"7",
+        "action.properties.CommandLine",
+    ] {
+        assert!(cut.contains(&name.into()), "{name}");
+    }
+    let name = "\u{2}".repeat(8_000);
+    let long = "x".repeat(1000);
+    let all: Vec<(&str, &str)> = (0..512)
+        .map(|_| ("n", &*long))
+        .chain([(&*name, "v")])
+        .collect();
+    told(record(&name, &name, 1, &all));
+}
+
+#[test]
+fn rules_may_drop_records_by_any_field() {
+    let drops = vec![Drop {
+        uuid: "u".into(),
+        filters: vec![Filter {
+            field: "winlog.channel".into(),
+            operator: Operator::Equal,
+            operands: vec![Operand::Text("Some/Channel".into())],
+        }],
+    }];
+    let mut scene = Scene::new();
+    scene.engine.set_rules(Arc::new(Rules {
+        drops: Drops::new(drops, None),
+        ..Rules::default()
+    }));
+    scene.event(security(4624, true, &[]).into_event(BEGIN));
+    let other = LogRecord {
+        channel: "Other".into(),
+        ..security(4624, true, &[])
+    };
+    scene.event(other.into_event(BEGIN));
+    let kept = scene.records();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["event"]["sequence"], 1);
+    assert_eq!(scene.counted(Counter::Captured), 2);
+    assert_eq!(scene.counted(Counter::Filtered), 1);
+}
