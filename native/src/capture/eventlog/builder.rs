@@ -29,7 +29,9 @@ pub struct Builder {
     /// Of the pair whose element is open.
     name: String,
     unnamed: u32,
+    /// Bytes of the names, and of all text so far.
     names: usize,
+    written: usize,
 }
 
 /// Where an element stands.
@@ -92,6 +94,7 @@ impl Builder {
         self.slot = None;
         self.unnamed = 0;
         self.names = 0;
+        self.written = 0;
         (std::mem::take(&mut self.record), self.time.take())
     }
 
@@ -159,7 +162,11 @@ impl Builder {
         let number = value.number().filter(|_| slot.is_number());
         match number {
             Some(number) => self.number = Some(number),
-            None if self.text.len() < MAX_TEXT => value.write(&mut self.text),
+            None if self.written < MAX_TEXT => {
+                let before = self.text.len();
+                value.write(&mut self.text);
+                self.written += self.text.len() - before;
+            }
             None => self.record.truncated = true,
         }
     }
