@@ -10,7 +10,7 @@ const BEGIN: &str = "\
 
 # Windows
 
-`endpoint-agent replay FILE.evtx` turns a file of the Windows event log into ECS events, on any platform:
+`endpoint-agent replay FILE.evtx` turns a file of the Windows event log into ECS events, on Linux:
 one JSON line each, oldest first, on standard output, or with `--config` at an intake. What of the file is
 damaged costs itself alone: the rest is told, with an `events-lost` event, and the command ends
 with status 1 and says on standard error how much could not be read.
