@@ -89,7 +89,7 @@ int on_exec(u64 *context)
 	u64 size;
 	u16 flags = nameless(program->file->f_inode), directory_flags = 0;
 	u64 group_number = 0;
-	u8 is_told = 1, one = 1;
+	u8 is_told = 1;
 
 	if (current_is_muted())
 		return 0;
@@ -127,8 +127,9 @@ int on_exec(u64 *context)
 	}
 	event->arguments_size = append_arguments(scratch, task, &flags);
 	event->header.flags = flags;
+	/* No matter which value: one more on the stack would be too much for 5.10, calls included. */
 	if (submit_scratch(&critical, RING_CRITICAL, scratch) == 0 && !is_told)
-		bpf_map_update_elem(&told_groups, &group_number, &one, BPF_ANY);
+		bpf_map_update_elem(&told_groups, &group_number, &group_number, BPF_ANY);
 	remember_standing(task);
 	return 0;
 }
