@@ -314,6 +314,8 @@ class Predecessor:
                 if not has_cut:
                     now = Cut.ahead(0.0)
                     stand_by.tell_from(now.boot, now.wall)
+                if word != DONE:
+                    self._wait_end()
                 signals.put_back(stop)
                 return True
             if (match := _CUT.fullmatch(word)) is None:
@@ -322,6 +324,12 @@ class Predecessor:
             is_ahead = stand_by.tell_from(int(match[1]), int(match[2]))
             self._say(AGREED if is_ahead else LATE)
         return False
+
+    def _wait_end(self) -> None:
+        """Until it has let go of the queue: what a killed process holds goes bit by bit."""
+        end = time.monotonic() + PATIENCE
+        while os.getppid() == self.pid and time.monotonic() < end:
+            time.sleep(GRACE)
 
     def failed(self, reason: str) -> None:
         """Says why it will not be."""

@@ -59,7 +59,7 @@ TOLD = {"file-created": 1, "process-created": 1, "process-ended": 1, "file-delet
 class Agents:
     """One agent after the other, on the same configuration."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, text: str = PROGRAM) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.log = folder / "agent.log"
@@ -70,9 +70,16 @@ class Agents:
         )
         config.chmod(0o600)
         program = folder / "agent.py"
-        program.write_text(PROGRAM)
-        self.first = subprocess.Popen([sys.executable, program, "run", "--config", config])
-        self.pids = [wait(self.status)["pid"]]
+        program.write_text(text)
+        self._words = [sys.executable, program, "run", "--config", config]
+        self.pids: list[int] = []
+        self.start()
+
+    def start(self) -> None:
+        """Starts the first, or one after which none runs."""
+        self.first = subprocess.Popen(self._words)
+        self.pids.append(self.first.pid)
+        wait(lambda: (self.status() or {}).get("pid") == self.first.pid, 120.0)
 
     def status(self) -> dict[str, Any] | None:
         """What the agent that runs answers."""

@@ -77,10 +77,14 @@ class Host:
             *("chroot", str(folder / "root")),
         ]
 
+    def enter(self, *words: str | Path) -> list[str | Path]:
+        """The words that run a command in it."""
+        return [*self._enter, *words]
+
     def run(self, *words: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a command in it."""
         return subprocess.run(
-            [*self._enter, *words], input=stdin, capture_output=True, text=True, check=False
+            self.enter(*words), input=stdin, capture_output=True, text=True, check=False
         )
 
     def files(self) -> dict[str, int]:

@@ -252,6 +252,14 @@ def test_an_agent_that_dies_leaves_its_turn(words: tuple[bytes, ...]) -> None:
     assert len(stand_by.cuts) == 1
 
 
+def test_the_turn_comes_when_an_agent_that_dies_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, stand_by = Before(), MockStandBy()
+    parents = iter([os.getpid(), os.getpid(), 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    assert before.take_turn(stand_by)
+    assert list(parents) == []
+
+
 @pytest.mark.parametrize(
     "word",
     [b"ready", b"cut", b"cut 1", b"cut -1 2", b"cut 1 2 3", b"cut 1 2\n", b"cut " + b"9" * 40],
