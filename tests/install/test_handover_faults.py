@@ -1,0 +1,180 @@
+"""Two agents, of which one is killed at any step of a change, or both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from endpoint_agent.handover import VARIABLE
+
+from ..live.capture import PATIENCE
+from ..live.daemon import Intake, wait
+from ..live.test_handover import Agents, runs
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root"),
+    pytest.mark.skipif(PATIENCE > 1, reason="an agent has two minutes to be in place"),
+]
+
+# The agent, in whose way a test stands: `before` is the one that hands over, `is_next` the other.
+PROGRAM = f"""
+import functools, os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[0]).parent
+is_next, before = "{VARIABLE}" in os.environ, os.getppid()
+from endpoint_agent import agent, handover
+if (folder / "way").exists():
+    exec((folder / "way").read_text())
+from endpoint_agent.cli import main
+sys.exit(main())
+"""
+
+# Kills somebody when the next agent has come to a step.
+KILL = """
+def kill():
+    if who != "next" and os.getppid() == before:
+        os.kill(before, signal.SIGKILL)
+    if who != "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def stand(place, name, *, is_behind):
+    done = getattr(place, name)
+    @functools.wraps(done)
+    def do(*given, **named):
+        if not is_behind:
+            kill()
+        answer = done(*given, **named)
+        if is_behind:
+            kill()
+        return answer
+    setattr(place, name, do)
+
+if is_next:
+    if step == "loads":
+        stand(agent.Agent, "_stand_by", is_behind=False)
+    elif step == "is ready":
+        stand(handover.Predecessor, "take_turn", is_behind=False)
+    elif step == "has agreed":
+        say = handover.Predecessor._say
+        def tell(self, word):
+            say(self, word)
+            if word == handover.AGREED:
+                kill()
+        handover.Predecessor._say = tell
+    elif step == "waits":
+        # The moment has come, and the one before is still at work.
+        say = handover.Predecessor._say
+        def tell(self, word):
+            say(self, word)
+            if word == handover.AGREED:
+                time.sleep(handover.AHEAD)
+                kill()
+        handover.Predecessor._say = tell
+    elif step == "may begin":
+        stand(handover.Predecessor, "take_turn", is_behind=True)
+    elif step == "has the queue":
+        stand(agent.Agent, "_open_queue", is_behind=True)
+    elif step == "captures":
+        stand(agent.Agent, "_start_capture", is_behind=True)
+"""
+
+# Who answers afterwards, if anybody has to: else it is up to the service manager to start one. That
+# one has died which agreed, the other may see too late.
+STEPS = {
+    ("loads", "next"): "before",
+    ("loads", "before"): "next",
+    ("loads", "both"): None,
+    ("is ready", "next"): "before",
+    ("is ready", "before"): "next",
+    ("is ready", "both"): None,
+    ("has agreed", "next"): "before",
+    ("has agreed", "before"): "next",
+    ("has agreed", "both"): None,
+    ("waits", "next"): None,
+    ("waits", "before"): "next",
+    ("waits", "both"): None,
+    ("may begin", "next"): None,
+    ("has the queue", "next"): None,
+    ("captures", "next"): None,
+}
+
+
+@pytest.fixture
+def agents(tmp_path: Path, intake: Intake) -> Iterator[Agents]:
+    agents = Agents(tmp_path, intake.url, PROGRAM)
+    yield agents
+    agents.end()
+
+
+def test_who_is_left_goes_on_and_what_is_on_the_disk_starts(
+    agents: Agents, intake: Intake, tmp_path: Path
+) -> None:
+    for number, ((step, who), left) in enumerate(STEPS.items()):
+        way = tmp_path / "way"
+        way.write_text(f"{step = }\n{who = }\n{KILL}")
+        before = agents.pids[-1]
+        failures = wait(agents.status)["handover"]["failures"]
+        agents.ask_for_change()
+        successor = child_of(before)
+        if left != "before":
+            wait_end(before)
+        if left != "next":
+            wait_end(successor)
+        way.unlink()
+        if left == "next":
+            agents.pids.append(successor)
+        elif left is None or not goes_on(agents, failures):
+            assert left is None or step == "has agreed"
+            agents.start()
+        assert wait(agents.status)["pid"] == agents.pids[-1], (step, who)
+        marker = tmp_path / f"marker-{number:02}"
+        marker.touch()
+        created = created_in(intake, marker)
+        assert len(created) == 1, (step, who)
+
+    events = intake.events()
+    for run in {event["agent"]["ephemeral_id"] for event in events}:
+        numbers = {e["event"]["sequence"] for e in events if e["agent"]["ephemeral_id"] == run}
+        assert numbers == set(range(1, max(numbers) + 1)), run
+
+
+def child_of(pid: int) -> int:
+    """The agent that another one has started."""
+    (child,) = wait(psutil.Process(pid).children)
+    return int(child.pid)
+
+
+def goes_on(agents: Agents, failures: int) -> bool:
+    """Whether the agent before tells that no other took over; it has ended if not."""
+
+    def decided() -> str | None:
+        answer = agents.status()
+        if answer is not None and answer["handover"]["failures"] > failures:
+            return "on"
+        return None if runs(agents.pids[-1]) else "ended"
+
+    return bool(wait(decided, 120.0) == "on")
+
+
+def wait_end(pid: int) -> None:
+    """Until it has let go of all that it held: other threads may be at that behind the first."""
+
+    def has_ended() -> bool:
+        try:
+            return not runs(pid) and len(psutil.Process(pid).threads()) <= 1
+        except psutil.NoSuchProcess:
+            return True
+
+    wait(has_ended, 120.0)
+
+
+def created_in(intake: Intake, path: Path) -> list[dict[str, Any]]:
+    """What is told of a new file, as soon as it is."""
+    events: list[dict[str, Any]] = wait(lambda: intake.events(text=str(path)), 60.0)
+    return [event for event in events if event["event"]["action"] == "file-created"]
