@@ -1,8 +1,10 @@
-"""Two agents, of which one is killed at any step of a change, or both."""
+"""Two agents, of which one is killed at any step of a change, both are, or one is slow to end."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +180,57 @@ def created_in(intake: Intake, path: Path) -> list[dict[str, Any]]:
     """What is told of a new file, as soon as it is."""
     events: list[dict[str, Any]] = wait(lambda: intake.events(text=str(path)), 60.0)
     return [event for event in events if event["event"]["action"] == "file-created"]
+
+
+# The agent that hands over takes its time.
+SLOW = """
+if not is_next:
+    done = handover.Successor.done
+    def wait(*given):
+        (folder / "waits").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.05)
+        done(*given)
+    handover.Successor.done = wait
+"""
+
+# More than the 32 MiB that the next one keeps, and its rings.
+PROGRAMS = 2_000
+ARGUMENT = "x" * 30_000
+
+
+def test_what_the_next_one_cannot_keep_is_counted(
+    agents: Agents, intake: Intake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It is in the way of the one that runs, too.
+    agents.end()
+    (tmp_path / "way").write_text(SLOW)
+    agents.start()
+    agents.ask_for_change()
+    wait((tmp_path / "waits").exists, 120.0)
+    (tmp_path / "way").unlink()
+    successor = child_of(agents.pids[-1])
+    mark = f"flood-{os.getpid()}"
+    for _ in range(PROGRAMS):
+        subprocess.run(["/bin/true", mark, ARGUMENT], check=True)
+    memory = psutil.Process(successor).memory_info().rss
+    (tmp_path / "go").touch()
+    agents.pids.append(successor)
+    wait(lambda: (agents.status() or {}).get("pid") == successor, 60.0)
+    last = tmp_path / "behind-the-flood"
+    last.touch()
+    assert created_in(intake, last)
+
+    told = sum(event["event"]["action"] == "process-created" for event in intake.events(text=mark))
+    assert 100 < told < PROGRAMS
+    lost = Counter[str]()
+    for event in intake.events(action="events-lost"):
+        properties = event["action"]["properties"]
+        assert properties["cause"] in ("overload", "ring full")
+        lost[properties["what"]] += properties["count"]
+    # Those of others of this host are among them.
+    assert told + lost["exec"] >= PROGRAMS
+    assert memory < 150_000_000
+    with capsys.disabled():
+        said = f"{told} of {PROGRAMS} programs told, {lost['exec']} counted as lost"
+        print(f"\n{said}; {memory / 1e6:.0f} MB while it waited")
