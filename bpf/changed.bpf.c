@@ -119,13 +119,15 @@ INLINE int length_of(struct change *change, const u64 *with)
 
 INLINE int times_of(struct change *change, const u64 *with)
 {
-	s64 given[4] = {};
+	const s64 *times = (void *)with[1];
+	s64 given[2] = {};
 
 	change->accessed = change->modified = TIME_NOW;
-	/* It gets no times, from nowhere to read, for those of now. */
-	if (!bpf_probe_read_kernel(given, sizeof(given), (void *)with[1])) {
+	/* It gets no times, from nowhere to read, for those of now. One after the other, for the stack. */
+	if (!bpf_probe_read_kernel(given, sizeof(given), times)) {
 		change->accessed = time_of(given[0], given[1], 1);
-		change->modified = time_of(given[2], given[3], 1);
+		bpf_probe_read_kernel(given, sizeof(given), times + 2);
+		change->modified = time_of(given[0], given[1], 1);
 	}
 	take_path(change, with[0]);
 	return 1;

@@ -19,6 +19,9 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent.b
 /// The same programs without what kernels before 5.17 have not.
 static OLD_OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/agent-old.bpf.o"));
 
+#[cfg(test)]
+mod stack;
+
 /// The object, for the test of the wire format.
 #[cfg(test)]
 pub fn object() -> &'static [u8] {
