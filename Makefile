@@ -19,7 +19,7 @@ PEER_PACKAGES := auditd laurel bpftrace
 
 RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
 PYTHON_SOURCES := python tests benches tools
-FUZZ_SECONDS ?= 8
+FUZZ_SECONDS ?= 5
 
 # Of Debian, oldest first; and the live tests that run in each.
 KERNELS ?= 5.10 6.1 6.12 newest
