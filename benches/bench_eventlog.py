@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -18,6 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from endpoint_agent._native import replay
 from endpoint_agent.envelope import Envelope
 from figures import Figure, Reach, Results
+from speed import one_core
 
 SAMPLES = Path(__file__).parent.parent / "tests/golden/eventlog"
 EVENTS = 60_000
@@ -59,7 +57,7 @@ def bench_eventlog(benchmark: BenchmarkFixture, log: Path, results: Results) -> 
         ratios.append(seconds[-1] / (time.perf_counter() - begin))
         assert count == round(speeds[-1] * seconds[-1])
 
-    with _one_core():
+    with one_core():
         benchmark.pedantic(convert, teardown=parse, rounds=ROUNDS, warmup_rounds=1)
     beside = f"{log.stat().st_size / median(seconds) / 1e6:.0f} MB/s of file"
     results.add(SPEED, speeds[1:], beside)
@@ -70,14 +68,3 @@ def bench_eventlog(benchmark: BenchmarkFixture, log: Path, results: Results) -> 
 def _convert(path: Path) -> int:
     envelope = Envelope(AGENT_ID).members()
     return sum(1 for _ in replay(str(path), agent_id=AGENT_ID, envelope=envelope))
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """This thread, and those that it starts, run on one core only."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from endpoint_agent._native import Pipeline, Spool
 from endpoint_agent.envelope import Envelope
 from figures import Figure, Reach, Results
+from speed import one_core
 from storms import Storm
 
 SPAWNS = 10_000
@@ -75,7 +75,7 @@ def bench_replay(
     def write() -> None:
         written.append(_write(played[-1].size, tmp_path / "plain"))
 
-    with _one_core():
+    with one_core():
         benchmark.pedantic(replay, teardown=write, rounds=ROUNDS, warmup_rounds=1)
     ratio = median(one.seconds / plain for one, plain in zip(played, written, strict=True))
     cost = median(one.cpu_seconds / one.events for one in played) * 1e6
@@ -130,14 +130,3 @@ def _queue(folder: Path) -> Iterator[Spool]:
     finally:
         spool.close()
         shutil.rmtree(folder)
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """This thread, and those that it starts, run on one core only."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 # Additions in a loop: some four milliseconds.
 LOOP = 80_000
@@ -35,3 +36,14 @@ def _loop() -> float:
     for number in range(LOOP):
         total += number
     return time.thread_time() - begin
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """This thread, and those that it starts, run on one core only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
