@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.live.audit import ADD_RULE, DELETE_RULE, Client, never_rule
+from tests.live.audit import ADD_RULE, DELETE_RULE, OF_BENCHMARKS, Client
 
 from figures import Results
 from host import Host
@@ -78,15 +78,14 @@ def unaudited() -> Iterator[None]:
     except OSError:
         yield  # a kernel without an audit system
         return
-    rule = never_rule(b"benchmarks")
     with client.socket:
         with suppress(OSError):
-            client.ask(DELETE_RULE, rule)  # of a run that was killed
-        client.ask(ADD_RULE, rule)
+            client.ask(DELETE_RULE, OF_BENCHMARKS)  # of a run that was killed
+        client.ask(ADD_RULE, OF_BENCHMARKS)
         try:
             yield
         finally:
-            client.ask(DELETE_RULE, rule)
+            client.ask(DELETE_RULE, OF_BENCHMARKS)
 
 
 @pytest.fixture(scope="session")
