@@ -11,16 +11,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from figures import Figure, Reach, Results
 from host import Host
 from redis_load import RedisLoad
-from speed import loop_seconds, one_core
+from speed import one_core
 from storms import Storm
-from stretches import Compared, Stretch, compare
+from stretches import Compared, Stretch, compare, in_stretches
 from turns import Turns, in_turns
 
 CALLS = 250_000
-LOOPS = 60
-GETPPID_ROUNDS = 15
+LOOPS = 100
+GETPPID_ROUNDS = 9
 
-SECONDS = 8.0
+STRETCHES = 120
 REDIS_ROUNDS = 21
 
 GETPPID = Figure("getppid loop: slowdown", "{:.3f}", Reach.AT_MOST, 1.12)
@@ -43,7 +43,7 @@ def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results
 def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_path: Path) -> None:
     """A server and its clients, each with many small reads and writes on sockets."""
     with closing(RedisLoad(tmp_path)) as load:
-        turns = in_turns(benchmark, host, lambda: load.run(SECONDS), REDIS_ROUNDS)
+        turns = in_turns(benchmark, host, lambda: load.run(STRETCHES), REDIS_ROUNDS)
     compared = _compare(turns)
     results.add(
         REDIS,
@@ -56,15 +56,12 @@ def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_p
 
 def _loops(storm: Storm) -> list[Stretch]:
     """Calls on one core, in stretches of some hundredths of a second."""
+
+    def rate() -> float:
+        return CALLS / storm.getppid(CALLS).seconds
+
     with one_core():
-        core = os.sched_getaffinity(0)
-        stretches, before = [], loop_seconds(core)
-        for _ in range(LOOPS):
-            rate = CALLS / storm.getppid(CALLS).seconds
-            after = loop_seconds(core)
-            stretches.append(Stretch(rate, before, after))
-            before = after
-    return stretches
+        return in_stretches(rate, LOOPS, os.sched_getaffinity(0))
 
 
 def _compare(turns: Turns[list[Stretch]]) -> Compared:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tests.live.daemon import wait
 
-from speed import loop_seconds
-from stretches import Stretch
+from stretches import Stretch, in_stretches
 
 CLIENTS = 50
 
@@ -46,7 +45,7 @@ class RedisLoad:
         """Ends the server."""
         self._end(self._server)
 
-    def run(self, seconds: float) -> list[Stretch]:
+    def run(self, stretches: int) -> list[Stretch]:
         """Has the clients ask without a pause, and counts."""
         at = ["-h", "127.0.0.1", "-p", str(self._port)]
         work = ["-t", "get", "-n", str(REQUESTS), "-c", str(CLIENTS), "-q"]
@@ -55,20 +54,9 @@ class RedisLoad:
             # Until the clients are connected: their connects are watched, and are no requests.
             time.sleep(WARM)
             with socket.create_connection(("127.0.0.1", self._port)) as asker:
-                return self._stretches(asker, time.monotonic() + seconds)
+                return in_stretches(lambda: _rate(asker), stretches, {self._core})
         finally:
             self._end(clients)
-
-    def _stretches(self, asker: socket.socket, end: float) -> list[Stretch]:
-        stretches, before = [], loop_seconds({self._core})
-        while time.monotonic() < end:
-            first, begin = _processed(asker), time.monotonic()
-            time.sleep(STRETCH)
-            last, now = _processed(asker), time.monotonic()
-            after = loop_seconds({self._core})
-            stretches.append(Stretch((last - first) / (now - begin), before, after))
-            before = after
-        return stretches
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
         on_core = ["taskset", "-c", str(self._core)]
@@ -81,6 +69,14 @@ class RedisLoad:
     def _answers(self) -> bool:
         ping = ["redis-cli", "-h", "127.0.0.1", "-p", str(self._port), "ping"]
         return subprocess.run(ping, capture_output=True).stdout == b"PONG\n"
+
+
+def _rate(asker: socket.socket) -> float:
+    """Requests answered per second, over a stretch from now."""
+    first, begin = _processed(asker), time.monotonic()
+    time.sleep(STRETCH)
+    last, now = _processed(asker), time.monotonic()
+    return (last - first) / (now - begin)
 
 
 def _processed(asker: socket.socket) -> int:

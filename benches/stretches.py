@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from statistics import median
 from typing import NamedTuple
+
+from speed import loop_seconds
 
 # How far the loops before and after a stretch may differ, and those of a class.
 ALIKE = 0.05
@@ -33,6 +35,20 @@ class Compared(NamedTuple):
     """Of each class by itself, the quickest first."""
     alone: float
     """The rate without the agent in the quickest class."""
+
+
+def in_stretches(rate: Callable[[], float], count: int, cores: Collection[int]) -> list[Stretch]:
+    """Does some work `count` times, which tells its rate.
+
+    Args:
+        cores: those whose speed decides.
+    """
+    stretches, before = [], loop_seconds(cores)
+    for _ in range(count):
+        done, after = rate(), loop_seconds(cores)
+        stretches.append(Stretch(done, before, after))
+        before = after
+    return stretches
 
 
 def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) -> Compared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from pathlib import Path
 from statistics import median
 
@@ -12,10 +12,14 @@ from figures import Figure, Reach, Results
 from host import Host
 from sensors import PROBES, Agent, Auditd, Program, Sensor
 from storms import Storm
+from stretches import Stretch, compare, in_stretches
 
-SPAWNS = 4_000
-ROUNDS = 5
+# Of one stretch, of some tenths of a second.
+SPAWNS = 250
+STRETCHES = 16
+ROUNDS = 7
 
+OURS, THEIRS = "endpoint-agent, audit source", "auditd"
 SLOWDOWN = "{}: slowdown"
 COST = "… CPU per exec and its exit"
 
@@ -25,7 +29,7 @@ class Measured:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.slowdowns: list[float] = []
+        self.turns: list[list[Stretch]] = []
         self.costs: list[float] = []
 
 
@@ -34,7 +38,7 @@ def sensors(host: Host, tmp_path: Path) -> list[Sensor]:
     """All that are compared."""
     return [
         Agent("endpoint-agent", host),
-        Agent("endpoint-agent, audit source", host, CaptureSource="audit"),
+        Agent(OURS, host, CaptureSource="audit"),
         Auditd(tmp_path / "auditd", laurel=False),
         Auditd(tmp_path / "laurel", laurel=True),
         Program("bpftrace", ["bpftrace", "-e", PROBES], tmp_path / "bpftrace"),
@@ -44,36 +48,38 @@ def sensors(host: Host, tmp_path: Path) -> list[Sensor]:
 def bench_peers(sensors: list[Sensor], storm: Storm, results: Results) -> None:
     """Every round runs the storm alone and then under each of them."""
     measured = {sensor.name: Measured() for sensor in sensors}
-    storm.exec(SPAWNS)
-    alone: list[float] = []
+    alone: list[list[Stretch]] = []
+    _turn(storm)
     for _ in range(ROUNDS):
-        alone.append(storm.exec(SPAWNS).seconds)
+        alone.append(_turn(storm))
         for sensor in sensors:
             sensor.start()
-            seconds = storm.exec(SPAWNS).seconds
-            used = sensor.stop()
-            measured[sensor.name].slowdowns.append(seconds / alone[-1])
-            measured[sensor.name].costs.append(1e6 * used / SPAWNS)
-    beside = f"{median(alone):.2f} s alone"
+            measured[sensor.name].turns.append(_turn(storm))
+            measured[sensor.name].costs.append(1e6 * sensor.stop() / (SPAWNS * STRETCHES))
     for name, one in measured.items():
-        results.add(Figure(SLOWDOWN.format(name), "{:.2f}"), one.slowdowns, beside)
+        _add_slowdown(results, Figure(SLOWDOWN.format(name), "{:.2f}"), alone, one.turns)
         results.add(Figure(COST, "{:.0f} µs"), one.costs)
-    _against(measured, results, "slowdown", lambda one: one.slowdowns)
-    _against(measured, results, "CPU", lambda one: one.costs)
+    ours, theirs = measured[OURS], measured[THEIRS]
+    against = Figure("audit source to auditd: slowdown", "{:.2f}", Reach.AT_MOST, 1.0)
+    _add_slowdown(results, against, theirs.turns, ours.turns)
+    against = Figure("audit source to auditd: CPU", "{:.2f}", Reach.AT_MOST, 1.0)
+    pairs = zip(ours.costs, theirs.costs, strict=True)
+    results.add(against, [one / other for one, other in pairs])
     results.require()
 
 
-def _against(
-    measured: dict[str, Measured],
-    results: Results,
-    what: str,
-    values: Callable[[Measured], list[float]],
+def _turn(storm: Storm) -> list[Stretch]:
+    def rate() -> float:
+        return SPAWNS / storm.exec(SPAWNS).seconds
+
+    return in_stretches(rate, STRETCHES, os.sched_getaffinity(0))
+
+
+def _add_slowdown(
+    results: Results, figure: Figure, before: list[list[Stretch]], after: list[list[Stretch]]
 ) -> None:
-    """The audit source against the audit daemon, which writes down what the kernel gave it."""
-    pairs = zip(
-        values(measured["endpoint-agent, audit source"]),
-        values(measured["auditd"]),
-        strict=True,
-    )
-    figure = Figure(f"audit source to auditd: {what}", "{:.2f}", Reach.AT_MOST, 1.0)
-    results.add(figure, [ours / theirs for ours, theirs in pairs])
+    """How many times as long a spawn takes, while the machine was equally quick."""
+    compared = compare(before, after)
+    spawn = 1e6 / median(stretch.rate for turn in before for stretch in turn)
+    beside = f"{spawn:.0f} µs a spawn before"
+    results.add(figure, [1 / ratio for ratio in compared.classes], beside, 1 / compared.ratio)
