@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from tests.live import bpftrace
 
 from figures import Figure, Reach, Results
 from host import Host
@@ -41,7 +42,7 @@ def sensors(host: Host, tmp_path: Path) -> list[Sensor]:
         Agent(OURS, host, CaptureSource="audit"),
         Auditd(tmp_path / "auditd", laurel=False),
         Auditd(tmp_path / "laurel", laurel=True),
-        Program("bpftrace", ["bpftrace", "-e", PROBES], tmp_path / "bpftrace"),
+        Program("bpftrace", bpftrace.command(PROBES), tmp_path / "bpftrace"),
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from . import bpftrace
 from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
@@ -88,7 +89,7 @@ def test_bpftrace_counts_the_same_execs(watching: Capture, short_path: Path) -> 
         interval:ms:100 {{ printf("ready\\n"); }}
     """
     oracle = subprocess.Popen(
-        ["bpftrace", "-e", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        bpftrace.command(probe), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert oracle.stdout is not None
     try:
