@@ -10,7 +10,8 @@ HEAD = """# What is covered on which kernel
 
 Made by `make coverage` from what `make test-kernels` has left: the live tests and the attacks on
 kernels of Debian, booted in QEMU. A column is a kernel; with a tier, if better programs were not
-tried. Of each file of tests the last run that was whole counts, and its letter names the tree:
+tried. Of each file of tests the last run that was whole counts, wherever it was made, and its
+letter names the tree:
 """
 
 TESTS = """## Tests

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from kernel_page import page, terminal
 from kernel_results import ALL, ROOT, Run, columns, files_of, read
+from kernel_told import told
 
 RUNS = Path(os.environ.get("RUNS", ROOT / "target/kernels"))
 PAGE = ROOT / "docs/coverage.md"
@@ -63,9 +64,10 @@ def main() -> int:
     commands.add_parser("coverage")
     arguments = parser.parse_args()
     if arguments.command == "coverage":
-        of = {name: columns([read(folder) for folder in folders(name)]) for name in SUITES}
-        absent = [name for name, found in of.items() if not found]
-        PAGE.write_text(page([column for found in of.values() for column in found], absent))
+        before = told(PAGE)
+        found = {name: columns([*of_suite(before, name), *runs_of(name)]) for name in SUITES}
+        absent = [name for name in SUITES if not found[name]]
+        PAGE.write_text(page([column for name in SUITES for column in found[name]], absent))
         return 0
     runs = []
     for name in arguments.names:
@@ -152,8 +154,8 @@ def shares(file: Path) -> bool:
 
 def forget(name: str) -> None:
     """Removes the runs before the last of which the page would say nothing."""
-    told = columns([read(folder) for folder in folders(name)])
-    kept = {run.folder for column in told for run in [column.last, *column.runs.values()]}
+    known = columns(runs_of(name))
+    kept = {run.folder for column in known for run in [column.last, *column.runs.values()]}
     for folder in folders(name)[:-1]:
         if folder not in kept:
             shutil.rmtree(folder)
@@ -230,6 +232,18 @@ def end(machine: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         return
     machine.wait()
+
+
+def of_suite(runs: list[Run], name: str) -> list[Run]:
+    """Those of them whose kernel has this name here."""
+    numbers = [".".join(run.release.split(".")[:2]) for run in runs]
+    names = [number if number in SUITES else "newest" for number in numbers]
+    return [run for run, its in zip(runs, names, strict=True) if its == name]
+
+
+def runs_of(name: str) -> list[Run]:
+    """What a kernel's runs have left here."""
+    return [read(folder) for folder in folders(name)]
 
 
 def folders(name: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,46 @@ def test_the_page_tells_what_each_kernel_covers_and_of_which_tree(
     assert "| 6.12.0-amd64 | b | 1 | `new` | `bad` |" in page
     assert "| ebpf | `renamed` | yes | yes | yes |" in page
     assert "| audit | `linked` | no | yes |  |" in page
+
+
+def test_what_a_page_tells_stays_until_a_run_tells_it_anew(
+    kernels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the runs were made on another machine."""
+    place = tmp_path / "page.md"
+    monkeypatch.setattr(kernels, "PAGE", place)
+    monkeypatch.setattr(sys, "argv", ["kernels.py", "coverage"])
+    known = {"check_json": check(), "seen": "ebpf renamed\naudit linked\n"}
+    cut = outcome("mounts", "passed") + outcome("host", "chosen")
+    two = "tests/live/test_mounts.py tests/live/test_host.py"
+    left(tmp_path / "6.1/1", release="6.1.0", outcomes=OUTCOMES, **known)
+    left(tmp_path / "6.1/2", two, tier="kprobe", release="6.1.0", outcomes=cut, **known)
+    left(tmp_path / "newest/1", two, version="c of 2026-01-03", release="7.9", **known)
+    left(
+        tmp_path / "newest/2", version="b of 2026-01-02", release="7.9", outcomes=OUTCOMES, **known
+    )
+    kernels.main()
+    page = place.read_text()
+    for name in ("6.1", "newest"):
+        shutil.rmtree(tmp_path / name)
+
+    kernels.main()
+
+    assert place.read_text() == page
+    assert "| `live/test_mounts.py` |  | 1 / 0 / 0 a |  |" in page
+    assert "| `live/test_host.py` |  | 0 / 0 / 0, 1 not run a |  |" in page
+    assert "| `live/test_files.py` | 1 / 1 / 1 a |  | 1 / 1 / 1 b |" in page
+
+    anew = outcome("files", "passed", "passed")
+    left(tmp_path / "6.1/1", release="6.1.0", version="d of 2026-01-04", outcomes=anew, **known)
+    left(tmp_path / "newest/1", release="7.10", outcomes=anew, **known)
+    kernels.main()
+
+    told = place.read_text()
+    assert "| `live/test_files.py` | 1 / 0 / 0 b |  | 1 / 0 / 0 a |" in told
+    assert "| `live/test_mounts.py` |  | 1 / 0 / 0 a |  |" in told
+    assert "- b: d of 2026-01-04" in told
+    assert "failed" not in told.partition("| all |")[2].partition("## Hooks")[0]
 
 
 def test_without_what_boots_a_kernel_nothing_is_booted_and_why_is_said(
