@@ -74,9 +74,22 @@ class Result:
         """Every act was seen."""
         return bool(self.acts) and all(act.seen for act in self.acts)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is less than it could be, why, and what to do."""
+        if not self.fallback:
+            return []
+        return [
+            "eBPF cannot be used here; events come from the audit system, which tells less: "
+            + self.fallback
+        ]
+
 
 def check(settings: Settings, as_json: bool) -> int:
     """Prints what the host supports and whether known acts are seen; the exit status.
+
+    That is 0 if all were seen, by whatever source: a host that has fallen back to the audit system
+    is covered, and warned of.
 
     Args:
         settings: how the agent would capture.
@@ -229,6 +242,7 @@ def _as_json(result: Result) -> str:
         ],
         "source": result.source,
         "fallback": result.fallback,
+        "warnings": result.warnings,
         "coverage": result.coverage,
         "proof": {act.name: act.seen for act in result.acts},
         "passed": result.passed,
@@ -243,9 +257,6 @@ def _lines(result: Result) -> Iterator[str]:
     hooks = (
         (hook, state == "attached", f"{state} {reason}") for hook, state, reason in result.coverage
     )
-    if result.fallback:
-        yield ""
-        yield f"The audit system is captured, and not by eBPF: {result.fallback}"
     yield from _table(f"Hooks of the source {result.source}", hooks)
     yield from _table(
         "Known acts",
@@ -253,7 +264,11 @@ def _lines(result: Result) -> Iterator[str]:
     )
     if result.error is None:
         yield ""
-        yield "This host is covered." if result.passed else "This host is NOT covered as listed."
+        yield from (f"Warning: {warning}" for warning in result.warnings)
+        by = " by the audit system alone" if result.fallback else ""
+        yield (
+            f"This host is covered{by}." if result.passed else "This host is NOT covered as listed."
+        )
 
 
 def _table(title: str, rows: Iterator[tuple[str, bool, str]]) -> Iterator[str]:

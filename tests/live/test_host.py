@@ -127,7 +127,8 @@ def test_check_proves_the_audit_source_where_ebpf_cannot_be() -> None:
     answer = json.loads(check.stdout)
 
     assert answer["source"] == "audit"
-    assert answer["fallback"].startswith("BTF: missing")
+    assert answer["fallback"].startswith("BTF: missing: boot Linux")
+    assert [answer["fallback"] in warning for warning in answer["warnings"]] == [True]
     assert [name for name, seen in answer["proof"].items() if not seen] == []
     assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
     assert {state for _, state, _ in answer["coverage"]} == {"attached"}

@@ -102,8 +102,25 @@ def test_the_table_says_what_was_not_seen() -> None:
 
     assert not result.passed
     assert "Hooks of the source audit" in lines
-    assert "The audit system is captured, and not by eBPF: no BTF" in lines
     assert "  --  exec                       failed why" in lines
     assert "  --  program executed           not seen" in lines
     assert "  ok  file created               seen" in lines
     assert lines[-1] == "This host is NOT covered as listed."
+
+
+def test_a_source_that_stands_in_for_ebpf_is_warned_of_where_the_verdict_is() -> None:
+    refused = "BTF: missing: boot Linux 5.8 or newer"
+    result = selftest.Result("3.10", [], "audit", refused, [], acts(FOLDER, PORT))
+    recognise(body(KNOWN), result.acts)
+
+    assert result.passed
+    (warning,) = json.loads(selftest._as_json(result))["warnings"]
+    assert warning.startswith("eBPF cannot be used here; events come from the audit system")
+    assert warning.endswith(refused)
+    assert list(selftest._lines(result))[-2:] == [
+        f"Warning: {warning}",
+        "This host is covered by the audit system alone.",
+    ]
+    result.fallback = ""
+    assert json.loads(selftest._as_json(result))["warnings"] == []
+    assert list(selftest._lines(result))[-2:] == ["", "This host is covered."]
