@@ -6,7 +6,6 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from endpoint_agent.service.places import VERSIONS
 
 from ..live.capture import PATIENCE
 from ..live.daemon import COMMAND, KEY, Intake, wait
+from ..live.storm import Storm
 from ..live.test_install import Host, host, needs
 
 pytest.importorskip("tuf")
@@ -47,17 +47,6 @@ FAULTS = {
         "IntakeClient.post = lambda *_: Answer(Verdict.UNAVAILABLE, 'this version is unwell')",
     ),
 }
-
-# Makes files, one after the other, until it is told to stop.
-STORM = """
-import itertools, pathlib, sys, time
-for number in itertools.count():
-    path = pathlib.Path(sys.argv[1], f"marker-{number:06}")
-    path.touch()
-    print(number, flush=True)
-    path.unlink()
-    time.sleep(0.05)
-"""
 
 
 def bundle(folder: Path, copy: Path, version: str) -> Path:
@@ -111,29 +100,11 @@ def installed(host: Host, intake: Intake, publisher: Publisher, tmp_path: Path) 
     server.stop()
 
 
-class Storm:
-    """A host at work."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", STORM, folder], stdout=subprocess.PIPE, text=True
-        )
-
-    def end(self) -> int:
-        """The number of the last marker."""
-        self._process.terminate()
-        said, _ = self._process.communicate()
-        return int(said.split()[-1])
-
-
 @pytest.fixture
 def storm(installed: Host, tmp_path: Path) -> Iterator[Storm]:
     storm = Storm(tmp_path / "markers")
     yield storm
-    storm._process.kill()
-    storm._process.wait()
+    storm.kill()
 
 
 @needs("unshare", "nsenter", "start-stop-daemon", "update-rc.d")
@@ -163,15 +134,8 @@ def test_updated_under_a_storm_and_back_from_versions_that_do_not_work(
         assert list(answer["update"]["failed"])[-1] == version
         done = host.run("/opt/endpoint-agent", "update")
         assert done.stdout.startswith(f"{NEWER} stays: {BROKEN} has failed here")
-    last = storm.end()
-
     # The host may have been at other work, too.
-    wait(lambda: intake.events(text=f"marker-{last:06}"), 180)
-    found = intake.events(text=str(storm.folder / "marker-"))
-    created = [event for event in found if event["event"].get("code") == 11]
-    numbers = [int(event["file"]["path"].rpartition("-")[2]) for event in created]
-    assert sorted(number for number in numbers if number < last) == list(range(last))
-    assert len({event["sekoiaio"]["process"]["guid"] for event in created}) == 1
+    storm.check(intake, 180)
 
     events = intake.events()
     assert told(events, "updated") == [NEWER]

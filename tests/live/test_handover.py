@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,24 +22,13 @@ from endpoint_agent.status import ask
 from .audit import MASK_ENABLED, USER_LOGIN, Client, State, audit_client
 from .capture import PATIENCE
 from .daemon import KEY, Intake, wait
+from .storm import Storm
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(os.geteuid() != 0, reason="capturing needs root"),
     pytest.mark.skipif(PATIENCE > 1, reason="an agent has two minutes to be in place"),
 ]
-
-# Makes a file, has a program look at it, and removes it, one after the other until told to stop.
-STORM = """
-import itertools, os, pathlib, sys, time
-for number in itertools.count():
-    path = pathlib.Path(sys.argv[1], f"marker-{number:06}")
-    path.touch()
-    os.waitpid(os.posix_spawn("/bin/true", ["true", str(path)], os.environ), 0)
-    path.unlink()
-    print(number, flush=True)
-    time.sleep(0.02)
-"""
 
 # The agent, but for what a broken version of it does instead of taking over.
 PROGRAM = f"""
@@ -51,9 +39,6 @@ if "{VARIABLE}" in os.environ and instead.exists():
 from endpoint_agent.cli import main
 sys.exit(main())
 """
-
-# What is told of each marker.
-TOLD = {"file-created": 1, "process-created": 1, "process-ended": 1, "file-deleted": 1}
 
 
 class Agents:
@@ -132,53 +117,11 @@ def agents(tmp_path: Path, intake: Intake) -> Iterator[Agents]:
     agents.end()
 
 
-class Storm:
-    """A host at work."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", STORM, folder], stdout=subprocess.PIPE, text=True
-        )
-
-    def end(self) -> int:
-        """How many markers there were."""
-        self._process.terminate()
-        said, _ = self._process.communicate()
-        return int(said.split()[-1]) + 1
-
-    def told(self, intake: Intake) -> dict[str, Counter[str]]:
-        """How often what was told of which marker."""
-        found: dict[str, Counter[str]] = {}
-        for event in intake.events(text=str(self.folder / "marker-")):
-            action = event["event"]["action"]
-            file, line = event.get("file", {}), event["process"].get("command_line", "")
-            path = line.removeprefix("true ") if action.startswith("process-") else file["path"]
-            found.setdefault(path, Counter())[action] += 1
-        return found
-
-
 @pytest.fixture
 def storm(tmp_path: Path, agents: Agents) -> Iterator[Storm]:
     storm = Storm(tmp_path / "markers")
     yield storm
-    storm._process.kill()
-    storm._process.wait()
-
-
-def check(storm: Storm, intake: Intake) -> None:
-    """Every marker is told exactly once."""
-    count = storm.end()
-    last = str(storm.folder / f"marker-{count - 1:06}")
-    wait(lambda: storm.told(intake).get(last, {}).keys() >= TOLD.keys(), 60.0 * PATIENCE)
-    told = storm.told(intake)
-    others = {}
-    for number in range(count):
-        path = str(storm.folder / f"marker-{number:06}")
-        if dict(told.get(path, {})) != TOLD:
-            others[path] = dict(told.get(path, {}))
-    assert others == {}, f"{len(others)} of {count}"
+    storm.kill()
 
 
 class Logins:
@@ -229,7 +172,7 @@ def test_each_act_is_told_once_over_two_changes(
         assert answer["source"] == "ebpf"
         assert answer["handover"] == {"possible": True, "failures": 0, "failed": ""}
     wait(lambda: (agents.status() or {}).get("heartbeat_delivered"))
-    check(storm, intake)
+    storm.check(intake)
     told = intake.events(text=logins.terminal)
     assert [event["action"]["properties"]["terminal"] for event in told] == terminals
     agents.end()
@@ -280,7 +223,7 @@ def test_one_that_cannot_take_over_changes_nothing(
     )
     agents.ask_for_change()
     hanging = int(wait(lambda: started.exists() and started.read_text()))
-    check(storm, intake)
+    storm.check(intake)
     agents.end()
     assert agents.first.returncode == 0
     assert not runs(hanging)

@@ -144,21 +144,7 @@ pub fn untold(mut event: Event) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Content, Credentials, Exec, Exit, Fork, LoginSession, ProcessKey};
-
-    fn event(action: Action) -> Event {
-        Event {
-            time: 1,
-            process: ProcessKey { pid: 2, start: 3 },
-            thread: 2,
-            credentials: Credentials::default(),
-            login: LoginSession::UNSET,
-            repeat: None,
-            call: None,
-            content: Content::Unasked,
-            action,
-        }
-    }
+    use crate::event::{Exec, Exit, Fork, ProcessKey};
 
     #[test]
     fn a_record_belongs_to_one_turn() {
@@ -183,6 +169,7 @@ mod tests {
 
     #[test]
     fn of_what_is_not_told_the_processes_are_known() {
+        let event = |action| Event::by(2, action);
         let child = ProcessKey { pid: 4, start: 5 };
         let fork = event(Action::Fork(Fork { child }));
         assert_eq!(untold(fork.clone()), Some(fork));

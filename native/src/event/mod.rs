@@ -107,6 +107,24 @@ pub struct Event {
     pub action: Action,
 }
 
+#[cfg(test)]
+impl Event {
+    /// An event of tests, of which nothing matters but who and what.
+    pub fn by(pid: u32, action: Action) -> Self {
+        Self {
+            time: 1,
+            process: ProcessKey { pid, start: 1 },
+            thread: pid,
+            credentials: Credentials::default(),
+            login: LoginSession::UNSET,
+            repeat: None,
+            call: None,
+            content: Content::Unasked,
+            action,
+        }
+    }
+}
+
 /// What a process did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

@@ -131,27 +131,18 @@ mod tests {
 
     use super::*;
     use crate::capture::{Hook, Progress};
-    use crate::event::{Action, Content, Credentials, Exec, LoginSession, Loss, ProcessKey};
+    use crate::event::{Action, Exec, Loss};
 
     /// A mock of a source: each time it gives one event, of 1 MiB.
     struct MockSource(Arc<AtomicUsize>);
 
     impl Source for MockSource {
         fn drain(&mut self, _: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress> {
-            sink(Event {
-                time: 1,
-                process: ProcessKey { pid: 2, start: 3 },
-                thread: 2,
-                credentials: Credentials::default(),
-                login: LoginSession::UNSET,
-                repeat: None,
-                call: None,
-                content: Content::Unasked,
-                action: Action::Exec(Exec {
-                    arguments: vec![b'x'; 1 << 20],
-                    ..Exec::default()
-                }),
-            });
+            let exec = Exec {
+                arguments: vec![b'x'; 1 << 20],
+                ..Exec::default()
+            };
+            sink(Event::by(2, Action::Exec(exec)));
             self.0.fetch_add(1, Ordering::Release);
             Ok(Progress::Running)
         }

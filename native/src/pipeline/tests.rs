@@ -9,9 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::engine::Context;
-use crate::event::{
-    Action, Connection, Content, Credentials, Direction, LoginSession, ProcessKey, Stage,
-};
+use crate::event::{Action, Connection, Direction, Stage};
 use crate::spool::{Batch, Limits, Settings};
 
 /// A mock of a source: it gives so many events at every drain and others at its end.
@@ -59,22 +57,13 @@ impl Source for MockSource {
 
 fn event() -> Event {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    Event {
-        time: 1,
-        process: ProcessKey { pid: 7, start: 1 },
-        thread: 7,
-        credentials: Credentials::default(),
-        login: LoginSession::UNSET,
-        repeat: None,
-        call: None,
-        content: Content::Unasked,
-        action: Action::Connection(Connection {
-            direction: Direction::Egress,
-            local: Some(address),
-            peer: address,
-            stage: Stage::Established,
-        }),
-    }
+    let connection = Connection {
+        direction: Direction::Egress,
+        local: Some(address),
+        peer: address,
+        stage: Stage::Established,
+    };
+    Event::by(7, Action::Connection(connection))
 }
 
 /// A pipeline over a queue in a folder.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::enrich::hashes::Settings;
-use crate::event::{Credentials, Exec, Exit, File, Inode, LoginSession, ProcessKey};
+use crate::event::{Exec, Exit, File, Inode};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
@@ -15,20 +15,6 @@ fn hold(root: &TempDir) -> Hold {
         root: root.path().into(),
     };
     Hold::new(Hashes::start(settings).unwrap(), Arc::default())
-}
-
-fn event(pid: u32, action: Action) -> Event {
-    Event {
-        time: 1,
-        process: ProcessKey { pid, start: 1 },
-        thread: pid,
-        credentials: Credentials::default(),
-        login: LoginSession::UNSET,
-        repeat: None,
-        content: Content::Unasked,
-        call: None,
-        action,
-    }
 }
 
 fn exec(root: &TempDir, name: &str) -> Action {
@@ -86,13 +72,13 @@ fn nothing_waits_without_hashes_or_without_a_file() {
     fs::write(root.path().join("tool"), "x").unwrap();
     let without = || Hold::new(None, Arc::default());
     for mut hold in [without(), hold(&root)] {
-        let passed = told(|sink| hold.push(event(1, exit()), sink));
+        let passed = told(|sink| hold.push(Event::by(1, exit()), sink));
         assert_eq!(passed, [(1, Content::Unasked)]);
     }
-    let passed = told(|sink| without().push(event(1, exec(&root, "tool")), sink));
+    let passed = told(|sink| without().push(Event::by(1, exec(&root, "tool")), sink));
     assert_eq!(passed, [(1, Content::Unasked)]);
     let mut hold = hold(&root);
-    let passed = told(|sink| hold.push(event(2, written("/excluded/x")), sink));
+    let passed = told(|sink| hold.push(Event::by(2, written("/excluded/x")), sink));
     assert_eq!(passed, [(2, Content::Unasked)]);
 }
 
@@ -102,9 +88,9 @@ fn events_wait_in_their_order_and_the_next_exec_does_not_wait() {
     fs::write(root.path().join("tool"), "x").unwrap();
     let (mut hold, action) = (hold(&root), exec(&root, "tool"));
     let waiting = told(|sink| {
-        hold.push(event(1, action.clone()), sink);
-        hold.push(event(1, exit()), sink);
-        hold.push(event(2, exit()), sink);
+        hold.push(Event::by(1, action.clone()), sink);
+        hold.push(Event::by(1, exit()), sink);
+        hold.push(Event::by(2, exit()), sink);
     });
     assert!(waiting.is_empty());
     let went = told(|sink| hold.finish(sink));
@@ -115,7 +101,7 @@ fn events_wait_in_their_order_and_the_next_exec_does_not_wait() {
     // A slow machine may have been late; what it has read by then is known for the next.
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let passed = told(|sink| hold.push(event(3, action.clone()), sink));
+        let passed = told(|sink| hold.push(Event::by(3, action.clone()), sink));
         if matches!(passed[..], [(3, Content::Known(_))]) {
             break;
         }
@@ -129,9 +115,9 @@ fn what_waits_is_bounded_and_goes_on_without() {
     let root = tempfile::tempdir().unwrap();
     let mut hold = hold(&root);
     let went = told(|sink| {
-        hold.push(event(1, written("/x")), sink);
+        hold.push(Event::by(1, written("/x")), sink);
         for _ in 0..MAX_EVENTS {
-            hold.push(event(2, exit()), sink);
+            hold.push(Event::by(2, exit()), sink);
         }
     });
     assert_eq!(went, [(1, Content::Unread(Unread::TooMuch))]);
@@ -147,14 +133,14 @@ fn what_waits_is_bounded_and_goes_on_without() {
 fn nothing_waits_for_others_while_one_is_late() {
     let root = tempfile::tempdir().unwrap();
     let mut hold = hold(&root);
-    told(|sink| hold.push(event(1, written("/x")), sink));
+    told(|sink| hold.push(Event::by(1, written("/x")), sink));
     hold.waiting[0].until = Some(Instant::now());
     // Its answer takes 50 ms; on a slow machine it may have come.
     let went = told(|sink| hold.settle(sink));
     let was_late = went[0].1 == LATE;
     assert_eq!(hold.is_late, was_late);
     hold.is_late = true;
-    let passed = told(|sink| hold.push(event(2, written("/y")), sink));
+    let passed = told(|sink| hold.push(Event::by(2, written("/y")), sink));
     assert_eq!(passed, [(2, Content::Unread(Unread::TooMuch))]);
     if was_late {
         hold.take_answers(Duration::from_secs(20));
@@ -167,7 +153,7 @@ fn a_file_that_is_gone_is_told_without_a_hash() {
     let root = tempfile::tempdir().unwrap();
     let mut hold = hold(&root);
     let went = told(|sink| {
-        hold.push(event(1, written("/gone")), sink);
+        hold.push(Event::by(1, written("/gone")), sink);
         hold.finish(sink);
     });
     assert!(matches!(went[..], [(1, Content::Unread(_))]));
