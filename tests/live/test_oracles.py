@@ -89,13 +89,15 @@ def test_bpftrace_counts_the_same_execs(watching: Capture, short_path: Path) -> 
         interval:ms:100 {{ printf("ready\\n"); }}
     """
     oracle = subprocess.Popen(
-        bpftrace.command(probe), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        bpftrace.command(probe), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert oracle.stdout is not None
     try:
+        said = ""
         while "ready" not in (line := oracle.stdout.readline()):
             if not line:
-                pytest.skip("bpftrace does not run on this kernel")
+                pytest.skip(f"bpftrace does not run on this kernel: {said.strip()}")
+            said = line
         for _ in range(300):
             subprocess.run([program], check=True)
     finally:
