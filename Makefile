@@ -95,7 +95,7 @@ check: $(VENV)/.built ## Format, lint, types, licences, and the stub against the
 audit: $(VENV)/.built ## Install pip-audit, cargo-audit and cargo-deny (minutes), and ask them
 	$(PYTHON) -m venv target/audit
 	target/audit/bin/pip install --quiet pip-audit
-	cargo install --quiet --locked --root target/audit cargo-audit cargo-deny
+	cargo install --quiet --locked --debug --root target/audit cargo-audit cargo-deny
 	$(BIN)/python tools/audit.py
 
 # In an environment of its own: none of it is needed to build or to test the agent.

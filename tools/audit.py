@@ -137,8 +137,27 @@ def faults(tool: str, words: Sequence[str]) -> list[str]:
         print(f"audit: {tool} could not find out: {said}")
         return []
     told = list(pip_faults(found) if tool == "pip-audit" else cargo_faults(found))
-    print(f"audit: {tool} finds {len(told)} known faults")
+    asked, unasked = covered(found)
+    if unasked:
+        print(
+            f"audit: {tool} could not find out about {len(unasked)} of {asked + len(unasked)} "
+            f"packages: {unasked[0]}"
+        )
+    if asked:
+        print(f"audit: {tool} finds {len(told)} known faults in {asked} packages")
     return told
+
+
+def covered(found: dict[str, Any]) -> tuple[int, list[str]]:
+    """How many packages a tool's data base knows, and why it says nothing of each other one.
+
+    pip-audit takes a data base that does not answer for one that knows of no package.
+    """
+    if "lockfile" in found:
+        return found["lockfile"]["dependency-count"], []
+    reasons = [package.get("skip_reason") for package in found.get("dependencies", ())]
+    unasked = [reason for reason in reasons if reason is not None]
+    return len(reasons) - len(unasked), unasked
 
 
 def pip_faults(found: dict[str, Any]) -> Iterator[str]:
