@@ -8,6 +8,8 @@
 
 Nothing is downloaded, and of the host only its C library and those that Python's own modules are
 linked to, such as OpenSSL's, are used by the copy.
+
+What the one file `agent` has unpacked is such a copy already, and is not made a second time.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 import endpoint_agent
 from endpoint_agent.errors import AgentError
 from endpoint_agent.service import elf, manifest
+from endpoint_agent.service.places import UNPACKED
 
 DISTRIBUTION = "endpoint-agent"
 
@@ -73,8 +76,11 @@ def copy(target: Path, home: Path) -> None:
         AgentError: a part of the running program cannot be found, or be moved.
         OSError: it cannot be written.
     """
-    interpreter = Path(sys.executable).resolve()
     prefix = Path(sys.base_prefix)
+    if prefix.parent == UNPACKED:
+        _take(prefix, target)
+        return
+    interpreter = Path(sys.executable).resolve()
     command = target / "bin" / DISTRIBUTION
     command.parent.mkdir(parents=True)
     _copy_file(interpreter, command.with_name(interpreter.name))
@@ -100,6 +106,18 @@ def copy(target: Path, home: Path) -> None:
 def is_running_from(folder: Path) -> bool:
     """Whether this process is a copy that lies in a folder."""
     return Path(sys.base_prefix).resolve() == folder.resolve()
+
+
+def _take(unpacked: Path, target: Path) -> None:
+    """Gives the files of a whole version other names, which stay when the first are removed."""
+    shutil.copytree(unpacked, target, symlinks=True, copy_function=_link_file)
+
+
+def _link_file(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # As where the versions are on a file system of their own.
+        shutil.copy2(source, target)
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -52,8 +52,8 @@ class Systemd:
 
     def enable(self) -> None:
         """Has the unit started at boot."""
-        self._call(["systemctl", "enable", UNIT])
-        self._call(["systemctl", "enable", TIMER])
+        # Together: after each of these calls systemd reads all of its units again.
+        self._call(["systemctl", "enable", UNIT, TIMER])
         self._call(["systemctl", "start", TIMER])
 
     def disable(self) -> None:

@@ -46,7 +46,7 @@ class MockHost:
         return self._do(set(words)) or ""
 
     def _do(self, words: set[str]) -> str | None:
-        if any("-update." in word for word in words) and "disable" not in words:
+        if any("-update." in word for word in words) and not words & {"enable", "disable"}:
             return None  # Not the agent itself.
         if words & {"restart", "start"}:
             self.running = True

@@ -33,6 +33,23 @@ print(program.folder())
 """
 
 
+# As the one file `agent` runs it: from where that has unpacked it.
+TAKE = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+from endpoint_agent.service import program
+program.UNPACKED = Path(sys.argv[2])
+program.copy(Path(sys.argv[3]), Path("/elsewhere"))
+"""
+
+REFUSE = """
+def refuse(source, target):
+    raise OSError("these are two file systems")
+program.os.link = refuse
+"""
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("program") / __version__
@@ -89,6 +106,25 @@ def test_nothing_is_left_to_compile(copy: Path) -> None:
     assert sources
     for source in sources:
         assert list(source.parent.glob(f"__pycache__/{source.stem}.*.pyc")), source
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_what_is_unpacked_is_not_copied_again(
+    copy: Path, tmp_path: Path, *, is_elsewhere: bool
+) -> None:
+    """But where links cannot be, between two file systems."""
+    target = tmp_path / "target"
+    code = TAKE
+    if is_elsewhere:
+        code = code.replace("program.UNP", f"{REFUSE}\nprogram.UNP")
+    (interpreter,) = (copy / "bin").glob("python*")
+    words = [interpreter, "-IBS", "-c", code, copy / "packages", copy.parent, target]
+    subprocess.run(words, check=True)
+    assert manifest.verify(target) == []
+    both = (path / "bin/endpoint-agent" for path in (copy, target))
+    first, second = (path.stat() for path in both)
+    assert (first.st_ino == second.st_ino) is not is_elsewhere
+    assert (first.st_mode, first.st_mtime) == (second.st_mode, second.st_mtime)
 
 
 def test_a_copy_is_not_the_running_program(copy: Path) -> None:
