@@ -162,13 +162,15 @@ class Agent:
             stand_by = self._stand_by(before)
             if not before.take_turn(stand_by, signals):
                 return False
-            before.follow()
+            handover.take_place(before.pid)
         self._open_queue()
         self._start_delivery()
         self._start_heartbeat()
         self._start_capture(record, stand_by)
         server = StatusServer(self._settings.state_directory, self.snapshot)
         self._parts.callback(server.stop)
+        if before is not None:
+            before.taken()
         return True
 
     def watch(self, signals: Signals, notifier: Notifier) -> int:

@@ -19,7 +19,6 @@ import logging
 import os
 import re
 import select
-import signal
 import socket
 import struct
 import subprocess
@@ -29,12 +28,14 @@ from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
+import psutil
+
+from endpoint_agent import __version__
 from endpoint_agent.errors import AgentError, HandoverError
-from endpoint_agent.service.places import PROGRAM
+from endpoint_agent.service.places import PROGRAM, VERSIONS
 from endpoint_agent.signals import STOP
-from endpoint_agent.status import ask
 from endpoint_agent.update import schedule
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 VARIABLE = "ENDPOINT_AGENT_HANDOVER"
 """In the environment of the next one: the number of its socket."""
 
-READY, AGREED, LATE, DONE, FAILED = b"ready", b"agreed", b"late", b"done", b"failed "
+READY, AGREED, LATE, DONE, TAKEN = b"ready", b"agreed", b"late", b"done", b"taken"
+FAILED = b"failed "
 _CUT = re.compile(rb"cut (\d{1,19}) (\d{1,19})", re.ASCII)
 
 # Bytes of a word.
@@ -61,11 +63,11 @@ TRIES = 5
 # Seconds after the cut in which programs of the kernel that had begun before it have ended.
 GRACE = 0.05
 
-# Seconds that who asks for a change waits for it, and of them without any answer.
-CHANGE = 180.0
-SILENCE = 60.0
 # Seconds between two looks.
 POLL = 0.2
+
+# Seconds that an agent which nobody would start again stays until the next one is at work.
+WATCH = 60.0
 
 # What tells SysV init's script which process is the service.
 PID_FILE = Path("/run/SEKOIAEndpointAgent.pid")
@@ -187,9 +189,39 @@ class Successor:
         if is_to_stop:
             self._child.terminate()
         self._say(DONE)
+
+    def is_left(self, signals: Signals) -> bool:
+        """Whether it needs this agent no more: it is at work, or the service manager sees to it.
+
+        False: it has ended before it was at work, and nobody else would start one.
+        """
+        end = time.monotonic() + WATCH
+        while not self._notifier.is_heard and time.monotonic() < end:
+            if stop := signals.wait(POLL, self._socket).intersection(STOP):
+                self._child.send_signal(min(stop))
+                break
+            word = _receive(self._socket, 0.0)
+            if word == b"" or (word or b"").startswith(FAILED):
+                return False
+            if word == TAKEN:
+                break
         self._socket.close()
         # It goes on when this process has ended; nobody waits for it.
         self._child.returncode = 0
+        return True
+
+    def replace(self) -> NoReturn:
+        """Has this process be the agent once more, from the program that it had been started with.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(ANSWER)
+        self.abort()
+        take_place(self.pid)
+        words = again()
+        os.execv(words[0], words)  # noqa: S606
 
     def abort(self) -> None:
         """Ends it."""
@@ -271,6 +303,13 @@ class Change:
         if self._successor.has_agreed:
             is_to_stop = signals is not None and signals.wait(0.0) & set(STOP)
             self._successor.done(bool(is_to_stop))
+            if signals is None or is_to_stop or self._successor.is_left(signals):
+                return
+            _LOGGER.error("the agent with pid %d died taking over", self._successor.pid)
+            try:
+                self._successor.replace()
+            except OSError as error:
+                _LOGGER.error("no agent runs any more: %s", error)
         else:
             self._successor.abort()
 
@@ -328,26 +367,43 @@ class Predecessor:
     def _wait_end(self) -> None:
         """Until it has let go of the queue: what a killed process holds goes bit by bit."""
         end = time.monotonic() + PATIENCE
-        while os.getppid() == self.pid and time.monotonic() < end:
+        while not has_ended(self.pid) and time.monotonic() < end:
             time.sleep(GRACE)
 
     def failed(self, reason: str) -> None:
         """Says why it will not be."""
         self._say(FAILED + reason.encode("utf-8", "replace")[: MAX_WORD - len(FAILED)])
 
-    def follow(self, path: Path = PID_FILE) -> None:
-        """Puts this process where the agent before stood as the service's."""
-        try:
-            if path.read_text().strip() == str(self.pid):
-                path.write_text(f"{os.getpid()}\n")
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            _LOGGER.warning("%s names another process than the agent: %s", path, error)
+    def taken(self) -> None:
+        """Says that this agent is at work."""
+        self._say(TAKEN)
 
     def _say(self, word: bytes) -> None:
         with suppress(OSError):  # It has died, which is heard.
             self._socket.send(word)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended with all of its threads.
+
+    Its children have another parent before that: as soon as the kernel has begun to end the last.
+    """
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
+
+
+def take_place(before: int, path: Path = PID_FILE) -> None:
+    """Puts this process where another one, `before`, stood as the service's."""
+    try:
+        if path.read_text().strip() == str(before):
+            path.write_text(f"{os.getpid()}\n")
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        _LOGGER.warning("%s names another process than the agent: %s", path, error)
 
 
 def predecessor(environment: MutableMapping[str, str] | None = None) -> Predecessor | None:
@@ -376,44 +432,11 @@ def command() -> list[str]:
     return [sys.executable, *sys.orig_argv[1:]]
 
 
-def request(state_directory: Path) -> bool:
-    """Has the running agent hand over to the version in use, and waits until it has.
-
-    False where none runs, or it cannot.
-
-    Raises:
-        HandoverError: it has not, and goes on as it was.
-    """
-    answer = _ask(state_directory)
-    before = answer.get("handover", {})
-    if not before.get("possible"):
-        return False
-    pid = answer["pid"]
-    try:
-        os.kill(pid, signal.SIGUSR2)
-    except ProcessLookupError:
-        return False
-    answered = now = time.monotonic()
-    end = now + CHANGE
-    while now < end and now - answered < SILENCE:
-        time.sleep(POLL)
-        now = time.monotonic()
-        if not (answer := _ask(state_directory)):
-            continue
-        answered = now
-        if answer["pid"] != pid:
-            return True
-        if answer["handover"]["failures"] > before["failures"]:
-            raise HandoverError(f"the agent in use goes on: {answer['handover']['failed']}")
-    raise HandoverError("the agent in use did not hand over in time")
-
-
-def _ask(state_directory: Path) -> dict[str, Any]:
-    """What the agent answers; nothing where none does."""
-    try:
-        return ask(state_directory)
-    except AgentError:
-        return {}
+def again() -> list[str]:
+    """What starts this agent: of an installed one its own version, whatever is in use by now."""
+    if schedule.is_installed():
+        return [str(VERSIONS / __version__ / "bin/endpoint-agent"), *sys.argv[1:]]
+    return command()
 
 
 def _receive(connection: socket.socket, timeout: float) -> bytes | None:

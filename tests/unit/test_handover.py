@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from endpoint_agent import handover
-from endpoint_agent.errors import AgentError, HandoverError
+from endpoint_agent.errors import HandoverError
 from endpoint_agent.handover import (
     AGREED,
     DONE,
@@ -25,8 +25,9 @@ from endpoint_agent.handover import (
     Cut,
     Predecessor,
     Successor,
+    has_ended,
     predecessor,
-    request,
+    take_place,
 )
 from endpoint_agent.service.notify import Notifier
 from endpoint_agent.signals import Signals
@@ -101,6 +102,39 @@ def test_the_change(start: Callable[..., Successor], tmp_path: Path) -> None:
         assert abs(cut[1] - time.time_ns()) < 60_000_000_000
         one.done()
         assert manager.recv(100) == f"MAINPID={one.pid}".encode()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_left"), [(["taken", "wait"], True), (["failed it"], False), ([], False)]
+)
+def test_nobody_is_left_who_could_start_an_agent(
+    start: Callable[..., Successor], words: list[str], *, is_left: bool
+) -> None:
+    one = start("ready", "hear", "agreed", "hear", *words)
+    wait_ready(one)
+    one.agree(Told().until)
+    with Signals() as signals:
+        one.done()
+        assert one.is_left(signals) is is_left
+
+
+def test_the_service_manager_would_start_one(
+    start: Callable[..., Successor], tmp_path: Path
+) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    one = start("ready", notifier=notifier)
+    wait_ready(one)
+    with Signals() as signals:
+        assert one.is_left(signals)
+
+
+def test_a_signal_that_comes_late_is_passed_on(start: Callable[..., Successor]) -> None:
+    one = start("ready", "wait")
+    wait_ready(one)
+    with Signals() as signals:
+        signals.put_back([signal.SIGTERM])
+        assert one.is_left(signals)
+    assert os.waitpid(one.pid, 0)[1] == signal.SIGTERM
 
 
 def test_a_moment_that_came_too_soon_is_replaced(start: Callable[..., Successor]) -> None:
@@ -246,7 +280,10 @@ def test_a_moment_that_is_over_is_refused() -> None:
 
 
 @pytest.mark.parametrize("words", [(), (b"cut 1 2",)])
-def test_an_agent_that_dies_leaves_its_turn(words: tuple[bytes, ...]) -> None:
+def test_an_agent_that_dies_leaves_its_turn(
+    words: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "has_ended", lambda _: True)
     before, stand_by = Before(), MockStandBy()
     assert before.take_turn(stand_by, *words)
     assert len(stand_by.cuts) == 1
@@ -254,10 +291,20 @@ def test_an_agent_that_dies_leaves_its_turn(words: tuple[bytes, ...]) -> None:
 
 def test_the_turn_comes_when_an_agent_that_dies_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     before, stand_by = Before(), MockStandBy()
-    parents = iter([os.getpid(), os.getpid(), 1])
-    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    answers = iter([False, False, True])
+    monkeypatch.setattr(handover, "has_ended", lambda _: next(answers))
     assert before.take_turn(stand_by)
-    assert list(parents) == []
+    assert list(answers) == []
+
+
+def test_a_process_has_ended_with_its_last_thread() -> None:
+    words = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        assert not has_ended(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert has_ended(process.pid)
+    assert has_ended(process.pid)
 
 
 @pytest.mark.parametrize(
@@ -328,67 +375,13 @@ def test_another_kind_of_socket_in_the_environment() -> None:
 
 def test_the_file_of_sysv_init(tmp_path: Path) -> None:
     path = tmp_path / "agent.pid"
-    Before().one.follow(path)
+    take_place(os.getpid(), path)
     assert not path.exists()
     path.write_text(f"{os.getppid()}\n")
-    Before().one.follow(path)
+    take_place(os.getpid(), path)
     assert path.read_text() == f"{os.getppid()}\n"
-    one = Before().one
-    one.pid = os.getppid()
-    one.follow(path)
+    take_place(os.getppid(), path)
     assert path.read_text() == f"{os.getpid()}\n"
-
-
-class MockAgents:
-    """What answers for agents, one after the other."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any] | None) -> None:
-        self.answers = list(answers)
-        self.signalled: list[tuple[int, int]] = []
-        monkeypatch.setattr(handover, "ask", self.ask)
-        monkeypatch.setattr(os, "kill", lambda *given: self.signalled.append(given))
-
-    def ask(self, _: Path) -> dict[str, Any]:
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer is None:
-            raise AgentError("no agent runs")
-        return answer
-
-
-def answer(pid: int, failures: int = 0, possible: bool = True) -> dict[str, Any]:
-    told = {"possible": possible, "failures": failures, "failed": "it hangs"}
-    return {"pid": pid, "handover": told}
-
-
-def test_a_change_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    agents = MockAgents(monkeypatch, answer(5), answer(5), None, answer(6))
-    assert request(tmp_path)
-    assert agents.signalled == [(5, signal.SIGUSR2)]
-
-
-@pytest.mark.parametrize("found", [None, {"pid": 5}, answer(5, possible=False)])
-def test_no_signal_for_an_agent_that_it_would_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None
-) -> None:
-    agents = MockAgents(monkeypatch, found)
-    assert not request(tmp_path)
-    assert agents.signalled == []
-
-
-def test_a_change_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    MockAgents(monkeypatch, answer(5, 1), answer(5, 1), answer(5, 2))
-    with pytest.raises(HandoverError, match="the agent in use goes on: it hangs"):
-        request(tmp_path)
-
-
-@pytest.mark.parametrize("last", [answer(5), None])
-def test_a_change_that_does_not_come(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: dict[str, Any] | None
-) -> None:
-    monkeypatch.setattr(handover, "CHANGE" if last else "SILENCE", 0.05)
-    MockAgents(monkeypatch, answer(5), last)
-    with pytest.raises(HandoverError, match="not hand over in time"):
-        request(tmp_path)
 
 
 def test_the_words_are_read_while_signals_come(start: Callable[..., Successor]) -> None:

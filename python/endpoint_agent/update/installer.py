@@ -15,13 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from endpoint_agent import handover
 from endpoint_agent.errors import AgentError, HandoverError, UpdateError
 from endpoint_agent.service import files, health, managers, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.managers import Manager
 from endpoint_agent.service.places import Places
-from endpoint_agent.update import bundle, state
+from endpoint_agent.update import bundle, change, state
 
 # Seconds: for a version to capture and deliver, and for its program to say its number.
 PATIENCE = 60.0
@@ -160,7 +159,7 @@ class Installer:
         Raises:
             HandoverError: it has not, and runs on.
         """
-        return self._manager.follows and handover.request(self.state_directory)
+        return self._manager.follows and change.request(self.state_directory)
 
     def _resume(self, version: str) -> None:
         """Has the version that is in use again run, if it does not still."""

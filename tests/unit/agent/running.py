@@ -139,6 +139,9 @@ class MockSuccessor:
     def done(self, is_to_stop: bool) -> None:
         self.heard.append("stop" if is_to_stop else "done")
 
+    def is_left(self, signals: object) -> bool:
+        return True
+
     def abort(self) -> None:
         self.heard.append("abort")
 

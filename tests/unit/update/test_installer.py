@@ -13,13 +13,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from endpoint_agent import handover
 from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError, HandoverError, UpdateError
 from endpoint_agent.service import files, health, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.places import Places
-from endpoint_agent.update import bundle, installer, run, state
+from endpoint_agent.update import bundle, change, installer, run, state
 from endpoint_agent.update.choice import Offer
 from endpoint_agent.update.run import How, update
 
@@ -237,7 +236,7 @@ def request_(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append((folder.parents[2] / "usr/lib/endpoint-agent/current").readlink().name)
         return True
 
-    monkeypatch.setattr(handover, "request", request)
+    monkeypatch.setattr(change, "request", request)
     return asked
 
 
@@ -269,7 +268,7 @@ def test_an_agent_that_could_not_hand_over_runs_on(
     def refuse(_: Path) -> bool:
         raise HandoverError("the agent in use goes on: it hangs")
 
-    monkeypatch.setattr(handover, "request", refuse)
+    monkeypatch.setattr(change, "request", refuse)
     monkeypatch.setattr(
         health, "ask", lambda _: {"version": f"v{OLD}", "delivery": {"last_error": ""}}
     )
