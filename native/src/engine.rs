@@ -159,14 +159,15 @@ impl Engine {
     ) {
         self.counters.add(Counter::Captured, 1);
         let drops = &self.rules.drops;
+        let identity = self.processes.identity();
         if !drops.is_empty()
-            && let Some(rule) = drops.ask(self.encoder.log(time, record, 0))
+            && let Some(rule) = drops.ask(self.encoder.log(time, record, identity, 0))
         {
             drops.count(rule, 1);
             self.counters.add(Counter::Filtered, 1);
             return;
         }
-        emit(self.encoder.log(time, record, sequence()));
+        emit(self.encoder.log(time, record, identity, sequence()));
     }
 
     fn report(

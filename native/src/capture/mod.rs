@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod ebpf;
+pub mod etw;
 pub mod eventlog;
 pub mod gate;
 pub mod recording;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
+use etw::recording::TraceFile;
 use eventlog::file::LogFile;
 use gate::Gate;
 use recording::Replay;
@@ -55,11 +57,15 @@ pub trait Source: Send {
     fn notices(&mut self) -> Vec<String>;
 }
 
-/// Opens a file of events: one of the event log if it begins like one, else a recording. Tells the
+/// Opens a file of events: one of the event log or of event tracing if it begins like one, else a
+/// recording of this kernel's. Tells the
 /// boot that it is from, all zeros where nobody knows.
 pub fn open(path: &Path) -> Result<(Box<dyn Source>, [u8; 16])> {
     if LogFile::is_at(path) {
         return Ok((Box::new(LogFile::open(path)?), [0; 16]));
+    }
+    if TraceFile::is_at(path) {
+        return Ok((Box::new(TraceFile::open(path)?), [0; 16]));
     }
     let replay = Replay::open(path)?;
     let boot_id = replay.boot_id();

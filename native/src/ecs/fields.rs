@@ -128,6 +128,8 @@ fields! {
     "sekoiaio.process.guid" Keyword Own "UUID of the process, unique among all hosts and boots."
     "sekoiaio.process.parent_guid" Keyword Own "UUID of the parent."
     "sekoiaio.source_process.pid" Long Own "The process that acted, of `injected-into`."
+    "sekoiaio.source_process.thread.id" Long Own "As of the process; of event tracing."
+    "sekoiaio.source_process.args" Keyword Own "As of the process; of event tracing."
     "sekoiaio.source_process.name" Keyword Own "As of the process."
     "sekoiaio.source_process.executable" Keyword Own "As of the process."
     "sekoiaio.source_process.command_line" Keyword Own "As of the process."
@@ -277,6 +279,7 @@ fields! {
     "winlog.process.thread.id" Long Own "Its thread."
     "winlog.user.identifier" Keyword Own "SID of the user whose rights it had."
     "action.id" Long Own "The same as `event.code`; of the event log. Its values are `action.properties` under their own names, see windows.md."
+    "action.name" Keyword Own "The same as `event.action`; of event tracing."
     "action.properties.old_path" Keyword Own
         "Path before a rename; of `linked`, the one that the file had. As `file.path`."
     "action.properties.rdev" Keyword Own "Device that a new device file stands for; as `file.device`."

@@ -20,6 +20,7 @@ pub(crate) mod time;
 mod user;
 pub mod windows;
 
+use crate::enrich::guid::Identity;
 use crate::enrich::processes::{Process, Rendered};
 use crate::event::{Action, LogRecord, Loss, ProcessKey};
 use catalogue::EVENTS_LOST;
@@ -98,8 +99,14 @@ impl Encoder {
     }
 
     /// The record of one of Windows' event log, cut as that of an act.
-    pub fn log(&mut self, time: u64, record: &LogRecord, sequence: u64) -> &[u8] {
-        let mapped = Mapped::new(record);
+    pub fn log(
+        &mut self,
+        time: u64,
+        record: &LogRecord,
+        identity: &Identity,
+        sequence: u64,
+    ) -> &[u8] {
+        let mapped = Mapped::new(record, identity);
         let host = host_name(&record.computer);
         self.write_log(time, &mapped, host, sequence, UNLIMITED);
         let (mut limit, least) = TEXT_LIMITS;

@@ -158,6 +158,11 @@ impl Processes {
         }
     }
 
+    /// What guids are made of.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Forgets what is too old or too much. `now`: nanoseconds since the epoch.
     pub fn tidy(&mut self, now: u64) {
         while let Some(&(ended, key)) = self.exited.front()

@@ -41,6 +41,32 @@ pub struct LogRecord {
     pub data: Pairs,
     /// It says more, which is left out.
     pub truncated: bool,
+    /// What is known of it besides, if it came by event tracing and not by the event log.
+    pub findings: Option<Box<Findings>>,
+}
+
+/// What an event of Windows' event tracing does not say itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Names and values, as rows of `ecs::windows::moves` have them.
+    pub facts: Pairs,
+    /// The processes that it is about.
+    pub processes: Vec<(Role, ProcessKey)>,
+    /// What it tells was tried in vain.
+    pub has_failed: bool,
+}
+
+/// What a process has to do with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It did it.
+    Actor,
+    /// It started that one.
+    Parent,
+    /// It did it to another one.
+    Source,
+    /// It was done to it.
+    Target,
 }
 
 impl LogRecord {
@@ -79,9 +105,14 @@ pub struct Pairs {
 impl Pairs {
     /// Adds a pair. There may be at most 4 GiB of text.
     pub fn push(&mut self, name: &str, value: &str) {
+        self.write(name, |text| text.push_str(value));
+    }
+
+    /// Adds a pair whose value is appended to what it is given.
+    pub fn write(&mut self, name: &str, value: impl FnOnce(&mut String)) {
         self.text.push_str(name);
         let name_end = self.text.len() as u32;
-        self.text.push_str(value);
+        value(&mut self.text);
         self.ends.push((name_end, self.text.len() as u32));
     }
 

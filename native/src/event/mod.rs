@@ -34,7 +34,8 @@ pub struct ProcessKey {
     /// Thread group id in the initial PID namespace.
     pub pid: u32,
     /// Start time of the thread group in clock ticks (1/100 s) since boot: field 22 of
-    /// `/proc/PID/stat`, or the kernel's `start_boottime` divided by 10,000,000.
+    /// `/proc/PID/stat`, or the kernel's `start_boottime` divided by 10,000,000. Of
+    /// Windows the time of its creation, in 100 ns since 1601.
     pub start: u64,
 }
 

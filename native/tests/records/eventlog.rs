@@ -68,7 +68,10 @@ pub fn records() -> Vec<Value> {
     let files = names()
         .into_iter()
         .flat_map(|name| play(&bytes(&name)).0.records());
-    files.chain(crate::windows::scene().records()).collect()
+    files
+        .chain(crate::windows::scene().records())
+        .chain(crate::traces::records())
+        .collect()
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod resolving;
 mod rules;
 mod scene;
 mod shipped;
+mod traces;
 mod windows;
 mod windows_page;
 

@@ -1,7 +1,10 @@
 //! docs/windows.md is made of the tables of Windows.
 
+use endpoint_agent_native::capture::etw::template::Provider;
+use endpoint_agent_native::capture::etw::templates;
 use endpoint_agent_native::ecs::windows::kinds::{self, LogKind};
 use endpoint_agent_native::ecs::windows::moves::{self, Move};
+use endpoint_agent_native::ecs::windows::traces::{self, TraceKind};
 
 use crate::assert_file;
 
@@ -14,6 +17,10 @@ const BEGIN: &str = "\
 one JSON line each, oldest first, on standard output, or with `--config` at an intake. What of the file is
 damaged costs itself alone: the rest is told, with an `events-lost` event, and the command ends
 with status 1 and says on standard error how much could not be read.
+
+A recording of events of Windows' event tracing (ETW) is replayed likewise; what is in one is in
+`native/src/capture/etw/recording.rs`. Nothing makes recordings yet but the tests, and `.etl` files are not
+read.
 
 The agent does not run on Windows yet. What is told of a record here is what it will tell there.
 
@@ -42,13 +49,44 @@ A record that is not in this table has no action, category and type.
 |---|---|---|---|---|---|
 ";
 
+const TRACES: &str = "
+## Event tracing
+
+Events of these providers and versions are read, each by its layout (`native/src/capture/etw/providers.txt`).
+One of another version is counted, and told as lost: nobody knows how it is laid out.
+
+| provider | events and versions |
+|---|---|
+";
+
+const TRACE_KINDS: &str = "
+What happened has the words of the original agent, `event.provider` `SEKOIA-IO-Endpoint`, and Sysmon's number
+as `event.code`; `action.id` is the provider's. An event that is not here is told as the same
+provider's record of the event log; those that only say what others mean (names of files, keys that
+are opened, processes that were there) are not told.
+
+* The start of a process is told by the kernel's provider, which knows its file, and by the classic
+  logger, which knows its command line and user. One event tells both; where one of them does not
+  come within a second, what the other says.
+* `process.*` is the process that did it, with its parent, its user and the guid of both, as far as events
+  before have told them; of a connection the one that the event names. A thread is remote if another
+  process made it, but for the first one of a process, which its parent makes.
+* A path is that of a drive where the recording says which device is which; a SID has its account likewise.
+* A key is known by the events that opened it. Where those were missed, `registry.path` is missing.
+* `source` and `destination` are what the provider calls so, of accepted connections as well.
+
+| provider | number | event.code | event.action | event.category | event.type | event.outcome |
+|---|---|---|---|---|---|---|
+";
+
 const MOVES: &str = "
 ## Fields
 
 What makes a field of a value: `text` takes it as it is. Rows with numbers of events stand in
 place of those without, for these events. A value that is *moved* is not among `action.properties` as
 well. `winlog` knows the process that wrote a record; of PowerShell and the DNS client it is the one
-the event is about, `process.pid` and `process.thread.id`.
+the event is about, `process.pid` and `process.thread.id`. Rows of `*` are of what the agent knows of
+an event of event tracing besides.
 
 | provider | events | value | field | made by | |
 |---|---|---|---|---|---|
@@ -56,7 +94,17 @@ the event is about, `process.pid` and `process.thread.id`.
 
 #[test]
 fn the_page_is_current() {
-    let page = [BEGIN.into(), kinds(), MOVES.into(), moves()].concat();
+    let page = [
+        BEGIN.into(),
+        kinds(),
+        TRACES.into(),
+        providers(),
+        TRACE_KINDS.into(),
+        traces(),
+        MOVES.into(),
+        moves(),
+    ]
+    .concat();
     assert_file("docs/windows.md", page.as_bytes());
 }
 
@@ -77,6 +125,40 @@ fn kinds() -> String {
         format!("| {provider} | {id}{alert} | `{action}` | {category} | {class} | {outcome} |\n")
     };
     kinds::ALL.iter().map(row).collect()
+}
+
+fn providers() -> String {
+    let row = |provider: &&Provider| {
+        let events: Vec<_> = provider
+            .templates
+            .chunk_by(|one, other| one.id == other.id)
+            .map(|same| {
+                let versions: Vec<_> = same.iter().map(|it| it.version.to_string()).collect();
+                format!("{} ({})", same[0].id, versions.join(" "))
+            })
+            .collect();
+        format!("| {} | {} |\n", provider.name, events.join(", "))
+    };
+    templates::ALL.iter().map(row).collect()
+}
+
+fn traces() -> String {
+    let row = |kind: &TraceKind| {
+        let TraceKind {
+            provider,
+            id,
+            action,
+            category,
+            class,
+            outcome,
+            ..
+        } = kind;
+        let code = kind.code.map(|code| code.to_string()).unwrap_or_default();
+        let (category, class) = (category.replace(' ', ", "), class.replace(' ', ", "));
+        let outcome = outcome.name().unwrap_or_default();
+        format!("| {provider} | {id} | {code} | `{action}` | {category} | {class} | {outcome} |\n")
+    };
+    traces::ALL.iter().map(row).collect()
 }
 
 fn moves() -> String {

@@ -331,6 +331,37 @@ pub fn data_strings(value: &str) -> Option<Value<'_>> {
     Some(Value::Texts(vec![shown.into()]))
 }
 
+/// The name of a type of the registry's values.
+pub fn registry_type(value: &str) -> Option<Value<'_>> {
+    const NAMES: [&str; 12] = [
+        "REG_NONE",
+        "REG_SZ",
+        "REG_EXPAND_SZ",
+        "REG_BINARY",
+        "REG_DWORD",
+        "REG_DWORD_BIG_ENDIAN",
+        "REG_LINK",
+        "REG_MULTI_SZ",
+        "REG_RESOURCE_LIST",
+        "REG_FULL_RESOURCE_DESCRIPTOR",
+        "REG_RESOURCE_REQUIREMENTS_LIST",
+        "REG_QWORD",
+    ];
+    let number: usize = value.parse().ok()?;
+    NAMES.get(number).copied().and_then(some)
+}
+
+/// Texts with a NUL between them.
+pub fn texts(value: &str) -> Option<Value<'_>> {
+    Some(Value::Texts(value.split('\0').map(Into::into).collect()))
+}
+
+/// A number of 32 bits that may be told as one with a sign.
+pub fn exit_code(value: &str) -> Option<Value<'_>> {
+    let code: i64 = value.parse().ok()?;
+    Some(Value::Number(u64::from(code as u32)))
+}
+
 /// How many characters it has.
 pub fn length(value: &str) -> Option<Value<'_>> {
     Some(Value::Number(value.chars().count() as u64))

@@ -6,18 +6,22 @@ pub mod convert;
 pub mod kinds;
 pub mod moves;
 mod origin;
+pub mod traces;
 
 use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
+use crate::ecs::catalogue::PROVIDER;
 use crate::ecs::fields::FIELDS;
 use crate::ecs::json::Json;
-use crate::event::LogRecord;
+use crate::enrich::guid::Identity;
+use crate::event::{Findings, LogRecord, Pairs, Role};
 use convert::{Answer, How, Value, is_nothing, is_zero};
 use kinds::LogKind;
-use moves::{OWN, RELATED};
+use moves::{FOUND, OWN, RELATED};
 pub use origin::{Origin, host_name};
+use traces::TraceKind;
 
 /// Bits of a record's keywords.
 const AUDIT_FAILURE: u64 = 1 << 52;
@@ -31,6 +35,14 @@ const LISTS: [(&str, &str); 4] = [
     ("related.ip", "ip"),
 ];
 
+/// Where the guid of a process is told.
+const GUIDS: [(Role, &str); 4] = [
+    (Role::Actor, "sekoiaio.process.guid"),
+    (Role::Parent, "sekoiaio.process.parent_guid"),
+    (Role::Source, "sekoiaio.source_process.guid"),
+    (Role::Target, "sekoiaio.target_process.guid"),
+];
+
 /// The rows of [`moves`], ready to be asked.
 struct Table {
     rows: HashMap<&'static str, HashMap<&'static str, Vec<Row>>>,
@@ -38,6 +50,7 @@ struct Table {
     lists: Vec<Option<usize>>,
     pid: usize,
     thread: usize,
+    guids: [(Role, usize); 4],
 }
 
 struct Row {
@@ -76,6 +89,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         lists,
         pid: place("process.pid").unwrap_or_default(),
         thread: place("process.thread.id").unwrap_or_default(),
+        guids: GUIDS.map(|(role, name)| (role, place(name).unwrap_or_default())),
     }
 });
 
@@ -83,6 +97,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 pub struct Mapped<'a> {
     record: &'a LogRecord,
     kind: Option<&'static LogKind>,
+    /// Of an event of event tracing that has a row of its own.
+    trace: Option<&'static TraceKind>,
     values: Vec<(usize, Value<'a>)>,
     /// Of each value of the record, whether it is told as a field alone.
     taken: Vec<bool>,
@@ -91,30 +107,23 @@ pub struct Mapped<'a> {
 }
 
 impl<'a> Mapped<'a> {
-    /// Looks everything up.
-    pub fn new(record: &'a LogRecord) -> Self {
+    /// Looks everything up. `identity`: what guids are made of.
+    pub fn new(record: &'a LogRecord, identity: &Identity) -> Self {
         let table = &*TABLE;
-        let mut values = Vec::with_capacity(record.data.len() + 8);
-        let mut taken = Vec::with_capacity(record.data.len());
-        let of_provider = table.rows.get(&*record.provider);
-        for (name, value) in record.data.iter() {
-            let mut is_taken = false;
-            if let Some(rows) = of_provider.and_then(|rows| rows.get(name))
-                && !is_nothing(value)
-            {
-                let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
-                for row in rows {
-                    if !row.is_for(record, is_special) {
-                        continue;
-                    }
-                    let made = (row.how.make)(value);
-                    // A process or port 0 is none, and not told.
-                    is_taken |= row.is_taken && (made.is_some() || is_zero(value));
-                    values.extend(made.map(|made| (row.field, made)));
-                }
+        let mut values = Vec::with_capacity(record.data.len() + 16);
+        let findings = record.findings.as_deref();
+        if let Some(Findings {
+            facts, processes, ..
+        }) = findings
+        {
+            take(record, FOUND, facts, &mut values);
+            for (role, key) in processes {
+                let mut fields = table.guids.iter().filter(|(its, _)| its == role);
+                let guid = || Value::Text(identity.guid(*key).to_string().into());
+                values.extend(fields.next().map(|&(_, field)| (field, guid())));
             }
-            taken.push(is_taken);
         }
+        let taken = take(record, &record.provider, &record.data, &mut values);
         if OWN.contains(&&*record.provider) {
             values.push((table.pid, Value::Number(record.process.into())));
             values.push((table.thread, Value::Number(record.thread.into())));
@@ -129,6 +138,7 @@ impl<'a> Mapped<'a> {
             record,
             has_repeats,
             kind: kinds::find(&record.provider, record.id),
+            trace: findings.and_then(|_| traces::find(&record.provider, record.id)),
             values,
             taken,
         }
@@ -140,15 +150,27 @@ impl<'a> Mapped<'a> {
         json.open("event");
         let is_alert = self.kind.is_some_and(|kind| kind.is_alert);
         json.word("kind", if is_alert { "alert" } else { "event" });
-        if let Some(kind) = self.kind {
-            if !kind.category.is_empty() {
-                json.words("category", kind.category.split(' '));
+        let own = self.kind.map(|it| (it.category, it.class, it.action));
+        let trace = self.trace.map(|it| (it.category, it.class, it.action));
+        if let Some((category, class, action)) = trace.or(own) {
+            if !category.is_empty() {
+                json.words("category", category.split(' '));
             }
-            json.words("type", kind.class.split(' '));
-            json.word("action", kind.action);
+            json.words("type", class.split(' '));
+            json.word("action", action);
         }
-        json.number("code", record.id.into());
-        json.text_if_known("provider", record.provider.as_bytes());
+        match self.trace {
+            Some(trace) => {
+                if let Some(code) = trace.code {
+                    json.number("code", code.into());
+                }
+                json.word("provider", PROVIDER);
+            }
+            None => {
+                json.number("code", record.id.into());
+                json.text_if_known("provider", record.provider.as_bytes());
+            }
+        }
         if let Some(outcome) = self.outcome() {
             json.word("outcome", outcome);
         }
@@ -157,13 +179,18 @@ impl<'a> Mapped<'a> {
     }
 
     fn outcome(&self) -> Option<&'static str> {
-        if self.record.keywords & AUDIT_FAILURE != 0 {
+        let record = self.record;
+        let has_failed = |findings: &Findings| findings.has_failed;
+        if record.keywords & AUDIT_FAILURE != 0
+            || record.findings.as_deref().is_some_and(has_failed)
+        {
             return Some("failure");
         }
-        if self.record.keywords & AUDIT_SUCCESS != 0 {
+        if record.keywords & AUDIT_SUCCESS != 0 {
             return Some("success");
         }
-        self.kind?.outcome.name()
+        let trace = self.trace.map(|kind| kind.outcome);
+        trace.or(self.kind.map(|kind| kind.outcome))?.name()
     }
 
     /// Writes the fields.
@@ -232,7 +259,10 @@ impl<'a> Mapped<'a> {
         json.open("winlog");
         json.text_if_known("channel", record.channel.as_bytes());
         json.text_if_known("computer_name", record.computer.as_bytes());
-        json.digits("record_id", record.number);
+        // Event tracing does not number its events.
+        if record.findings.is_none() {
+            json.digits("record_id", record.number);
+        }
         json.number("version", record.version.into());
         json.number("level", record.level.into());
         json.number("task", record.task.into());
@@ -256,6 +286,9 @@ impl<'a> Mapped<'a> {
         let record = self.record;
         json.open("action");
         json.number("id", record.id.into());
+        if let Some(trace) = self.trace {
+            json.word("name", trace.action);
+        }
         json.open("properties");
         for (place, (name, value)) in record.data.iter().enumerate() {
             if self.has_repeats {
@@ -327,6 +360,37 @@ impl Row {
         let holds = |(name, value)| record.data.get(name) == Some(value);
         is_for_id && self.when.is_none_or(holds)
     }
+}
+
+/// Adds the fields of values by the rows of a provider. Tells of each value whether it is told as a
+/// field alone.
+fn take<'a>(
+    record: &LogRecord,
+    provider: &str,
+    data: &'a Pairs,
+    values: &mut Vec<(usize, Value<'a>)>,
+) -> Vec<bool> {
+    let mut taken = Vec::with_capacity(data.len());
+    let of_provider = TABLE.rows.get(provider);
+    for (name, value) in data.iter() {
+        let mut is_taken = false;
+        if let Some(rows) = of_provider.and_then(|rows| rows.get(name))
+            && !is_nothing(value)
+        {
+            let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
+            for row in rows {
+                if !row.is_for(record, is_special) {
+                    continue;
+                }
+                let made = (row.how.make)(value);
+                // A process or port 0 is none, and not told.
+                is_taken |= row.is_taken && (made.is_some() || is_zero(value));
+                values.extend(made.map(|made| (row.field, made)));
+            }
+        }
+        taken.push(is_taken);
+    }
+    taken
 }
 
 fn write(json: &mut Json, key: &'static str, value: &Value) {

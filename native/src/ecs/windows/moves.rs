@@ -8,6 +8,7 @@ use super::kinds::{
     APPLOCKER, DEFENDER, DNS, EVENTLOG, FIREWALL, NTLM, POWERSHELL, POWERSHELL_CLASSIC,
     POWERSHELL_CORE, SECURITY, SERVICES, SYSMON, TASKS, WMI,
 };
+use crate::capture::etw::templates;
 
 /// A row.
 #[derive(Debug)]
@@ -27,6 +28,13 @@ pub struct Move {
     /// The value is not told twice.
     pub is_taken: bool,
 }
+
+/// Whose rows are of what the agent knows of an event of event tracing besides.
+pub const FOUND: &str = "*";
+const KERNEL_PROCESS: &str = templates::KERNEL_PROCESS.name;
+const PROCESS_CLASS: &str = templates::PROCESS_CLASS.name;
+const KERNEL_REGISTRY: &str = templates::KERNEL_REGISTRY.name;
+const KERNEL_NETWORK: &str = templates::KERNEL_NETWORK.name;
 
 /// Events about groups, whose target is one.
 const GROUPS: &[u32] = &[
@@ -343,6 +351,81 @@ moves! {
         [3008] "QueryStatus" => "dns.response_code" text taken;
         [3008] "QueryResults" => "dns.answers.name" answers taken;
         [3008] "QueryResults" => "dns.resolved_ip" resolved;
+    }
+    FOUND {
+        all "ProcessId" => "process.pid" positive;
+        all "ThreadId" => "process.thread.id" positive;
+        all "Image" => "process.executable" text;
+        all "Image" => "process.name" file_name;
+        all "CommandLine" => "process.command_line" text;
+        all "Arguments" => "process.args" arguments;
+        all "Arguments" => "process.args_count" arguments_count;
+        all "ParentProcessId" => "process.parent.pid" positive;
+        all "ParentImage" => "process.parent.executable" text;
+        all "ParentImage" => "process.parent.name" file_name;
+        all "ParentCommandLine" => "process.parent.command_line" text;
+        all "ParentArguments" => "process.parent.args" arguments;
+        all "ParentArguments" => "process.parent.args_count" arguments_count;
+        all "SourceProcessId" => "sekoiaio.source_process.pid" positive;
+        all "SourceThreadId" => "sekoiaio.source_process.thread.id" positive;
+        all "SourceImage" => "sekoiaio.source_process.executable" text;
+        all "SourceImage" => "sekoiaio.source_process.name" file_name;
+        all "SourceCommandLine" => "sekoiaio.source_process.command_line" text;
+        all "SourceArguments" => "sekoiaio.source_process.args" arguments;
+        all "SourceParentProcessId" => "sekoiaio.source_process.parent.pid" positive;
+        all "TargetProcessId" => "sekoiaio.target_process.pid" positive;
+        all "TargetThreadId" => "sekoiaio.target_process.thread.id" positive;
+        all "TargetImage" => "sekoiaio.target_process.executable" text;
+        all "TargetImage" => "sekoiaio.target_process.name" file_name;
+        all "TargetCommandLine" => "sekoiaio.target_process.command_line" text;
+        all "TargetParentProcessId" => "sekoiaio.target_process.parent.pid" positive;
+        all "User" => "user.domain" domain;
+        all "User" => "user.name" account;
+        all "UserSid" => "user.id" text;
+        all "File" => "file.path" text;
+        all "File" => "file.name" file_name;
+        all "File" => "file.directory" directory;
+        all "File" => "file.extension" extension;
+        all "Key" => "registry.path" text;
+        all "Key" => "registry.hive" hive;
+        all "Key" => "registry.key" key;
+        all "Value" => "registry.path" text;
+        all "Value" => "registry.hive" hive;
+        all "Value" => "registry.key" key_of_value;
+        all "Data" => "registry.data.strings" texts;
+        all "Direction" => "network.direction" text;
+        all "Transport" => "network.transport" text;
+        all "NetworkType" => "network.type" text;
+    }
+    PROCESS_CLASS {
+        all "ProcessId" => "process.pid" positive taken;
+        all "ParentId" => "process.parent.pid" positive taken;
+        all "CommandLine" => "process.command_line" text taken;
+        all "UserSID" => "user.id" text taken;
+        all "ImageFileName" => "process.name" text;
+        [2] "ExitStatus" => "process.exit_code" exit_code;
+    }
+    KERNEL_PROCESS {
+        all "ProcessID" => "process.pid" positive taken;
+        [3] "ProcessID" => "sekoiaio.target_process.pid" positive taken;
+        [3] "ThreadID" => "sekoiaio.target_process.thread.id" positive taken;
+        all "ParentProcessID" => "process.parent.pid" positive taken;
+        [1] "ImageName" => "process.name" file_name;
+        [2] "ImageName" => "process.name" file_name;
+        [2] "ExitCode" => "process.exit_code" number;
+    }
+    KERNEL_REGISTRY {
+        [5, 6] "ValueName" => "registry.value" text;
+        [5] "Type" => "registry.data.type" registry_type;
+    }
+    KERNEL_NETWORK {
+        all "PID" => "process.pid" positive taken;
+        all "saddr" => "source.address" ip taken;
+        all "saddr" => "source.ip" ip;
+        all "sport" => "source.port" positive taken;
+        all "daddr" => "destination.address" ip taken;
+        all "daddr" => "destination.ip" ip;
+        all "dport" => "destination.port" positive taken;
     }
 }
 

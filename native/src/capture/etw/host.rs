@@ -1,0 +1,125 @@
+//! What the host was asked: its name, its drives, whose SIDs are whose.
+
+use lru::LruCache;
+
+/// Drives and accounts that are known at most.
+const MAX_DRIVES: usize = 64;
+const MAX_ACCOUNTS: usize = 4_096;
+/// Bytes of a name, a path or a SID.
+pub const MAX_TEXT: usize = 1_024;
+
+/// Accounts that are the same on every host.
+const WELL_KNOWN: [(&str, &str); 3] = [
+    ("S-1-5-18", r"NT AUTHORITY\SYSTEM"),
+    ("S-1-5-19", r"NT AUTHORITY\LOCAL SERVICE"),
+    ("S-1-5-20", r"NT AUTHORITY\NETWORK SERVICE"),
+];
+
+/// A host.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Devices, and the drives that they are.
+    drives: Vec<(String, String)>,
+    accounts: LruCache<String, String>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            drives: Vec::new(),
+            accounts: LruCache::unbounded(),
+        }
+    }
+}
+
+impl Host {
+    /// A device, as `\Device\HarddiskVolume3`, is a drive, as `C:`, now.
+    pub fn learn_drive(&mut self, device: &str, drive: &str) {
+        let is_other = |(known, name): &(String, String)| {
+            !known.eq_ignore_ascii_case(device) && !name.eq_ignore_ascii_case(drive)
+        };
+        self.drives.retain(is_other);
+        if !device.is_empty() && self.drives.len() < MAX_DRIVES {
+            self.drives.push((device.into(), drive.into()));
+        }
+    }
+
+    /// A SID is that of an account: `DOMAIN\name`.
+    pub fn learn_account(&mut self, sid: &str, account: &str) {
+        self.accounts.put(sid.into(), account.into());
+        if self.accounts.len() > MAX_ACCOUNTS {
+            self.accounts.pop_lru();
+        }
+    }
+
+    /// The account of a SID.
+    pub fn account(&mut self, sid: &str) -> Option<&str> {
+        let known = self.accounts.get(sid).map(String::as_str);
+        known.or_else(|| {
+            let mut all = WELL_KNOWN.iter();
+            all.find(|(one, _)| *one == sid).map(|(_, name)| *name)
+        })
+    }
+
+    /// A path of the kernel as programs write it, where its device is known.
+    pub fn path(&self, native: &str) -> String {
+        let plain = native.strip_prefix(r"\??\").unwrap_or(native);
+        let on = |(device, drive): &(String, String)| {
+            let (begin, rest) = plain.split_at_checked(device.len())?;
+            let is_whole = rest.is_empty() || rest.starts_with('\\');
+            (is_whole && begin.eq_ignore_ascii_case(device)).then(|| format!("{drive}{rest}"))
+        };
+        self.drives
+            .iter()
+            .find_map(on)
+            .unwrap_or_else(|| plain.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Host, MAX_ACCOUNTS, MAX_DRIVES};
+
+    #[test]
+    fn paths_are_those_of_drives() {
+        let mut host = Host::default();
+        host.learn_drive(r"\Device\HarddiskVolume1", "D:");
+        host.learn_drive(r"\Device\HarddiskVolume1", "E:");
+        host.learn_drive(r"\Device\HarddiskVolume10", "C:");
+        for (native, path) in [
+            (r"\Device\HarddiskVolume1\a", r"E:\a"),
+            (r"\device\harddiskvolume10\b", r"C:\b"),
+            (r"\Device\HarddiskVolume10", "C:"),
+            (r"\Device\HarddiskVolume2\a", r"\Device\HarddiskVolume2\a"),
+            (r"\??\C:\a", r"C:\a"),
+            ("System", "System"),
+            (
+                "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+                "",
+            ),
+        ] {
+            let path = if path.is_empty() { native } else { path };
+            assert_eq!(host.path(native), path);
+        }
+        for number in 0..2 * MAX_DRIVES {
+            host.learn_drive(&format!("device {number}"), &format!("drive {number}"));
+        }
+        assert_eq!(host.drives.len(), MAX_DRIVES);
+    }
+
+    #[test]
+    fn accounts_are_told_and_bounded() {
+        let mut host = Host::default();
+        assert_eq!(host.account("S-1-5-18"), Some(r"NT AUTHORITY\SYSTEM"));
+        assert_eq!(host.account("S-1-5-21-1"), None);
+        host.learn_account("S-1-5-18", r"AUTORITE NT\Syst\u{e8}me");
+        assert_eq!(host.account("S-1-5-18"), Some(r"AUTORITE NT\Syst\u{e8}me"));
+        for number in 0..=MAX_ACCOUNTS {
+            host.learn_account(&number.to_string(), "x");
+        }
+        assert_eq!(host.accounts.len(), MAX_ACCOUNTS);
+    }
+}

@@ -1,0 +1,187 @@
+//! Processes: they are there, start, make threads and end.
+
+use std::sync::Arc;
+
+use super::processes::{Process, Program};
+use super::starts::Start;
+use super::tell::{ACTOR, SOURCE, Seen, TARGET, Teller, push_number, record};
+use crate::event::{Findings, LogRecord, ProcessKey};
+
+impl Teller {
+    fn key(pid: u32, created: u64) -> ProcessKey {
+        ProcessKey {
+            pid,
+            start: created,
+        }
+    }
+
+    /// The kernel's provider tells of a process, one that starts or one that was there.
+    pub(super) fn process_there(&mut self, seen: &Seen) -> Option<LogRecord> {
+        self.knows_ends = true;
+        let payload = &seen.payload;
+        let pid = payload.short("ProcessID");
+        let process = Process {
+            key: Some(Self::key(pid, payload.number("CreateTime"))),
+            program: Arc::new(Program {
+                image: self.host.path(&payload.text("ImageName")),
+                command_line: String::new(),
+            }),
+            parent: payload.short("ParentProcessID"),
+            ..Process::default()
+        };
+        self.process_seen(seen, pid, process, false, seen.header.id == 1)
+    }
+
+    /// The classic logger does.
+    pub(super) fn classic_there(&mut self, seen: &Seen) -> Option<LogRecord> {
+        let payload = &seen.payload;
+        let pid = payload.short("ProcessId");
+        let process = Process {
+            program: Arc::new(Program {
+                image: String::new(),
+                command_line: payload.text("CommandLine"),
+            }),
+            parent: payload.short("ParentId"),
+            user: payload.text("UserSID"),
+            ..Process::default()
+        };
+        self.process_seen(seen, pid, process, true, seen.header.id == 1)
+    }
+
+    fn process_seen(
+        &mut self,
+        seen: &Seen,
+        pid: u32,
+        mut process: Process,
+        is_classic: bool,
+        is_new: bool,
+    ) -> Option<LogRecord> {
+        let time = seen.header.time;
+        if let Some(parent) = self.processes.get(process.parent, time) {
+            process.parent_key = parent.key;
+            process.parent_program = Some(parent.program.clone());
+        }
+        if !is_new {
+            process.has_begun = true;
+            let known = self.processes.get(pid, time).cloned();
+            self.processes.learn(pid, merged(known, process));
+            return None;
+        }
+        let start = Start {
+            pid,
+            process: process.clone(),
+            is_classic,
+            record: record(seen, &self.host, Findings::default()),
+            time,
+        };
+        match self.starts.meet(start) {
+            Some(start) => Some(self.start(start)),
+            None => {
+                self.processes.learn(pid, process);
+                None
+            }
+        }
+    }
+
+    /// A process has started, and what is known of it is all that will be.
+    pub(super) fn start(&mut self, start: Start) -> LogRecord {
+        let Start {
+            pid,
+            mut process,
+            mut record,
+            time,
+            ..
+        } = start;
+        // The classic logger does not say when it was created, which is just before it is told.
+        process.key.get_or_insert(Self::key(pid, time));
+        // What has happened between the two.
+        let known = self.processes.get(pid, time).cloned().unwrap_or_default();
+        let is_other = known.key.is_some_and(|key| Some(key) != process.key);
+        if !is_other {
+            process.has_begun |= known.has_begun;
+            process.ended = process.ended.or(known.ended);
+        }
+        let mut findings = Findings::default();
+        let lines = [
+            (ACTOR.arguments, Some(process.program.clone())),
+            ("ParentArguments", process.parent_program.clone()),
+        ];
+        self.processes.learn(pid, process);
+        self.add_process(&mut findings, &ACTOR, pid, time);
+        for (name, program) in lines {
+            if let Some(program) = program {
+                findings.facts.push(name, &program.command_line);
+            }
+        }
+        record.findings = Some(Box::new(findings));
+        record
+    }
+
+    pub(super) fn process_ended(&mut self, seen: &Seen) -> Option<LogRecord> {
+        self.knows_ends = true;
+        let pid = seen.payload.short("ProcessID");
+        let told = self.told(seen, pid, None);
+        self.processes.end(pid, seen.header.time);
+        Some(told)
+    }
+
+    pub(super) fn classic_ended(&mut self, seen: &Seen) -> Option<LogRecord> {
+        let pid = seen.payload.short("ProcessId");
+        // 4 is told of those that are there at the end of the session.
+        if self.knows_ends || seen.header.id == 4 {
+            return None;
+        }
+        let told = self.told(seen, pid, None);
+        self.processes.end(pid, seen.header.time);
+        Some(told)
+    }
+
+    /// The first thread of a process is made by its parent; others that are not its own are remote.
+    pub(super) fn thread_started(&mut self, seen: &Seen) -> Option<LogRecord> {
+        let header = seen.header;
+        let pid = seen.payload.short("ProcessID");
+        let parent = self.processes.get(pid, header.time);
+        let parent = parent.map(|process| process.parent);
+        let is_first = self.processes.begin(pid) && parent == Some(header.process);
+        if pid == header.process || is_first {
+            return None;
+        }
+        let mut told = self.told(seen, header.process, Some(header.thread));
+        let mut findings = told.findings.take().unwrap_or_default();
+        self.add_process(&mut findings, &SOURCE, header.process, header.time);
+        push_number(&mut findings, SOURCE.thread, header.thread);
+        self.add_process(&mut findings, &TARGET, pid, header.time);
+        push_number(&mut findings, TARGET.thread, seen.payload.short("ThreadID"));
+        if let Some(source) = self.processes.get(header.process, header.time) {
+            for name in [ACTOR.arguments, SOURCE.arguments] {
+                findings.facts.push(name, &source.program.command_line);
+            }
+        }
+        told.findings = Some(findings);
+        Some(told)
+    }
+}
+
+/// What was known of a process that was there, and what another source knows.
+fn merged(known: Option<Process>, more: Process) -> Process {
+    let Some(known) = known else {
+        return more;
+    };
+    let is_other = known.key.is_some() && more.key.is_some() && known.key != more.key;
+    if is_other {
+        return more;
+    }
+    let first = |one: &str, other: &str| if one.is_empty() { other } else { one }.to_owned();
+    let (new, old) = (&more.program, &known.program);
+    Process {
+        key: more.key.or(known.key),
+        program: Arc::new(Program {
+            image: first(&new.image, &old.image),
+            command_line: first(&new.command_line, &old.command_line),
+        }),
+        parent_key: more.parent_key.or(known.parent_key),
+        parent_program: more.parent_program.or(known.parent_program),
+        user: first(&more.user, &known.user),
+        ..more
+    }
+}

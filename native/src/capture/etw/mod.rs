@@ -1,0 +1,26 @@
+//! Event tracing of Windows: what its events say, wherever they were recorded.
+//!
+//! [`raw`] reads the header of an event, [`payload`] its data, by [`templates`] that are made of the
+//! facts in `providers.txt`. Events tell of a process by its number, of a file or key by an address of
+//! the kernel: [`tell`] knows what these stand for, from the events before, and makes a
+//! [`LogRecord`](crate::event::LogRecord) of each event that is told. [`recording`] is the file that
+//! events are read from.
+//!
+//! All of it is hostile bytes: what an event may cost and what is remembered is bounded, and an
+//! event that cannot be read costs itself alone.
+
+mod host;
+mod lives;
+mod names;
+mod objects;
+pub mod payload;
+mod processes;
+pub mod raw;
+pub mod recording;
+mod show;
+mod starts;
+pub mod tell;
+pub mod template;
+pub mod templates;
+
+pub use super::eventlog::Malformed;

@@ -1,0 +1,301 @@
+//! What events mean together: each is told with what those before have told of its process, its file
+//! and its key.
+
+use super::Malformed;
+use super::host::Host;
+use super::names::Names;
+use super::payload::Payload;
+use super::processes::Processes;
+use super::raw::{Header, since_epoch};
+use super::show;
+use super::starts::Starts;
+use super::template::Provider;
+use super::templates::{
+    DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
+};
+use crate::event::{Event, Findings, LogRecord, Role};
+
+/// Types of what is attached to an event.
+const RELATED_ACTIVITY: u16 = 1;
+const SID: u16 = 3;
+
+/// An event that has been read.
+pub(super) struct Seen<'a> {
+    pub(super) header: &'a Header,
+    pub(super) provider: &'static Provider,
+    pub(super) payload: Payload<'a>,
+}
+
+/// What is done with events, one row each. Those without a row are told as they are.
+struct Row {
+    provider: &'static Provider,
+    ids: &'static [u16],
+    act: fn(&mut Teller, &Seen) -> Option<LogRecord>,
+}
+
+const ROWS: &[Row] = &[
+    row(&KERNEL_FILE, &[10], Teller::file_named),
+    row(&KERNEL_FILE, &[12], Teller::file_opened),
+    row(&KERNEL_FILE, &[11], Teller::file_forgotten),
+    row(&KERNEL_FILE, &[14], Teller::file_closed),
+    row(&KERNEL_FILE, &[17], Teller::file_times_set),
+    row(&KERNEL_FILE, &[27], Teller::file_renamed),
+    row(&KERNEL_FILE, &[26, 28, 30], Teller::file_changed),
+    row(&KERNEL_REGISTRY, &[1, 2], Teller::key_opened),
+    row(&KERNEL_REGISTRY, &[13], Teller::key_closed),
+    row(&KERNEL_REGISTRY, &[3], Teller::key_changed),
+    row(&KERNEL_REGISTRY, &[5, 6], Teller::value_changed),
+    row(&KERNEL_NETWORK, &[12, 28], Teller::connected),
+    row(&KERNEL_NETWORK, &[15, 31], Teller::accepted),
+    row(&KERNEL_NETWORK, &[13, 29], Teller::disconnected),
+    row(&KERNEL_PROCESS, &[1, 15], Teller::process_there),
+    row(&KERNEL_PROCESS, &[2], Teller::process_ended),
+    row(&KERNEL_PROCESS, &[3], Teller::thread_started),
+    row(&KERNEL_PROCESS, &[5], Teller::image_loaded),
+    row(&PROCESS_CLASS, &[1, 3], Teller::classic_there),
+    row(&PROCESS_CLASS, &[2, 4], Teller::classic_ended),
+    row(&DNS, &[3006, 3008], Teller::resolved),
+];
+
+const fn row(
+    provider: &'static Provider,
+    ids: &'static [u16],
+    act: fn(&mut Teller, &Seen) -> Option<LogRecord>,
+) -> Row {
+    Row { provider, ids, act }
+}
+
+/// How the facts about a process are called.
+pub(super) struct Called {
+    pid: &'static str,
+    pub(super) thread: &'static str,
+    image: &'static str,
+    command_line: &'static str,
+    pub(super) arguments: &'static str,
+    parent: &'static str,
+    role: Role,
+}
+
+pub(super) const ACTOR: Called = Called {
+    pid: "ProcessId",
+    thread: "ThreadId",
+    image: "Image",
+    command_line: "CommandLine",
+    arguments: "Arguments",
+    parent: "ParentProcessId",
+    role: Role::Actor,
+};
+pub(super) const SOURCE: Called = Called {
+    pid: "SourceProcessId",
+    thread: "SourceThreadId",
+    image: "SourceImage",
+    command_line: "SourceCommandLine",
+    arguments: "SourceArguments",
+    parent: "SourceParentProcessId",
+    role: Role::Source,
+};
+pub(super) const TARGET: Called = Called {
+    pid: "TargetProcessId",
+    thread: "TargetThreadId",
+    image: "TargetImage",
+    command_line: "TargetCommandLine",
+    arguments: "TargetArguments",
+    parent: "TargetParentProcessId",
+    role: Role::Target,
+};
+
+/// Why an event is not told, though it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is not what it has to be.
+    Malformed(Malformed),
+    /// Nobody knows how it is laid out.
+    Unknown,
+}
+
+impl From<Malformed> for Trouble {
+    fn from(malformed: Malformed) -> Self {
+        Trouble::Malformed(malformed)
+    }
+}
+
+/// Makes records of events.
+#[derive(Debug, Default)]
+pub struct Teller {
+    /// What the host was asked.
+    pub host: Host,
+    pub(super) processes: Processes,
+    pub(super) files: Names,
+    pub(super) keys: Names,
+    pub(super) starts: Starts,
+    /// The kernel's provider tells of processes.
+    pub(super) knows_ends: bool,
+}
+
+impl Teller {
+    /// Takes one event in. `attached`: what the header's flags announce, by its type.
+    pub fn take<'a>(
+        &mut self,
+        header: &Header,
+        attached: impl Iterator<Item = (u16, &'a [u8])>,
+        data: &[u8],
+        sink: &mut dyn FnMut(Event),
+    ) -> Result<(), Trouble> {
+        self.settle(header.time, sink);
+        let provider = header.known_provider().ok_or(Trouble::Unknown)?;
+        let Some(template) = provider.template(header.id, header.version) else {
+            // Events that nothing is known of are not asked for, and may still come.
+            let is_wanted = provider.templates.iter().any(|other| other.id == header.id);
+            return if is_wanted {
+                Err(Trouble::Unknown)
+            } else {
+                Ok(())
+            };
+        };
+        let seen = Seen {
+            header,
+            provider,
+            payload: Payload::new(template, data, header.pointer)?,
+        };
+        let mut rows = ROWS.iter();
+        let row =
+            rows.find(|row| std::ptr::eq(row.provider, provider) && row.ids.contains(&header.id));
+        let record = match row {
+            Some(row) => (row.act)(self, &seen),
+            None => Some(self.told(&seen, header.process, Some(header.thread))),
+        };
+        if let Some(mut record) = record {
+            attach(&mut record, attached);
+            sink(record.into_event(since_epoch(header.time)));
+        }
+        Ok(())
+    }
+
+    /// Nothing comes any more: what still waits is told.
+    pub fn end(&mut self, sink: &mut dyn FnMut(Event)) {
+        self.settle(u64::MAX, sink);
+    }
+
+    /// Names and processes that were forgotten for want of room since the last call.
+    pub fn take_forgotten(&mut self) -> u64 {
+        self.files.take_forgotten() + self.keys.take_forgotten() + self.processes.take_forgotten()
+    }
+
+    /// Tells the starts whose other half will not be waited for.
+    fn settle(&mut self, now: u64, sink: &mut dyn FnMut(Event)) {
+        while let Some(start) = self.starts.overdue(now) {
+            let time = start.time;
+            let record = self.start(start);
+            sink(record.into_event(since_epoch(time)));
+        }
+    }
+
+    /// The record of an event that a process has caused.
+    pub(super) fn told(&mut self, seen: &Seen, pid: u32, thread: Option<u32>) -> LogRecord {
+        let mut findings = Findings::default();
+        self.add_process(&mut findings, &ACTOR, pid, seen.header.time);
+        if let Some(thread) = thread {
+            push_number(&mut findings, ACTOR.thread, thread);
+        }
+        record(seen, &self.host, findings)
+    }
+
+    /// Adds what is known of a process.
+    pub(super) fn add_process(
+        &mut self,
+        findings: &mut Findings,
+        names: &Called,
+        pid: u32,
+        time: u64,
+    ) {
+        push_number(findings, names.pid, pid);
+        let Some(process) = self.processes.get(pid, time) else {
+            return;
+        };
+        let facts = &mut findings.facts;
+        facts.push(names.image, &process.program.image);
+        facts.push(names.command_line, &process.program.command_line);
+        findings
+            .processes
+            .extend(process.key.map(|key| (names.role, key)));
+        push_number(findings, names.parent, process.parent);
+        if names.role == Role::Actor {
+            if let Some(program) = &process.parent_program {
+                let line = &program.command_line;
+                findings.facts.push("ParentImage", &program.image);
+                findings.facts.push("ParentCommandLine", line);
+            }
+            let parent = process.parent_key.map(|key| (Role::Parent, key));
+            findings.processes.extend(parent);
+            let user = process.user.clone();
+            self.add_user(findings, &user);
+        }
+    }
+
+    fn add_user(&mut self, findings: &mut Findings, sid: &str) {
+        if let Some(account) = self.host.account(sid) {
+            findings.facts.push("User", account);
+        }
+        findings.facts.push("UserSid", sid);
+    }
+
+    fn resolved(&mut self, seen: &Seen) -> Option<LogRecord> {
+        Some(self.told(seen, seen.header.process, Some(seen.header.thread)))
+    }
+}
+
+/// The record of an event.
+pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord {
+    let Seen {
+        header,
+        provider,
+        payload,
+    } = seen;
+    let mut record = LogRecord {
+        provider: provider.name.into(),
+        provider_guid: provider.shown_guid.into(),
+        id: header.id.into(),
+        version: header.version,
+        level: header.level,
+        task: header.task,
+        opcode: header.opcode,
+        keywords: header.keywords,
+        process: header.process,
+        thread: header.thread,
+        computer: host.name.clone(),
+        findings: Some(Box::new(findings)),
+        ..LogRecord::default()
+    };
+    if header.activity != [0; 16] {
+        record.activity = show::guid(header.activity);
+    }
+    for (field, bytes) in payload.fields() {
+        record
+            .data
+            .write(field.name, |text| show::value(text, field.kind, bytes));
+    }
+    record
+}
+
+fn attach<'a>(record: &mut LogRecord, attached: impl Iterator<Item = (u16, &'a [u8])>) {
+    for (kind, bytes) in attached {
+        match (kind, <[u8; 16]>::try_from(bytes)) {
+            (RELATED_ACTIVITY, Ok(guid)) => record.related_activity = show::guid(guid),
+            (SID, _) => show::sid(&mut record.user, bytes),
+            _ => {}
+        }
+    }
+}
+
+/// Adds what is known of an event as a number.
+pub(super) fn push_number(findings: &mut Findings, name: &str, number: u32) {
+    let mut digits = itoa::Buffer::new();
+    findings.facts.push(name, digits.format(number));
+}
+
+/// Adds what is known of an event.
+pub(super) fn push_fact(record: &mut LogRecord, name: &str, value: &str) {
+    if let Some(findings) = &mut record.findings {
+        findings.facts.push(name, value);
+    }
+}

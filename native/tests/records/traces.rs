@@ -1,0 +1,718 @@
+//! Events of Windows' event tracing: recordings made by hand, and what becomes of them.
+
+use std::io::Write;
+use std::time::Duration;
+
+use endpoint_agent_native::capture::etw::recording::{Frame, MAGIC, TraceFile};
+use endpoint_agent_native::capture::etw::template::{Kind, Provider};
+use endpoint_agent_native::capture::etw::templates::{
+    self, DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, POWERSHELL,
+    PROCESS_CLASS, WMI,
+};
+use endpoint_agent_native::capture::{Progress, Source};
+use endpoint_agent_native::ecs::windows::traces;
+use endpoint_agent_native::event::Loss;
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+use crate::{assert_file, repository};
+
+const FOLDER: &str = "tests/golden/etw";
+/// 2024-01-02T13:51:48.1394289Z, in 100 ns since 1601.
+const TIME: u64 = 133_486_771_081_394_289;
+const SECOND: u64 = 10_000_000;
+/// `S-1-5-21-1-2-3-1001`.
+const MAURICE: &[u8] = &[
+    1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0xe9, 3, 0, 0,
+];
+const SYSTEM: &[u8] = &[1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
+const POWERSHELL_EXE: &str =
+    r"\Device\HarddiskVolume3\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
+
+/// A value of an event.
+enum Data {
+    Number(u64),
+    Text(&'static str),
+    Bytes(&'static [u8]),
+}
+
+/// An event that is about to be written.
+struct Made {
+    provider: &'static Provider,
+    id: u16,
+    version: u8,
+    /// Bytes of a pointer.
+    pointer: usize,
+    time: u64,
+    process: u32,
+    thread: u32,
+    level: u8,
+    keywords: u64,
+    attached: Vec<(u16, &'static [u8])>,
+    values: Vec<(&'static str, Data)>,
+}
+
+fn made(provider: &'static Provider, id: u16, version: u8) -> Made {
+    let is_classic = std::ptr::eq(provider, &PROCESS_CLASS);
+    Made {
+        provider,
+        id,
+        version,
+        pointer: 8,
+        time: TIME,
+        process: 8088,
+        thread: 1480,
+        level: if is_classic { 0 } else { 4 },
+        keywords: if is_classic { 0 } else { 1 << 63 },
+        attached: Vec::new(),
+        values: Vec::new(),
+    }
+}
+
+impl Made {
+    fn by(self, process: u32, thread: u32) -> Self {
+        Self {
+            process,
+            thread,
+            ..self
+        }
+    }
+
+    fn after(self, time: u64) -> Self {
+        Self {
+            time: TIME + time,
+            ..self
+        }
+    }
+
+    fn number(mut self, name: &'static str, value: u64) -> Self {
+        self.values.push((name, Data::Number(value)));
+        self
+    }
+
+    fn text(mut self, name: &'static str, value: &'static str) -> Self {
+        self.values.push((name, Data::Text(value)));
+        self
+    }
+
+    fn bytes(mut self, name: &'static str, value: &'static [u8]) -> Self {
+        self.values.push((name, Data::Bytes(value)));
+        self
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let is_classic = std::ptr::eq(self.provider, &PROCESS_CLASS);
+        let flags = if self.pointer == 4 { 0x20_u16 } else { 0x40 } | u16::from(is_classic) << 8;
+        let (id, opcode) = if is_classic {
+            (0, self.id as u8)
+        } else {
+            (self.id, 0)
+        };
+        let descriptor = [
+            &id.to_le_bytes()[..],
+            &[self.version, 0, self.level, opcode],
+            &0_u16.to_le_bytes(),
+            &self.keywords.to_le_bytes(),
+        ];
+        [
+            &[80, 0, 0, 0][..],
+            &flags.to_le_bytes(),
+            &[0; 2],
+            &self.thread.to_le_bytes(),
+            &self.process.to_le_bytes(),
+            &self.time.to_le_bytes(),
+            &self.provider.guid,
+            &descriptor.concat(),
+            &[0; 24],
+        ]
+        .concat()
+    }
+
+    /// The data by the template; what is not given is 0 or empty.
+    fn data(&self) -> Vec<u8> {
+        let template = self.provider.template(self.id, self.version).unwrap();
+        for (name, _) in &self.values {
+            assert!(
+                template.fields.iter().any(|field| field.name == *name),
+                "{name}"
+            );
+        }
+        let mut bytes = Vec::new();
+        for field in template.fields {
+            let value = self.values.iter().find(|(name, _)| *name == field.name);
+            match value.map(|(_, value)| value) {
+                Some(Data::Number(number)) => {
+                    let size = match field.kind {
+                        Kind::UInt16 | Kind::Port => 2,
+                        Kind::Pointer => self.pointer,
+                        Kind::UInt64 | Kind::FileTime => 8,
+                        _ => 4,
+                    };
+                    bytes.extend(&number.to_le_bytes()[..size]);
+                }
+                Some(Data::Text(text)) if field.kind == Kind::AnsiString => {
+                    bytes.extend([text.as_bytes(), &[0]].concat());
+                }
+                Some(Data::Text(text)) => {
+                    let units = text.encode_utf16().chain([0]);
+                    bytes.extend(units.flat_map(u16::to_le_bytes));
+                }
+                Some(Data::Bytes(value)) => {
+                    if field.kind == Kind::UserSid {
+                        bytes.extend(vec![7; 2 * self.pointer]);
+                    }
+                    bytes.extend(*value);
+                }
+                None => bytes.extend(vec![
+                    0;
+                    match field.kind {
+                        Kind::UInt16 | Kind::Port | Kind::UnicodeString => 2,
+                        Kind::AnsiString => 1,
+                        Kind::Pointer => self.pointer,
+                        Kind::UInt64 | Kind::FileTime => 8,
+                        Kind::IPv6 => 16,
+                        Kind::Binary(_) => 0,
+                        _ => 4,
+                    }
+                ]),
+            }
+            if field.kind == Kind::Sid && value.is_none() {
+                bytes.truncate(bytes.len() - 4);
+                bytes.extend(SYSTEM);
+            }
+        }
+        bytes
+    }
+
+    fn write(&self, file: &mut Vec<u8>) {
+        let frame = Frame::Event {
+            header: &self.header(),
+            attached: &self.attached,
+            data: &self.data(),
+        };
+        frame.write(file).unwrap();
+    }
+}
+
+/// A recording on a host of which these things were asked.
+fn begun() -> Vec<u8> {
+    let mut file = MAGIC.to_vec();
+    for frame in [
+        Frame::Host("Windows-Desktop"),
+        Frame::Drive(r"\Device\HarddiskVolume3", "C:"),
+        Frame::Account("S-1-5-21-1-2-3-1001", r"Windows-Desktop\Maurice.Moss"),
+    ] {
+        frame.write(&mut file).unwrap();
+    }
+    file
+}
+
+/// What a recording gives: a scene with its records, what was lost, and how it ended.
+fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let mut scene = Scene::new();
+    let mut losses = Vec::new();
+    let ended = drain(file.path(), &mut scene, &mut losses);
+    (scene, losses, ended)
+}
+
+fn drain(path: &std::path::Path, scene: &mut Scene, losses: &mut Vec<Loss>) -> Result<(), String> {
+    let mut file = TraceFile::open(path).map_err(|error| error.to_string())?;
+    loop {
+        let progress = file.drain(Duration::ZERO, &mut |event| scene.event(event));
+        losses.extend(file.losses());
+        match progress {
+            Ok(Progress::Running) => {}
+            Ok(Progress::Ended) => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+fn told(events: Vec<Made>) -> Vec<Value> {
+    let mut file = begun();
+    events.iter().for_each(|event| event.write(&mut file));
+    let (mut scene, losses, ended) = play(&file);
+    assert_eq!((losses, ended), (vec![], Ok(())));
+    scene.records()
+}
+
+/// The shell that was there, and what both sources tell of it.
+fn shell() -> Vec<Made> {
+    vec![
+        made(&KERNEL_PROCESS, 15, 3)
+            .number("ProcessID", 8088)
+            .number("CreateTime", TIME - 60 * SECOND)
+            .number("ParentProcessID", 656)
+            .text("ImageName", POWERSHELL_EXE),
+        made(&PROCESS_CLASS, 3, 4)
+            .number("ProcessId", 8088)
+            .number("ParentId", 656)
+            .bytes("UserSID", MAURICE)
+            .text(
+                "CommandLine",
+                "\"C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe\" ",
+            ),
+    ]
+}
+
+/// The command of the original agent's samples, as both sources tell its start.
+fn command(image: &'static str, key: u64, table: u64, session: u64) -> [Made; 2] {
+    [
+        made(&KERNEL_PROCESS, 1, 5)
+            .number("ProcessID", 8432)
+            .number("CreateTime", TIME - 1_000)
+            .number("ParentProcessID", 8088)
+            .text(
+                "ImageName",
+                r"\Device\HarddiskVolume3\Windows\system32\cmd.exe",
+            ),
+        made(&PROCESS_CLASS, 1, 4)
+            .number("UniqueProcessKey", key)
+            .number("ProcessId", 8432)
+            .number("ParentId", 8088)
+            .number("SessionId", session)
+            .number("ExitStatus", 259)
+            .number("DirectoryTableBase", table)
+            .bytes("UserSID", MAURICE)
+            .text("ImageFileName", image)
+            .text(
+                "CommandLine",
+                "\"C:\\Windows\\system32\\cmd.exe\" /c \"C:\\Windows\\system32\\net.exe view /all\"",
+            ),
+    ]
+}
+
+/// What the samples `process_start` and `process_start_user_name` of the original agent have in common.
+fn started(image: &str, key: &str, table: &str, session: &str) -> Value {
+    json!({
+        "user": {"name": "Maurice.Moss", "domain": "Windows-Desktop"},
+        "action": {
+            "properties": {
+                "ApplicationId": "", "DirectoryTableBase": table, "ExitStatus": "259",
+                "Flags": "0", "ImageFileName": image, "Keywords": "0x0", "PackageFullName": "",
+                "ProviderGuid": "{3D6FA8D0-FE05-11D0-9DDA-00C04FD7BA7C}", "SessionId": session,
+                "Severity": "LOG_ALWAYS", "SourceName": "Kernel-Process",
+                "UniqueProcessKey": key},
+            "id": 1, "name": "process-created"},
+        "event": {"action": "process-created", "provider": "SEKOIA-IO-Endpoint",
+            "outcome": "success", "category": ["process"], "type": ["creation"], "code": 1},
+        "host": {"os": {"type": "windows"}, "hostname": "Windows-Desktop"},
+        "process": {
+            "parent": {
+                "command_line":
+                    "\"C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe\" ",
+                "executable": r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe",
+                "name": "powershell.exe",
+                "args": [r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"],
+                "pid": 8088},
+            "command_line":
+                "\"C:\\Windows\\system32\\cmd.exe\" /c \"C:\\Windows\\system32\\net.exe view /all\"",
+            "executable": r"C:\Windows\system32\cmd.exe",
+            "name": "cmd.exe",
+            "args": [r"C:\Windows\system32\cmd.exe", "/c", r"C:\Windows\system32\net.exe view /all"],
+            "pid": 8432},
+        "@timestamp": "2024-01-02T13:51:48.1394289Z",
+    })
+}
+
+#[test]
+fn a_start_is_told_as_the_original_agent_tells_it() {
+    // In the first sample the account is still in `UserSID`; the version after that has `user`.
+    let samples = [
+        ("powershell.exe", 0xFFFF_9C0E_86EE_A080, 0x1_B3C1_E000, 2),
+        ("cmd.exe", 0xFFFF_9001_AA8C_4080, 0x1_B3DE_E000, 3),
+    ];
+    for (image, key, table, session) in samples {
+        let [kernels, classic] = command(image, key, table, session);
+        let [kernels_later, classic_earlier] = command(image, key, table, session);
+        let expected = started(
+            image,
+            &format!("0x{key:X}"),
+            &format!("0x{table:X}"),
+            &session.to_string(),
+        );
+        for pair in [[kernels, classic], [classic_earlier, kernels_later]] {
+            let seen = told(shell().into_iter().chain(pair).collect());
+            assert_eq!(seen.len(), 1);
+            crate::windows::assert_within(&expected, &seen[0], "");
+            let guids = &seen[0]["sekoiaio"]["process"];
+            assert_ne!(guids["guid"], guids["parent_guid"]);
+            assert!(guids["guid"].is_string() && guids["parent_guid"].is_string());
+        }
+    }
+}
+
+/// The sample `remote_thread` of the original agent.
+fn remote_thread() -> Vec<Made> {
+    const SVCHOST: &str =
+        r"C:\Windows\system32\svchost.exe -k LocalSystemNetworkRestricted -p -s SysMain";
+    vec![
+        made(&KERNEL_PROCESS, 15, 1)
+            .number("ProcessID", 1356)
+            .number("CreateTime", TIME - 9 * SECOND)
+            .number("ParentProcessID", 656)
+            .text(
+                "ImageName",
+                r"\Device\HarddiskVolume3\Windows\system32\svchost.exe",
+            ),
+        made(&PROCESS_CLASS, 3, 3)
+            .number("ProcessId", 1356)
+            .number("ParentId", 656)
+            .text("CommandLine", SVCHOST),
+        made(&KERNEL_PROCESS, 15, 0)
+            .number("ProcessID", 4)
+            .number("CreateTime", TIME - 99 * SECOND),
+        Made {
+            keywords: 1 << 63 | 0x20,
+            ..made(&KERNEL_PROCESS, 3, 1)
+        }
+        .by(1356, 1480)
+        .number("ProcessID", 4)
+        .number("ThreadID", 5096)
+        .number("StackBase", 0xFFFF_DF00_357D_A000)
+        .number("StackLimit", 0xFFFF_DF00_357D_4000)
+        .number("StartAddr", 0xFFFF_F802_0AE7_1320)
+        .number("Win32StartAddr", 0xFFFF_F802_0AE7_1320)
+        .number("SubProcessTag", 190),
+    ]
+}
+
+#[test]
+fn a_remote_thread_is_told_as_the_original_agent_tells_it() {
+    let seen = told(remote_thread());
+    assert_eq!(seen.len(), 1);
+    let line = r"C:\Windows\system32\svchost.exe -k LocalSystemNetworkRestricted -p -s SysMain";
+    let arguments = json!([
+        r"C:\Windows\system32\svchost.exe",
+        "-k",
+        "LocalSystemNetworkRestricted",
+        "-p",
+        "-s",
+        "SysMain"
+    ]);
+    let source = json!({
+        "command_line": line, "executable": r"C:\Windows\system32\svchost.exe",
+        "name": "svchost.exe", "parent": {"pid": 656}, "pid": 1356, "thread": {"id": 1480},
+        "args": arguments,
+    });
+    let expected = json!({
+        "action": {"id": 3, "name": "remote-thread-created", "properties": {
+            "Keywords": "0x8000000000000020",
+            "ProviderGuid": "{22FB2CD6-0E7B-422B-A0C7-2FAD1FD0E716}", "Severity": "INFO",
+            "SourceName": "Microsoft-Windows-Kernel-Process",
+            "StackBase": "0xFFFFDF00357DA000", "StackLimit": "0xFFFFDF00357D4000",
+            "StartAddr": "0xFFFFF8020AE71320", "SubProcessTag": "190", "TebBase": "0x0",
+            "UserStackBase": "0x0", "UserStackLimit": "0x0",
+            "Win32StartAddr": "0xFFFFF8020AE71320"}},
+        "event": {"action": "remote-thread-created", "category": ["process"], "code": 8,
+            "provider": "SEKOIA-IO-Endpoint", "type": ["creation"], "outcome": "success"},
+        "process": source,
+        "sekoiaio": {"source_process": source,
+            "target_process": {"pid": 4, "thread": {"id": 5096}}},
+    });
+    crate::windows::assert_within(&expected, &seen[0], "");
+    let guids = &seen[0]["sekoiaio"];
+    assert_eq!(guids["process"]["guid"], guids["source_process"]["guid"]);
+    assert!(guids["target_process"]["guid"].is_string());
+}
+
+#[test]
+fn threads_that_a_process_or_its_parent_makes_are_not_remote() {
+    let [kernels, classic] = command("cmd.exe", 1, 2, 3);
+    let thread = |by: u32, of: u64| {
+        made(&KERNEL_PROCESS, 3, 0)
+            .by(by, 1)
+            .number("ProcessID", of)
+    };
+    let acts = [thread(8088, 8432), thread(8432, 8432), thread(8088, 8432)];
+    let events = shell().into_iter().chain([kernels, classic]).chain(acts);
+    let actions: Vec<_> = told(events.collect())
+        .iter()
+        .map(|record| record["event"]["action"].clone())
+        .collect();
+    // The parent's second one is.
+    assert_eq!(actions, ["process-created", "remote-thread-created"]);
+}
+
+#[test]
+fn a_start_that_only_one_source_tells_is_told_after_a_second() {
+    let [kernels, classic] = command("cmd.exe", 1, 2, 3);
+    let later = || made(&DNS, 3006, 0).after(2 * SECOND).text("QueryName", "a");
+    for half in [kernels, classic] {
+        let seen = told(vec![half, later()]);
+        assert_eq!(seen[0]["event"]["action"], "process-created");
+        assert_eq!(seen[0]["process"]["pid"], 8432);
+        assert_eq!(seen[0]["process"]["name"], "cmd.exe");
+        assert!(seen[0]["sekoiaio"]["process"]["guid"].is_string());
+        assert_eq!(seen[1]["event"]["action"], "dns-query");
+    }
+}
+
+/// Something of everything, by the shell.
+fn acts() -> Vec<Made> {
+    let path = |name: &'static str, text: &'static str| (name, Data::Text(text));
+    let file = |id, version, name, text| {
+        let mut event = made(&KERNEL_FILE, id, version)
+            .number("FileObject", 0xA0)
+            .number("FileKey", 0xB0);
+        event.values.retain(|(name, _)| {
+            let template = KERNEL_FILE.template(id, version).unwrap();
+            template.fields.iter().any(|field| field.name == *name)
+        });
+        event.values.push(path(name, text));
+        event
+    };
+    let mut all = shell();
+    all.extend(remote_thread());
+    all.extend(command("cmd.exe", 0xFFFF_9001_AA8C_4080, 0x1_B3DE_E000, 3));
+    all.extend([
+        made(&KERNEL_PROCESS, 5, 0).number("ProcessID", 8432).text(
+            "ImageName",
+            r"\Device\HarddiskVolume3\Windows\System32\ntdll.dll",
+        ),
+        file(
+            12,
+            1,
+            "FileName",
+            r"\Device\HarddiskVolume3\Users\m\new.txt",
+        ),
+        file(
+            30,
+            1,
+            "FileName",
+            r"\Device\HarddiskVolume3\Users\m\new.txt",
+        ),
+        made(&KERNEL_FILE, 17, 1)
+            .number("FileObject", 0xA0)
+            .number("InfoClass", 4),
+        made(&KERNEL_FILE, 17, 1)
+            .number("FileObject", 0xA0)
+            .number("InfoClass", 20),
+        file(
+            27,
+            1,
+            "FilePath",
+            r"\Device\HarddiskVolume3\Users\m\old.txt",
+        ),
+        file(
+            28,
+            1,
+            "FilePath",
+            r"\Device\HarddiskVolume3\Users\m\link.txt",
+        ),
+        file(26, 0, "FilePath", r"\Device\HarddiskVolume4\other.txt"),
+        made(&KERNEL_FILE, 14, 1).number("FileObject", 0xA0),
+        made(&KERNEL_FILE, 10, 0)
+            .number("FileKey", 0xB0)
+            .text("FileName", r"\Device\HarddiskVolume3\rundown.txt"),
+        made(&KERNEL_FILE, 17, 0)
+            .number("FileObject", 0xA0)
+            .number("FileKey", 0xB0)
+            .number("InfoClass", 4),
+        made(&KERNEL_FILE, 11, 0).number("FileKey", 0xB0),
+        made(&KERNEL_REGISTRY, 2, 0)
+            .number("KeyObject", 0xC0)
+            .text("RelativeName", r"\REGISTRY\MACHINE\SOFTWARE"),
+        made(&KERNEL_REGISTRY, 1, 0)
+            .number("BaseObject", 0xC0)
+            .number("KeyObject", 0xC8)
+            .number("Disposition", 1)
+            .text("RelativeName", r"Vendor\Run"),
+        made(&KERNEL_REGISTRY, 5, 0)
+            .number("KeyObject", 0xC8)
+            .number("Type", 4)
+            .number("DataSize", 4)
+            .number("CapturedDataSize", 4)
+            .bytes("CapturedData", &[1, 0, 0, 0])
+            .text("ValueName", "Start"),
+        made(&KERNEL_REGISTRY, 5, 0)
+            .number("KeyObject", 0xC8)
+            .number("Type", 7)
+            .number("CapturedDataSize", 12)
+            .bytes("CapturedData", b"a\0b\0\0\0c\0\0\0\0\0")
+            .text("ValueName", "List"),
+        made(&KERNEL_REGISTRY, 5, 0)
+            .number("KeyObject", 0xC8)
+            .number("Status", 0xC000_0022)
+            .number("Type", 1),
+        made(&KERNEL_REGISTRY, 6, 0)
+            .number("KeyObject", 0xC8)
+            .text("ValueName", "Start"),
+        made(&KERNEL_REGISTRY, 3, 0).number("KeyObject", 0xC8),
+        made(&KERNEL_REGISTRY, 13, 0).number("KeyObject", 0xC8),
+        made(&KERNEL_REGISTRY, 3, 0).number("KeyObject", 0xC8),
+        made(&KERNEL_NETWORK, 12, 0)
+            .by(4, 8)
+            .number("PID", 8088)
+            .number("daddr", u64::from(u32::from_le_bytes([192, 0, 2, 7])))
+            .number("saddr", u64::from(u32::from_le_bytes([10, 0, 0, 13])))
+            .number("dport", u64::from(443_u16.swap_bytes()))
+            .number("sport", u64::from(49_702_u16.swap_bytes())),
+        made(&KERNEL_NETWORK, 13, 0).number("PID", 8088),
+        made(&KERNEL_NETWORK, 31, 0)
+            .number("PID", 1356)
+            .bytes(
+                "daddr",
+                &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            )
+            .bytes(
+                "saddr",
+                &[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+            )
+            .number("dport", u64::from(50_000_u16.swap_bytes()))
+            .number("sport", u64::from(3389_u16.swap_bytes())),
+        made(&DNS, 3006, 0).text("QueryName", "www.example.org"),
+        made(&DNS, 3008, 0)
+            .text("QueryName", "www.example.org")
+            .number("QueryType", 1)
+            .text("QueryResults", "type:  5 web.example.org;::ffff:192.0.2.7;"),
+        Made {
+            level: 5,
+            attached: vec![(3, SYSTEM), (1, &[9; 16]), (8, &[1, 2])],
+            ..made(&POWERSHELL, 4104, 1)
+                .number("MessageNumber", 1)
+                .number("MessageTotal", 1)
+                .text("ScriptBlockText", "Write-Host \"\u{e9}\"")
+                .text("Path", r"C:\Users\m\a.ps1")
+        },
+        made(&WMI, 5860, 0)
+            .text("NamespaceName", r"root\cimv2")
+            .text("User", r"Windows-Desktop\Maurice.Moss")
+            .number("processid", 8088),
+        Made {
+            pointer: 4,
+            ..made(&PROCESS_CLASS, 1, 2)
+                .after(SECOND)
+                .number("UniqueProcessKey", 0x8765_4321)
+                .number("ProcessId", 77)
+                .number("ParentId", 8432)
+                .bytes("UserSID", SYSTEM)
+                .text("ImageFileName", "old.exe")
+                .text("CommandLine", "old.exe /x")
+        },
+        made(&KERNEL_PROCESS, 2, 2)
+            .after(4 * SECOND)
+            .number("ProcessID", 8432)
+            .number("ExitCode", 0xC000_0005)
+            .text("ImageName", "cmd.exe"),
+        made(&KERNEL_FILE, 30, 0)
+            .after(5 * SECOND)
+            .by(8432, 3)
+            .text("FileName", r"\??\C:\late.txt"),
+        made(&KERNEL_FILE, 30, 0)
+            .after(30 * SECOND)
+            .by(8432, 3)
+            .text("FileName", r"C:\later.txt"),
+    ]);
+    all
+}
+
+/// Records of event tracing, for whoever checks all fields.
+pub fn records() -> Vec<Value> {
+    told(acts())
+}
+
+#[test]
+fn a_recording_gives_the_golden_records() {
+    let mut file = begun();
+    acts().iter().for_each(|event| event.write(&mut file));
+    assert_file(&format!("{FOLDER}/acts.rec"), &file);
+    let (mut scene, losses, ended) = play(&file);
+    assert_eq!((losses, ended), (vec![], Ok(())));
+    assert_file(&format!("{FOLDER}/acts.ndjson"), &scene.lines());
+}
+
+#[test]
+fn every_row_has_a_template_and_is_told() {
+    let seen = records();
+    for kind in traces::ALL {
+        let mut providers = templates::ALL.iter();
+        let provider = providers.find(|it| it.name == kind.provider).unwrap();
+        let is_known = |row: &&traces::TraceKind| {
+            let mut templates = provider.templates.iter();
+            templates.any(|template| u32::from(template.id) == row.id)
+        };
+        assert!(is_known(&kind), "{} {}", kind.provider, kind.id);
+    }
+    let mut actions: Vec<_> = traces::ALL.iter().map(|kind| kind.action).collect();
+    actions.retain(|action| {
+        seen.iter()
+            .all(|record| record["event"]["action"] != *action)
+    });
+    assert_eq!(actions, [""; 0]);
+}
+
+#[test]
+fn keywords_are_asked_for_by_name() {
+    assert_eq!(
+        KERNEL_REGISTRY.mask(&["SetValueKey", "DeleteValueKey"]),
+        0x300
+    );
+    assert_eq!(KERNEL_PROCESS.mask(&["NONE"]), 0);
+}
+
+#[test]
+fn what_cannot_be_read_costs_itself_and_is_counted() {
+    let whole = made(&DNS, 3006, 0).text("QueryName", "a");
+    let header = whole.header();
+    let data = whole.data();
+    let mut other_version = header.clone();
+    other_version[42] = 9;
+    let mut unknown = header.clone();
+    unknown[24] ^= 1;
+    let mut unasked = header.clone();
+    unasked[40] = 1;
+    let mut file = begun();
+    let mut write = |header: &[u8], data: &[u8]| {
+        let attached = &[];
+        Frame::Event {
+            header,
+            attached,
+            data,
+        }
+        .write(&mut file)
+        .unwrap();
+    };
+    write(&header, &data);
+    write(&header, &data[..data.len() - 1]);
+    write(&other_version, &data);
+    write(&unknown, &data);
+    write(&unasked, &data);
+    write(&header[..9], &data);
+    Frame::Lost(5, TIME).write(&mut file).unwrap();
+    file.extend(b"\x09\0\0\0\x02\0\0\0\xff\x08\0\0\0\x07\0\0\0\x08\0\0\0\x03\0\0\0");
+    let (mut scene, losses, ended) = play(&file);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(scene.records().len(), 1);
+    let told: Vec<_> = losses.iter().map(|loss| (loss.cause, loss.count)).collect();
+    assert_eq!(
+        told,
+        [
+            ("malformed record", 4),
+            ("unknown layout", 3),
+            ("buffers full", 5)
+        ]
+    );
+    for (end, message) in [
+        (&b"\x10\0\0"[..], "half a frame"),
+        (&[1; 8], "a frame of 16843009 bytes"),
+    ] {
+        let (mut scene, _, ended) = play(&[&file, end].concat());
+        assert!(ended.unwrap_err().contains(message));
+        assert_eq!(scene.records().len(), 1);
+    }
+}
+
+#[test]
+fn a_golden_recording_is_found_by_what_it_begins_with() {
+    let path = repository(FOLDER).join("acts.rec");
+    assert!(TraceFile::is_at(&path));
+    assert!(!TraceFile::is_at(&repository("tests/golden/session.rec")));
+    let (mut source, boot) = endpoint_agent_native::capture::open(&path).unwrap();
+    let mut count = 0;
+    let progress = source.drain(Duration::ZERO, &mut |_| count += 1).unwrap();
+    assert_eq!((progress, boot), (Progress::Ended, [0; 16]));
+    assert!(count > 20, "{count}");
+}
