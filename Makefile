@@ -110,9 +110,9 @@ target/deploy/.installed: deploy/requirements.txt
 	@touch $@
 
 .PHONY: test-windows
-test-windows: $(VENV)/.installed ## Build the durable queue for Windows, and run its tests under Wine
+test-windows: $(VENV)/.installed ## Build for Windows what runs there, and run its tests under Wine
 	tools/debian-packages $(WINDOWS_PACKAGES)
-	tools/windows test --lib --test spool
+	tools/windows test --lib --test records --test spool
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)

@@ -7,6 +7,7 @@ use crate::counters::{Counter, Counters};
 use crate::ecs::catalogue::{self, Kind};
 use crate::ecs::{Act, Encoder};
 use crate::enrich::guid::Identity;
+#[cfg(target_os = "linux")]
 pub use crate::enrich::processes::Found;
 use crate::enrich::processes::Processes;
 use crate::enrich::users::Users;
@@ -122,12 +123,14 @@ impl Engine {
     }
 
     /// The processes that there are now, if they may be asked for.
+    #[cfg(target_os = "linux")]
     pub fn look(&self) -> Option<Found> {
         self.processes.look()
     }
 
     /// Brings the process table up to date with what was found, once everything that had happened
     /// until then was fed. Hands the records of the programs that were missed to `emit`.
+    #[cfg(target_os = "linux")]
     pub fn mend(
         &mut self,
         found: &Found,

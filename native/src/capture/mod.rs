@@ -1,22 +1,30 @@
 //! Where events come from: a kernel, a recording of one, or a file of an event log.
 
+#[cfg(target_os = "linux")]
 pub mod audit;
+#[cfg(target_os = "linux")]
 pub mod ebpf;
 pub mod etw;
 pub mod eventlog;
+#[cfg(target_os = "linux")]
 pub mod gate;
+#[cfg(target_os = "linux")]
 pub mod recording;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(target_os = "linux"))]
+use crate::error::Error;
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
 use etw::recording::TraceFile;
 use eventlog::file::LogFile;
+#[cfg(target_os = "linux")]
 use gate::Gate;
+#[cfg(target_os = "linux")]
 use recording::Replay;
 
 /// A stream of events in the order they happened.
@@ -43,6 +51,7 @@ pub trait Source: Send {
     }
 
     /// What says which acts it tells, where it can share them with another agent.
+    #[cfg(target_os = "linux")]
     fn gate(&self) -> Option<Arc<Gate>> {
         None
     }
@@ -67,9 +76,17 @@ pub fn open(path: &Path) -> Result<(Box<dyn Source>, [u8; 16])> {
     if TraceFile::is_at(path) {
         return Ok((Box::new(TraceFile::open(path)?), [0; 16]));
     }
-    let replay = Replay::open(path)?;
-    let boot_id = replay.boot_id();
-    Ok((Box::new(replay), boot_id))
+    #[cfg(target_os = "linux")]
+    {
+        let replay = Replay::open(path)?;
+        let boot_id = replay.boot_id();
+        Ok((Box::new(replay), boot_id))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(Error::Recording(format!(
+        "{} is no file of the event log, and no recording of event tracing",
+        path.display()
+    )))
 }
 
 /// Whether a source has more to give.
@@ -93,6 +110,7 @@ pub struct Hook {
 }
 
 /// What the log says of a hook that should be in place and is not.
+#[cfg(target_os = "linux")]
 fn complaint(hook: &Hook) -> Option<String> {
     (hook.state == HookState::Failed)
         .then(|| format!("{} is not watched: {}", hook.name, hook.reason))

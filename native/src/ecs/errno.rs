@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 macro_rules! names {
     ($($name:ident)+) => {
+        #[cfg(target_os = "linux")]
         fn known(error: i32) -> Option<&'static str> {
             match error {
                 $(libc::$name => Some(stringify!($name)),)+
@@ -28,11 +29,18 @@ names! {
     EKEYEXPIRED EKEYREVOKED EKEYREJECTED
 }
 
+/// Events of elsewhere have no errors of this kernel.
+#[cfg(not(target_os = "linux"))]
+fn known(_error: i32) -> Option<&'static str> {
+    None
+}
+
 /// The name of a positive error number; one without a name stays a number.
 pub fn name(error: u16) -> Cow<'static, str> {
     known(error.into()).map_or_else(|| error.to_string().into(), Cow::Borrowed)
 }
 
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
     use super::name;

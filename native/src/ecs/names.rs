@@ -127,6 +127,7 @@ pub fn link(number: u32) -> Option<&'static str> {
 }
 
 /// The number of a type of eBPF links.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub fn link_number(name: &str) -> Option<u32> {
     let at = LINKS.iter().position(|known| *known == name)?;
     u32::try_from(at).ok()
@@ -137,6 +138,7 @@ fn find(names: &[(u32, &'static str)], number: u32) -> Option<&'static str> {
     at.ok().map(|at| names[at].1)
 }
 
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
     use super::{CALLS, REQUESTS, call, find};

@@ -173,6 +173,7 @@ fn unescaped(name: &str) -> String {
     name.replace("\\x2d", "-")
 }
 
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests {
     use super::{Containers, identify};

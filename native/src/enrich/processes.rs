@@ -52,6 +52,7 @@ pub struct Process {
     asked: bool,
     exited: bool,
     /// Its end was missed.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     is_gone: bool,
     ledger: Ledger,
 }
@@ -386,8 +387,11 @@ fn foreign(own: Namespaces, host: Namespaces) -> Namespaces {
     }
 }
 
+#[cfg(target_os = "linux")]
 mod repair;
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_os = "linux")]
 pub use repair::Found;

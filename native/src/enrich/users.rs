@@ -5,8 +5,10 @@
 
 use std::fs::{File, Metadata};
 use std::io::Read;
+#[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hashbrown::HashMap;
 
@@ -81,7 +83,8 @@ struct Names {
 /// What changes when a file is written or replaced.
 #[derive(Debug, PartialEq, Eq)]
 struct Version {
-    modified: (i64, i64),
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
     inode: u64,
     size: u64,
 }
@@ -106,9 +109,10 @@ impl Names {
             .ok()
             .filter(Metadata::is_file)
             .map(|data| Version {
-                modified: (data.mtime(), data.mtime_nsec()),
+                modified: data.modified().ok(),
+                #[cfg(unix)]
                 inode: data.ino(),
-                size: data.size(),
+                size: data.len(),
             });
         if version == self.read {
             return false;

@@ -1,14 +1,16 @@
 //! Records of the event log of Windows.
 
+use std::borrow::Cow;
+
 use super::{Action, Content, Credentials, Event, LoginSession, ProcessKey, UNSET_ID};
 
 /// A record, as its provider wrote it. What it does not say is empty, or 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogRecord {
     /// Who wrote it, as `Microsoft-Windows-Sysmon`.
-    pub provider: String,
+    pub provider: Cow<'static, str>,
     /// The provider's GUID in capitals and braces.
-    pub provider_guid: String,
+    pub provider_guid: Cow<'static, str>,
     /// What happened, in the numbers of the provider.
     pub id: u32,
     /// Version of that number's data.
@@ -103,6 +105,14 @@ pub struct Pairs {
 }
 
 impl Pairs {
+    /// With room for so many pairs, and so many bytes of all names and values.
+    pub fn with_room(pairs: usize, size: usize) -> Self {
+        Self {
+            text: String::with_capacity(size),
+            ends: Vec::with_capacity(pairs),
+        }
+    }
+
     /// Adds a pair. There may be at most 4 GiB of text.
     pub fn push(&mut self, name: &str, value: &str) {
         self.write(name, |text| text.push_str(value));

@@ -1,10 +1,20 @@
 //! Readers of the host's state. Those of files take a root path, so that tests bring their own.
 
+#[cfg(target_os = "linux")]
 pub mod clock;
+#[cfg(target_os = "linux")]
 pub mod content;
+#[cfg(target_os = "linux")]
 pub mod files;
+#[cfg(target_os = "linux")]
 pub mod memory;
+#[cfg(target_os = "linux")]
+pub mod procfs;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_procfs.rs"]
 pub mod procfs;
 pub mod runtimes;
+#[cfg(target_os = "linux")]
 pub mod senders;
+#[cfg(target_os = "linux")]
 pub mod thread;

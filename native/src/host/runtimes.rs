@@ -5,6 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
+#[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -120,11 +121,11 @@ fn kept(text: &str) -> Option<String> {
 
 /// A regular file of JSON that is no longer than the limit.
 fn json(path: &Path, limit: u64) -> Option<Value> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .ok()?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options.open(path).ok()?;
     let status = file.metadata().ok()?;
     if !status.is_file() || status.len() > limit {
         return None;
@@ -134,6 +135,7 @@ fn json(path: &Path, limit: u64) -> Option<Value> {
     serde_json::from_slice(&text).ok()
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
     use super::{Description, MAX_DESCRIPTION, MAX_TEXT, describe};

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use endpoint_agent_native::capture::etw::recording::{Frame, MAGIC, TraceFile};
-use endpoint_agent_native::capture::etw::template::{Kind, Provider};
 use endpoint_agent_native::capture::etw::templates::{
     self, DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, POWERSHELL,
     PROCESS_CLASS, WMI,
@@ -14,185 +13,17 @@ use endpoint_agent_native::ecs::windows::traces;
 use endpoint_agent_native::event::Loss;
 use serde_json::{Value, json};
 
+use crate::made::{Made, SECOND, SYSTEM, TIME, made};
 use crate::scene::Scene;
 use crate::{assert_file, repository};
 
 const FOLDER: &str = "tests/golden/etw";
-/// 2024-01-02T13:51:48.1394289Z, in 100 ns since 1601.
-const TIME: u64 = 133_486_771_081_394_289;
-const SECOND: u64 = 10_000_000;
 /// `S-1-5-21-1-2-3-1001`.
 const MAURICE: &[u8] = &[
     1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0xe9, 3, 0, 0,
 ];
-const SYSTEM: &[u8] = &[1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
 const POWERSHELL_EXE: &str =
     r"\Device\HarddiskVolume3\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
-
-/// A value of an event.
-enum Data {
-    Number(u64),
-    Text(&'static str),
-    Bytes(&'static [u8]),
-}
-
-/// An event that is about to be written.
-struct Made {
-    provider: &'static Provider,
-    id: u16,
-    version: u8,
-    /// Bytes of a pointer.
-    pointer: usize,
-    time: u64,
-    process: u32,
-    thread: u32,
-    level: u8,
-    keywords: u64,
-    attached: Vec<(u16, &'static [u8])>,
-    values: Vec<(&'static str, Data)>,
-}
-
-fn made(provider: &'static Provider, id: u16, version: u8) -> Made {
-    let is_classic = std::ptr::eq(provider, &PROCESS_CLASS);
-    Made {
-        provider,
-        id,
-        version,
-        pointer: 8,
-        time: TIME,
-        process: 8088,
-        thread: 1480,
-        level: if is_classic { 0 } else { 4 },
-        keywords: if is_classic { 0 } else { 1 << 63 },
-        attached: Vec::new(),
-        values: Vec::new(),
-    }
-}
-
-impl Made {
-    fn by(self, process: u32, thread: u32) -> Self {
-        Self {
-            process,
-            thread,
-            ..self
-        }
-    }
-
-    fn after(self, time: u64) -> Self {
-        Self {
-            time: TIME + time,
-            ..self
-        }
-    }
-
-    fn number(mut self, name: &'static str, value: u64) -> Self {
-        self.values.push((name, Data::Number(value)));
-        self
-    }
-
-    fn text(mut self, name: &'static str, value: &'static str) -> Self {
-        self.values.push((name, Data::Text(value)));
-        self
-    }
-
-    fn bytes(mut self, name: &'static str, value: &'static [u8]) -> Self {
-        self.values.push((name, Data::Bytes(value)));
-        self
-    }
-
-    fn header(&self) -> Vec<u8> {
-        let is_classic = std::ptr::eq(self.provider, &PROCESS_CLASS);
-        let flags = if self.pointer == 4 { 0x20_u16 } else { 0x40 } | u16::from(is_classic) << 8;
-        let (id, opcode) = if is_classic {
-            (0, self.id as u8)
-        } else {
-            (self.id, 0)
-        };
-        let descriptor = [
-            &id.to_le_bytes()[..],
-            &[self.version, 0, self.level, opcode],
-            &0_u16.to_le_bytes(),
-            &self.keywords.to_le_bytes(),
-        ];
-        [
-            &[80, 0, 0, 0][..],
-            &flags.to_le_bytes(),
-            &[0; 2],
-            &self.thread.to_le_bytes(),
-            &self.process.to_le_bytes(),
-            &self.time.to_le_bytes(),
-            &self.provider.guid,
-            &descriptor.concat(),
-            &[0; 24],
-        ]
-        .concat()
-    }
-
-    /// The data by the template; what is not given is 0 or empty.
-    fn data(&self) -> Vec<u8> {
-        let template = self.provider.template(self.id, self.version).unwrap();
-        for (name, _) in &self.values {
-            assert!(
-                template.fields.iter().any(|field| field.name == *name),
-                "{name}"
-            );
-        }
-        let mut bytes = Vec::new();
-        for field in template.fields {
-            let value = self.values.iter().find(|(name, _)| *name == field.name);
-            match value.map(|(_, value)| value) {
-                Some(Data::Number(number)) => {
-                    let size = match field.kind {
-                        Kind::UInt16 | Kind::Port => 2,
-                        Kind::Pointer => self.pointer,
-                        Kind::UInt64 | Kind::FileTime => 8,
-                        _ => 4,
-                    };
-                    bytes.extend(&number.to_le_bytes()[..size]);
-                }
-                Some(Data::Text(text)) if field.kind == Kind::AnsiString => {
-                    bytes.extend([text.as_bytes(), &[0]].concat());
-                }
-                Some(Data::Text(text)) => {
-                    let units = text.encode_utf16().chain([0]);
-                    bytes.extend(units.flat_map(u16::to_le_bytes));
-                }
-                Some(Data::Bytes(value)) => {
-                    if field.kind == Kind::UserSid {
-                        bytes.extend(vec![7; 2 * self.pointer]);
-                    }
-                    bytes.extend(*value);
-                }
-                None => bytes.extend(vec![
-                    0;
-                    match field.kind {
-                        Kind::UInt16 | Kind::Port | Kind::UnicodeString => 2,
-                        Kind::AnsiString => 1,
-                        Kind::Pointer => self.pointer,
-                        Kind::UInt64 | Kind::FileTime => 8,
-                        Kind::IPv6 => 16,
-                        Kind::Binary(_) => 0,
-                        _ => 4,
-                    }
-                ]),
-            }
-            if field.kind == Kind::Sid && value.is_none() {
-                bytes.truncate(bytes.len() - 4);
-                bytes.extend(SYSTEM);
-            }
-        }
-        bytes
-    }
-
-    fn write(&self, file: &mut Vec<u8>) {
-        let frame = Frame::Event {
-            header: &self.header(),
-            attached: &self.attached,
-            data: &self.data(),
-        };
-        frame.write(file).unwrap();
-    }
-}
 
 /// A recording on a host of which these things were asked.
 fn begun() -> Vec<u8> {
@@ -452,17 +283,13 @@ fn a_start_that_only_one_source_tells_is_told_after_a_second() {
 
 /// Something of everything, by the shell.
 fn acts() -> Vec<Made> {
-    let path = |name: &'static str, text: &'static str| (name, Data::Text(text));
     let file = |id, version, name, text| {
-        let mut event = made(&KERNEL_FILE, id, version)
-            .number("FileObject", 0xA0)
-            .number("FileKey", 0xB0);
-        event.values.retain(|(name, _)| {
-            let template = KERNEL_FILE.template(id, version).unwrap();
-            template.fields.iter().any(|field| field.name == *name)
-        });
-        event.values.push(path(name, text));
-        event
+        let event = made(&KERNEL_FILE, id, version).number("FileObject", 0xA0);
+        let event = match id {
+            12 | 30 => event,
+            _ => event.number("FileKey", 0xB0),
+        };
+        event.text(name, text)
     };
     let mut all = shell();
     all.extend(remote_thread());

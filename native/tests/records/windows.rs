@@ -15,8 +15,8 @@ use crate::scene::{BEGIN, Scene};
 
 fn record(provider: &str, guid: &str, id: u32, data: &[(&str, &str)]) -> LogRecord {
     LogRecord {
-        provider: provider.into(),
-        provider_guid: guid.into(),
+        provider: provider.to_owned().into(),
+        provider_guid: guid.to_owned().into(),
         id,
         number: 4711,
         process: 644,

@@ -83,6 +83,16 @@ impl<'a> Payload<'a> {
         })
     }
 
+    /// Bytes of all of it.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// Bytes of the field at a place.
     fn bytes(&self, place: usize) -> &'a [u8] {
         let begin = match place {

@@ -1,6 +1,8 @@
 //! What events mean together: each is told with what those before have told of its process, its file
 //! and its key.
 
+use std::borrow::Cow;
+
 use super::Malformed;
 use super::host::Host;
 use super::names::Names;
@@ -13,7 +15,11 @@ use super::template::Provider;
 use super::templates::{
     DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
 };
-use crate::event::{Event, Findings, LogRecord, Role};
+use crate::event::{Event, Findings, LogRecord, Pairs, Role};
+
+/// Bytes that names and short values take in most records, and facts that most have.
+const ROOM: usize = 256;
+const FACTS: usize = 16;
 
 /// Types of what is attached to an event.
 const RELATED_ACTIVITY: u16 = 1;
@@ -192,7 +198,10 @@ impl Teller {
 
     /// The record of an event that a process has caused.
     pub(super) fn told(&mut self, seen: &Seen, pid: u32, thread: Option<u32>) -> LogRecord {
-        let mut findings = Findings::default();
+        let mut findings = Findings {
+            facts: Pairs::with_room(FACTS, 2 * ROOM),
+            ..Findings::default()
+        };
         self.add_process(&mut findings, &ACTOR, pid, seen.header.time);
         if let Some(thread) = thread {
             push_number(&mut findings, ACTOR.thread, thread);
@@ -252,8 +261,8 @@ pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord 
         payload,
     } = seen;
     let mut record = LogRecord {
-        provider: provider.name.into(),
-        provider_guid: provider.shown_guid.into(),
+        provider: Cow::Borrowed(provider.name),
+        provider_guid: Cow::Borrowed(provider.shown_guid),
         id: header.id.into(),
         version: header.version,
         level: header.level,
@@ -269,7 +278,9 @@ pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord 
     if header.activity != [0; 16] {
         record.activity = show::guid(header.activity);
     }
-    for (field, bytes) in payload.fields() {
+    let fields = payload.fields();
+    record.data = Pairs::with_room(fields.size_hint().0, ROOM + 2 * payload.len());
+    for (field, bytes) in fields {
         record
             .data
             .write(field.name, |text| show::value(text, field.kind, bytes));
