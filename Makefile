@@ -10,7 +10,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 # What the tests look through besides the agent's own eyes; the agent itself needs none of it.
 TEST_PACKAGES := g++ strace bpftrace busybox-static auditd systemd
 KERNEL_PACKAGES := qemu-system-x86 kmod busybox-static
-INSTALL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs
+INSTALL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs openssh-client podman runc
 RELEASE_PACKAGES := dpkg-dev perl rpm
 LINT_PACKAGES := busybox-static lintian rpm rpmlint
 BENCH_PACKAGES := gcc make redis-server redis-tools
@@ -45,7 +45,7 @@ test-boot: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## The slice al
 	$(BIN)/pytest tests/kernels
 
 .PHONY: test-install
-test-install: $(VENV)/.built ## Install the agent into a Debian with systemd, in QEMU (root)
+test-install: $(VENV)/.built dist/agent target/deploy/.installed ## Install what ships into a Debian with systemd, in QEMU, and into containers (root)
 	tools/debian-packages $(INSTALL_PACKAGES)
 	$(BIN)/pytest tests/install
 
@@ -140,6 +140,14 @@ bundle: wheel $(VENV)/.built ## Build the bundle and the executable `agent` into
 	runtime=$$(PYTHON=$(CURDIR)/$(BIN)/python tools/release/runtime) && \
 		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python tools/release/bundle.py \
 		dist/*.whl "$$runtime" dist
+
+.PHONY: packages
+packages: bundle ## Build the packages of the bundle, too, into dist/
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python tools/release/packages.py dist/*.tar.gz dist
+
+# What is installed by the trials, of the source as it is.
+dist/agent: $(RUST_SOURCES) $(shell find python tools/release -type f ! -name '*.pyc' ! -name '*.so') requirements.lock
+	$(MAKE) packages
 
 .PHONY: release
 release: $(VENV)/.built ## Build all that ships into dist/, twice, compare, and sign with KEYS for REPOSITORY

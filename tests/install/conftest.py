@@ -26,10 +26,19 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
 @pytest.fixture(scope="module")
 def image() -> Path:
     """The folder of a disk to boot."""
+    return make_image()
+
+
+def make_image(*packages: str) -> Path:
+    """The folder of a disk to boot that has some packages of Debian's besides the usual ones."""
     if shutil.which("qemu-system-x86_64") is None:
         pytest.skip("qemu-system-x86_64 is missing")
     made = subprocess.run(
-        [ROOT / "tools/debian-image"], capture_output=True, text=True, timeout=MAKE, check=False
+        [ROOT / "tools/debian-image", *packages],
+        capture_output=True,
+        text=True,
+        timeout=MAKE,
+        check=False,
     )
     if made.returncode:
         pytest.skip(f"no image: {made.stderr.strip()[-300:]}")
