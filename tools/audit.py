@@ -131,7 +131,7 @@ def faults(tool: str, words: Sequence[str]) -> list[str]:
             text=True,
             timeout=PATIENCE,
         )
-        said = done.stderr.strip().rpartition("\n")[2]
+        said = done.stderr.strip().rpartition("\n")[2].removeprefix("  -> ")
         found = json.loads(done.stdout)
     except (subprocess.TimeoutExpired, ValueError):
         print(f"audit: {tool} could not find out: {said}")
