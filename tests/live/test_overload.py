@@ -19,6 +19,9 @@ pytestmark = pytest.mark.live
 # Their records take several times the ring's room.
 FILES = 30_000
 
+# Why a program was not run.
+SKIPPED = "program busy, at most"
+
 # An argument that makes an event large: where it takes a second to detach, they overfill a ring
 # that nobody reads.
 PADDING = "x" * 4096
@@ -56,15 +59,16 @@ def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> No
 
     folders = Counter(event.get("file", {}).get("directory") for event in capture.events)
     told = [event for event in capture.events if event["event"]["action"] == "events-lost"]
-    reasons = {event["action"]["properties"]["cause"] for event in told}
-    assert reasons == {"overload"}
-    lost = Counter[str]()
+    lost = Counter[tuple[str, str]]()
     for event in told:
-        lost[event["action"]["properties"]["what"]] += event["action"]["properties"]["count"]
-    assert set(lost) == {"open"}
+        loss = event["action"]["properties"]
+        lost[loss["what"], loss["cause"]] += loss["count"]
+    # Where the kernel may preempt a program, others pass it by, which is no matter of load.
+    skipped = {what for what, cause in lost if cause == SKIPPED}
+    assert lost.keys() == {("open", "overload"), *((what, SKIPPED) for what in skipped)}
     # All the files are accounted for; those of others on this host are among what was lost.
     created = folders[str(short_path)] - 1  # less the rename
-    assert created < FILES <= created + lost["open"]
+    assert created < FILES <= created + lost["open", "overload"] + lost["open", SKIPPED]
     assert any("no longer" in message or "lost" in message for message in notices(capture))
 
 
