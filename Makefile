@@ -38,7 +38,7 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 
 .PHONY: test
 test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
-	$(BIN)/pytest tests --ignore tests/install
+	$(BIN)/pytest tests --ignore tests/install --ignore tests/windows
 
 .PHONY: test-boot
 test-boot: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## The slice alone: boot two kernels in QEMU, and run a few tests there
@@ -110,9 +110,10 @@ target/deploy/.installed: deploy/requirements.txt
 	@touch $@
 
 .PHONY: test-windows
-test-windows: $(VENV)/.installed ## Build for Windows what runs there, and run its tests under Wine
+test-windows: $(VENV)/.built ## Build for Windows what runs there, and run its tests under Wine
 	tools/debian-packages $(WINDOWS_PACKAGES)
 	tools/windows test --lib --test records --test spool
+	$(BIN)/pytest tests/windows
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)

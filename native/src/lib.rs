@@ -15,6 +15,6 @@ pub mod filter;
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod pipeline;
-#[cfg(all(target_os = "linux", feature = "python"))]
+#[cfg(feature = "python")]
 mod python;
 pub mod spool;

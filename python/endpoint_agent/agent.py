@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,17 @@ from typing import Any
 import msgspec
 import psutil
 
-from endpoint_agent import config, deliver, handover, identity, log, source, support, watches
+from endpoint_agent import (
+    config,
+    deliver,
+    handover,
+    identity,
+    log,
+    source,
+    state_folder,
+    support,
+    watches,
+)
 from endpoint_agent._native import Pipeline, Rules, Spool, StandBy
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
@@ -24,7 +33,6 @@ from endpoint_agent.envelope import VERSION, Envelope, Reporter
 from endpoint_agent.errors import (
     AgentError,
     HandoverError,
-    NotPermittedError,
     RecordingError,
 )
 from endpoint_agent.handover import Predecessor
@@ -156,7 +164,7 @@ class Agent:
         # The last to end: then all that only one agent can have is free.
         self._parts.callback(self._handover.end, signals)
         self._start_log()
-        prepare_folder(self._settings.state_directory)
+        state_folder.prepare(self._settings.state_directory)
         stand_by = None
         if before is not None and signals is not None:
             stand_by = self._stand_by(before)
@@ -423,29 +431,3 @@ class Agent:
     def _log_notices(self) -> None:
         for level, message in self._pipeline.notices() if self._pipeline else []:
             _LOGGER.log(logging.getLevelNamesMapping().get(level.upper(), logging.ERROR), message)
-
-
-def prepare_folder(state: Path) -> None:
-    """Makes the state folder, or makes sure that nobody else can put files into it.
-
-    Raises:
-        NotPermittedError: it cannot be made, or used by this user.
-        AgentError: others may write to it.
-    """
-    try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = state.stat()
-    except PermissionError as error:
-        raise NotPermittedError(
-            f"cannot make StateDirectory {state}: {error.strerror}; run as root"
-        ) from error
-    except OSError as error:
-        raise AgentError(
-            f"cannot make StateDirectory {state}: {error.strerror}; name a folder"
-        ) from error
-    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
-        raise AgentError(
-            f"StateDirectory {state} can be written by other users "
-            f"(owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"name a folder that only root may write"
-        )

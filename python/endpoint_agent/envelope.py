@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
+import sys
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -110,7 +110,7 @@ def timestamp(when: datetime | None = None) -> str:
 
 def _host() -> dict[str, Any]:
     return {
-        "hostname": clean(os.uname().nodename),
+        "hostname": clean(socket.gethostname()),
         "ip": addresses(),
-        "os": {"type": "linux"},
+        "os": {"type": "windows" if sys.platform == "win32" else "linux"},
     }

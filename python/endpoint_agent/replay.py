@@ -15,8 +15,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from endpoint_agent import _native, identity, log, watches
-from endpoint_agent.agent import prepare_folder
+from endpoint_agent import _native, identity, log, state_folder, watches
 from endpoint_agent.config import DEFAULT_PATH, Settings
 from endpoint_agent.deliver import Deliverer, Pace
 from endpoint_agent.envelope import Envelope
@@ -47,7 +46,7 @@ def replay(path: Path, settings: Settings | None, config_path: Path = DEFAULT_PA
     if settings is None:
         return _print(_events(path, UNKNOWN_AGENT, rules))
     state = settings.state_directory
-    prepare_folder(state)
+    state_folder.prepare(state)
     log.start(msgspec.structs.replace(settings, log_file=Path("-")))
     events = _events(path, identity.load(state), rules)
     # A queue of its own: the agent's may be in use, and the recording stays if this one goes.

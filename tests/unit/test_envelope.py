@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 import socket
 import uuid
@@ -90,7 +89,7 @@ def test_a_change_of_address_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_host_name_of_any_bytes_becomes_text(monkeypatch: pytest.MonkeyPatch) -> None:
     name = b'a\xff"b'.decode("utf-8", "surrogateescape")
-    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename=name))
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
 
     members = json.loads(b"{" + Envelope(AGENT_ID).members() + b"}")
 

@@ -3,12 +3,16 @@
 //! What Python sees is documented once, in `python/endpoint_agent/_native.pyi`.
 
 mod errors;
+#[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
 mod pipeline;
 mod replay;
 mod rules;
+#[cfg(target_os = "linux")]
 mod senders;
 mod spool;
+#[cfg(target_os = "linux")]
 mod stand_by;
 
 use pyo3::prelude::*;
@@ -19,22 +23,27 @@ use crate::counters::Counter;
 mod _native {
     use pyo3::prelude::*;
 
+    #[cfg(target_os = "linux")]
     use crate::host::memory::share_one_arena;
 
     #[pymodule_export]
     use super::counter_names;
+    #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::files::{exchange, sync_file_system};
+    #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]
     use super::replay::{PyReplay, replay};
     #[pymodule_export]
     use super::rules::{PyRules, event_actions, rule_fields};
+    #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::senders::{last_sender, note_sender};
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
+    #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::stand_by::PyStandBy;
     #[pymodule_export]
@@ -45,6 +54,7 @@ mod _native {
     #[pymodule_init]
     #[allow(clippy::unnecessary_wraps)] // asked for
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        #[cfg(target_os = "linux")]
         share_one_arena();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The class `Pipeline`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -300,12 +300,4 @@ impl PyPipeline {
             Ok(work(&mut pipeline))
         })
     }
-}
-
-/// Opens a file of events and turns the context into that of the host it was made on.
-pub fn open_recording(path: &Path, context: &mut Context) -> Result<Box<dyn Source>> {
-    let (source, boot_id) = capture::open(path)?;
-    context.boot_id = boot_id;
-    context.live = false;
-    Ok(source)
 }

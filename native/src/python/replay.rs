@@ -1,7 +1,7 @@
 //! The function `replay` and the iterator it returns.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::errors::to_python;
-use super::pipeline::open_recording;
 use super::rules::PyRules;
-use crate::capture::{Progress, Source};
+use crate::capture::{self, Progress, Source};
 use crate::counters::Counters;
 use crate::engine::{Context, Engine};
 use crate::error::Result;
@@ -102,4 +101,12 @@ impl Player {
         self.ended = progress == Progress::Ended;
         Ok(())
     }
+}
+
+/// Opens a file of events and turns the context into that of the host it was made on.
+fn open_recording(path: &Path, context: &mut Context) -> Result<Box<dyn Source>> {
+    let (source, boot_id) = capture::open(path)?;
+    context.boot_id = boot_id;
+    context.live = false;
+    Ok(source)
 }
