@@ -1,5 +1,5 @@
-//! Reads arbitrary bytes as a chunk of the Windows event log, as one record of it, and as changes of
-//! a real one, and tells its records. Whatever they are, nothing panics, and every event is one JSON
+//! Reads arbitrary bytes as a chunk of the Windows event log, as one record of it, as the XML of one, and
+//! as changes of a real one, and tells its records. Whatever they are, nothing panics, and every event is one JSON
 //! object of bounded size.
 #![no_main]
 
@@ -7,9 +7,12 @@ use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
 use endpoint_agent_native::capture::eventlog::binxml::Reader;
+use endpoint_agent_native::capture::eventlog::builder::Builder;
 use endpoint_agent_native::capture::eventlog::chunk::Chunk;
+use endpoint_agent_native::capture::eventlog::xml;
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
+use endpoint_agent_native::event::Event;
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a chunk's head, of which only where the records end is looked at.
@@ -50,13 +53,24 @@ fuzz_target!(|bytes: &[u8]| {
         let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % changed.len();
         changed[at] = change[2];
     }
-    for chunk in [&[&[0; HEAD][..], bytes].concat(), &one, &changed] {
-        Chunk::new(chunk).read(&mut reader, &mut |event| {
-            engine.feed(&event, &mut || 1, &mut |json| {
-                assert!(json.len() <= MAX_EVENT);
-                assert!(!json.contains(&b'\n'), "one event is one line");
-                serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
-            });
+    let mut tell = |event: Event| {
+        engine.feed(&event, &mut || 1, &mut |json| {
+            assert!(json.len() <= MAX_EVENT);
+            assert!(!json.contains(&b'\n'), "one event is one line");
+            serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
         });
+    };
+    for chunk in [&[&[0; HEAD][..], bytes].concat(), &one, &changed] {
+        Chunk::new(chunk).read(&mut reader, &mut tell);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let whole = format!("<Event><System/><EventData>{text}</EventData></Event>");
+    for xml in [&text, &*whole] {
+        let mut builder = Builder::default();
+        let read = xml::read(xml, &mut builder);
+        let (record, time) = builder.take();
+        if read.is_ok() {
+            tell(record.into_event(time.unwrap_or_default()));
+        }
     }
 });

@@ -52,8 +52,8 @@ pub struct LogRecord {
 pub struct Findings {
     /// Names and values, as rows of `ecs::windows::moves` have them.
     pub facts: Pairs,
-    /// The processes that it is about.
-    pub processes: Vec<(Role, ProcessKey)>,
+    /// The processes that it is about, by their [`Role`].
+    pub processes: [Option<ProcessKey>; Role::ALL.len()],
     /// What it tells was tried in vain.
     pub has_failed: bool,
 }
@@ -69,6 +69,11 @@ pub enum Role {
     Source,
     /// It was done to it.
     Target,
+}
+
+impl Role {
+    /// Every role, in the order of [`Findings::processes`].
+    pub const ALL: [Self; 4] = [Self::Actor, Self::Parent, Self::Source, Self::Target];
 }
 
 impl LogRecord {

@@ -22,7 +22,8 @@ A recording of events of Windows' event tracing (ETW) is replayed likewise; what
 `native/src/capture/etw/recording.rs`. Nothing makes recordings yet but the tests, and `.etl` files are not
 read.
 
-The agent does not run on Windows yet. What is told of a record here is what it will tell there.
+What reads the live event log (`capture/eventlog/subscribe.rs`) was run against a mock of Windows' library
+alone, under Wine, and nothing starts it yet. The agent does not run on Windows yet. What is told of a record here is what it will tell there.
 
 ## Every record
 

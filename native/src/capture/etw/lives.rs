@@ -42,7 +42,7 @@ impl Teller {
                 command_line: payload.text("CommandLine"),
             }),
             parent: payload.short("ParentId"),
-            user: payload.text("UserSID"),
+            user: payload.text("UserSID").into(),
             ..Process::default()
         };
         self.process_seen(seen, pid, process, true, seen.header.id == 1)
@@ -181,7 +181,7 @@ fn merged(known: Option<Process>, more: Process) -> Process {
         }),
         parent_key: more.parent_key.or(known.parent_key),
         parent_program: more.parent_program.or(known.parent_program),
-        user: first(&more.user, &known.user),
+        user: first(&more.user, &known.user).into(),
         ..more
     }
 }

@@ -27,7 +27,7 @@ pub struct Process {
     #[allow(missing_docs)]
     pub parent_program: Option<Arc<Program>>,
     /// SID of its user, or nothing.
-    pub user: String,
+    pub user: Arc<str>,
     /// Its first thread is there.
     pub has_begun: bool,
     /// When it ended, 100 ns since 1601.

@@ -92,11 +92,31 @@ fn push_hex(text: &mut String, value: u64, digits: u32) {
 /// Appends UTF-16, without the NUL at its end.
 fn unicode(text: &mut String, bytes: &[u8]) {
     let whole = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);
-    let units = whole
+    text.reserve(whole.len() / 2);
+    // Nearly all of it is ASCII, which needs no more than every other byte.
+    let mut rest = whole;
+    let mut plain = [0; 64];
+    while let Some((part, after)) = rest.split_at_checked(2 * plain.len().min(rest.len() / 2))
+        && !part.is_empty()
+    {
+        let mut is_plain = true;
+        for (unit, byte) in part.chunks_exact(2).zip(&mut plain) {
+            *byte = unit[0];
+            is_plain &= unit[1] == 0 && unit[0] < 0x80;
+        }
+        let Some(ascii) = str::from_utf8(&plain[..part.len() / 2])
+            .ok()
+            .filter(|_| is_plain)
+        else {
+            break;
+        };
+        text.push_str(ascii);
+        rest = after;
+    }
+    let units = rest
         .chunks_exact(2)
         .map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
     let chars = char::decode_utf16(units);
-    text.reserve(whole.len() / 2);
     text.extend(chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)));
 }
 

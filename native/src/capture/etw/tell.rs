@@ -224,9 +224,7 @@ impl Teller {
         let facts = &mut findings.facts;
         facts.push(names.image, &process.program.image);
         facts.push(names.command_line, &process.program.command_line);
-        findings
-            .processes
-            .extend(process.key.map(|key| (names.role, key)));
+        findings.processes[names.role as usize] = process.key;
         push_number(findings, names.parent, process.parent);
         if names.role == Role::Actor {
             if let Some(program) = &process.parent_program {
@@ -234,8 +232,7 @@ impl Teller {
                 findings.facts.push("ParentImage", &program.image);
                 findings.facts.push("ParentCommandLine", line);
             }
-            let parent = process.parent_key.map(|key| (Role::Parent, key));
-            findings.processes.extend(parent);
+            findings.processes[Role::Parent as usize] = process.parent_key;
             let user = process.user.clone();
             self.add_user(findings, &user);
         }

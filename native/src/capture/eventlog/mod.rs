@@ -9,11 +9,14 @@
 //! bytes: what a record may cost is bounded, and one that cannot be read costs itself alone.
 
 pub mod binxml;
-mod builder;
+pub mod builder;
 pub mod chunk;
 mod cursor;
 pub mod file;
+#[cfg(windows)]
+pub mod subscribe;
 mod value;
+pub mod xml;
 
 /// Why a record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,12 +36,14 @@ const LISTS: [(&str, &str); 4] = [
 ];
 
 /// Where the guid of a process is told.
-const GUIDS: [(Role, &str); 4] = [
-    (Role::Actor, "sekoiaio.process.guid"),
-    (Role::Parent, "sekoiaio.process.parent_guid"),
-    (Role::Source, "sekoiaio.source_process.guid"),
-    (Role::Target, "sekoiaio.target_process.guid"),
-];
+fn guid(role: Role) -> &'static str {
+    match role {
+        Role::Actor => "sekoiaio.process.guid",
+        Role::Parent => "sekoiaio.process.parent_guid",
+        Role::Source => "sekoiaio.source_process.guid",
+        Role::Target => "sekoiaio.target_process.guid",
+    }
+}
 
 /// The rows of [`moves`], ready to be asked.
 struct Table {
@@ -50,7 +52,7 @@ struct Table {
     lists: Vec<Option<usize>>,
     pid: usize,
     thread: usize,
-    guids: [(Role, usize); 4],
+    guids: [usize; Role::ALL.len()],
 }
 
 struct Row {
@@ -89,7 +91,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         lists,
         pid: place("process.pid").unwrap_or_default(),
         thread: place("process.thread.id").unwrap_or_default(),
-        guids: GUIDS.map(|(role, name)| (role, place(name).unwrap_or_default())),
+        guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),
     }
 });
 
@@ -117,10 +119,9 @@ impl<'a> Mapped<'a> {
         }) = findings
         {
             take(record, FOUND, facts, &mut values);
-            for (role, key) in processes {
-                let mut fields = table.guids.iter().filter(|(its, _)| its == role);
-                let guid = || Value::Text(identity.guid(*key).to_string().into());
-                values.extend(fields.next().map(|&(_, field)| (field, guid())));
+            for (field, key) in table.guids.iter().zip(processes) {
+                let guid = |&key| Value::Text(identity.guid(key).to_string().into());
+                values.extend(key.as_ref().map(|key| (*field, guid(key))));
             }
         }
         let taken = take(record, &record.provider, &record.data, &mut values);
