@@ -13,8 +13,8 @@ from host import Host
 from redis_load import RedisLoad
 from speed import one_core
 from storms import Storm
-from stretches import Compared, Stretch, compare, in_stretches
-from turns import Turns, in_turns
+from stretches import Stretch, compare_turns, in_stretches
+from turns import in_turns
 
 CALLS = 250_000
 LOOPS = 100
@@ -30,7 +30,7 @@ REDIS = Figure("redis-benchmark GET: throughput", "{:.3f}", Reach.AT_LEAST, 0.95
 def bench_getppid(benchmark: BenchmarkFixture, host: Host, storm: Storm, results: Results) -> None:
     """A system call that nobody asked about."""
     turns = in_turns(benchmark, host, lambda: _loops(storm), GETPPID_ROUNDS)
-    compared = _compare(turns)
+    compared = compare_turns(turns)
     results.add(
         GETPPID,
         [1 / ratio for ratio in compared.classes],
@@ -44,7 +44,7 @@ def bench_redis(benchmark: BenchmarkFixture, host: Host, results: Results, tmp_p
     """A server and its clients, each with many small reads and writes on sockets."""
     with closing(RedisLoad(tmp_path)) as load:
         turns = in_turns(benchmark, host, lambda: load.run(STRETCHES), REDIS_ROUNDS)
-    compared = _compare(turns)
+    compared = compare_turns(turns)
     results.add(
         REDIS,
         compared.classes,
@@ -62,9 +62,3 @@ def _loops(storm: Storm) -> list[Stretch]:
 
     with one_core():
         return in_stretches(rate, LOOPS, os.sched_getaffinity(0))
-
-
-def _compare(turns: Turns[list[Stretch]]) -> Compared:
-    alone = [part.outcome for turn in turns.alone for part in turn]
-    watched = [part.outcome for turn in turns.watched for part in turn]
-    return compare(alone, watched)

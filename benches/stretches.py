@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from speed import loop_seconds
+from turns import Turns
 
 # How far the loops before and after a stretch may differ, and those of a class.
 ALIKE = 0.05
@@ -49,6 +50,13 @@ def in_stretches(rate: Callable[[], float], count: int, cores: Collection[int]) 
         stretches.append(Stretch(done, before, after))
         before = after
     return stretches
+
+
+def compare_turns(turns: Turns[list[Stretch]]) -> Compared:
+    """`compare` for the stretches of watched turns and of those alone."""
+    alone = [part.outcome for turn in turns.alone for part in turn]
+    watched = [part.outcome for turn in turns.watched for part in turn]
+    return compare(alone, watched)
 
 
 def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) -> Compared:
