@@ -11,6 +11,8 @@ pub mod gate;
 #[cfg(target_os = "linux")]
 pub mod recording;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,13 @@ pub trait Source: Send {
 
     /// What went wrong since the last call without ending the source.
     fn notices(&mut self) -> Vec<String>;
+}
+
+/// Whether a file can be read and begins with these bytes.
+fn begins_with(path: &Path, magic: [u8; 8]) -> bool {
+    let mut head = [0; 8];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == magic
 }
 
 /// Opens a file of events: one of the event log or of event tracing if it begins like one, else a

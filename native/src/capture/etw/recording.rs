@@ -23,7 +23,7 @@ use super::Malformed;
 use super::payload::number;
 use super::raw::{HEADER, Header, since_epoch};
 use super::tell::{Teller, Trouble};
-use crate::capture::{Hook, HookState, Progress, Source};
+use crate::capture::{Hook, HookState, Progress, Source, begins_with};
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 
@@ -192,9 +192,7 @@ fn text(body: &[u8]) -> std::result::Result<&str, Malformed> {
 impl TraceFile {
     /// A file begins like a recording.
     pub fn is_at(path: &Path) -> bool {
-        let mut head = [0; MAGIC.len()];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-        read.is_ok() && head == MAGIC
+        begins_with(path, MAGIC)
     }
 
     /// Opens a recording.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::binxml::Reader;
 use super::chunk::{self, Begin, Chunk};
-use crate::capture::{Hook, HookState, Progress, Source};
+use crate::capture::{Hook, HookState, Progress, Source, begins_with};
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 
@@ -58,9 +58,7 @@ impl AddAssign for Damage {
 impl LogFile {
     /// A file begins like one of the event log.
     pub fn is_at(path: &Path) -> bool {
-        let mut head = [0; MAGIC.len()];
-        let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
-        read.is_ok() && head == MAGIC
+        begins_with(path, MAGIC)
     }
 
     /// Opens a file and finds its chunks.
