@@ -39,7 +39,7 @@ from endpoint_agent.handover import Predecessor
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
-from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Signals
+from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Requests, requests
 from endpoint_agent.status import StatusServer
 from endpoint_agent.trust.guard import Guard
 from endpoint_agent.update import schedule, state
@@ -74,12 +74,22 @@ FIXED = (
 _LOGGER = logging.getLogger(__name__)
 
 
-def run(settings: Settings, config_path: Path, record: Path | None) -> int:
-    """Runs the agent in this process until a signal ends it; the exit status.
+def run(
+    settings: Settings,
+    config_path: Path,
+    record: Path | None = None,
+    *,
+    stop: threading.Event | None = None,
+    ready: Callable[[], None] | None = None,
+) -> int:
+    """Runs the agent in this process until a signal, or a flag, ends it; the exit status.
 
     Args:
         settings: as read from `config_path`, which SIGHUP reads again.
         record: path of a new file that receives the raw kernel records.
+        stop: ends the agent within a second once it is set. Signals are not touched then, and any
+            thread may call this, as that of a service of Windows.
+        ready: called once, on this thread, when the agent captures.
 
     Raises:
         RecordingError: `record` exists; nothing has started.
@@ -90,11 +100,13 @@ def run(settings: Settings, config_path: Path, record: Path | None) -> int:
     threading.stack_size(STACK)
     log.start(settings)
     before = handover.predecessor()
-    with Signals() as signals, ExitStack() as parts:
+    with requests(stop) as signals, ExitStack() as parts:
         try:
             agent = Agent(settings, config_path, parts)
             if not agent.start(record, before, signals):
                 return 0
+            if ready is not None:
+                ready()
             return agent.watch(signals, Notifier())
         except AgentError as error:
             _LOGGER.error("the agent ends: %s", error)
@@ -152,7 +164,10 @@ class Agent:
         self._first_beat: int | None = None
 
     def start(
-        self, record: Path | None, before: Predecessor | None = None, signals: Signals | None = None
+        self,
+        record: Path | None,
+        before: Predecessor | None = None,
+        signals: Requests | None = None,
     ) -> bool:
         """Starts every part, of which the capture waits for its turn where an agent is `before`.
 
@@ -181,7 +196,7 @@ class Agent:
             before.taken()
         return True
 
-    def watch(self, signals: Signals, notifier: Notifier) -> int:
+    def watch(self, signals: Requests, notifier: Notifier) -> int:
         """Works until a signal or another agent ends it (0), or a part has failed (1)."""
         self._stats.run_if_due(time.monotonic())
         counters = self._spool.counters()

@@ -41,7 +41,7 @@ from endpoint_agent.update import schedule
 if TYPE_CHECKING:
     from endpoint_agent._native import StandBy
     from endpoint_agent.service.notify import Notifier
-    from endpoint_agent.signals import Signals
+    from endpoint_agent.signals import Requests
 
 VARIABLE = "ENDPOINT_AGENT_HANDOVER"
 """In the environment of the next one: the number of its socket."""
@@ -190,7 +190,7 @@ class Successor:
             self._child.terminate()
         self._say(DONE)
 
-    def is_left(self, signals: Signals) -> bool:
+    def is_left(self, signals: Requests) -> bool:
         """Whether it needs this agent no more: it is at work, or the service manager sees to it.
 
         False: it has ended before it was at work, and nobody else would start one.
@@ -296,7 +296,7 @@ class Change:
         _LOGGER.info("the agent with pid %d takes over", self._successor.pid)
         return True
 
-    def end(self, signals: Signals | None) -> None:
+    def end(self, signals: Requests | None) -> None:
         """Leaves all to the other agent whose turn it is; ends one that is not that far."""
         if self._successor is None:
             return
@@ -329,7 +329,7 @@ class Predecessor:
         self.pid, _, _ = _UCRED.unpack(credentials)
         """Its process."""
 
-    def take_turn(self, stand_by: StandBy, signals: Signals) -> bool:
+    def take_turn(self, stand_by: StandBy, signals: Requests) -> bool:
         """Says that the capture is in place, and waits until the queue is free.
 
         It is, too, when the agent before has died. False: a signal to stop came before a moment was

@@ -1,19 +1,49 @@
-"""The signals of the daemon, as something its main thread waits for."""
+"""What ends or changes the daemon, as something its main thread waits for: signals, or a flag."""
 
 from __future__ import annotations
 
 import select
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from endpoint_agent._native import note_sender
+STOP: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
+# Windows lacks them.
+RELOAD: int = getattr(signal, "SIGHUP", 1)
+HAND_OVER: int = getattr(signal, "SIGUSR2", 12)
 
-STOP = (signal.SIGTERM, signal.SIGINT)
-RELOAD = signal.SIGHUP
-HAND_OVER = signal.SIGUSR2
+
+class Requests(Protocol):
+    """What the main thread of an agent waits for, as numbers of signals."""
+
+    def __enter__(self) -> Self:
+        """Takes them from now on."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Takes them no more."""
+
+    def wait(self, timeout: float, *others: socket.socket) -> frozenset[int]:
+        """Those that have come, after at most `timeout` seconds, or until another socket has
+        something to read."""
+
+    def put_back(self, numbers: Iterable[int]) -> None:
+        """Has them come with the next wait."""
+
+
+def requests(stop: threading.Event | None) -> Requests:
+    """The flag where there is one, else this process's signals, for the main thread alone."""
+    if stop is not None:
+        return Flag(stop)
+    return Console() if sys.platform == "win32" else Signals()
 
 
 class Signals:
@@ -33,6 +63,8 @@ class Signals:
             signal.signal(one, self._stop)
         for one in (RELOAD, HAND_OVER):
             signal.signal(one, lambda *_: None)
+        from endpoint_agent._native import note_sender
+
         for one in self._handlers:
             note_sender(one)
         return self
@@ -68,3 +100,56 @@ class Signals:
         """Leaves the next signal to the kernel, which ends the process wherever it hangs."""
         for one in STOP:
             signal.signal(one, signal.SIG_DFL)
+
+
+class Flag:
+    """An event that another thread sets to end the agent."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        """Takes the event."""
+        self._stop = stop
+
+    def __enter__(self) -> Self:
+        """Needs nothing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves nothing."""
+
+    def wait(self, timeout: float, *others: socket.socket) -> frozenset[int]:
+        """SIGTERM once the event is set, after at most `timeout` seconds. Others are not asked."""
+        return frozenset(STOP[:1]) if self._stop.wait(timeout) else frozenset()
+
+    def put_back(self, numbers: Iterable[int]) -> None:
+        """The event stays set."""
+
+
+class Console(Flag):
+    """What ends a program in a window of Windows: Ctrl-C and Ctrl-Break, within the next wait."""
+
+    def __init__(self) -> None:
+        """Takes nothing yet."""
+        super().__init__(threading.Event())
+
+    def __enter__(self) -> Self:
+        """Installs the handlers."""
+        numbers = (*STOP, getattr(signal, "SIGBREAK", signal.SIGINT))
+        self._handlers = {one: signal.getsignal(one) for one in numbers}
+        for one in self._handlers:
+            signal.signal(one, lambda *_: self._stop.set())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Puts back what was before."""
+        for one, handler in self._handlers.items():
+            signal.signal(one, handler)

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Signals
+from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Console, Signals, requests
 
 # Says what it got, and stops for good only at a second signal.
 STUBBORN = """
@@ -57,3 +58,21 @@ def test_a_second_signal_ends_a_process_that_hangs() -> None:
         assert child.stdout.readline() == f"{signal.SIGTERM}\n"
         child.send_signal(signal.SIGTERM)
         assert child.wait(5) == -signal.SIGTERM
+
+
+def test_a_flag_stands_for_the_signal_to_stop() -> None:
+    stop = threading.Event()
+    with requests(stop) as flag:
+        assert flag.wait(0.0) == frozenset()
+        threading.Timer(0.05, stop.set).start()
+        assert flag.wait(10.0) & set(STOP)
+        assert flag.wait(0.0) & set(STOP), "it stays set"
+
+
+def test_a_console_program_is_ended_by_an_interrupt() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Console() as console:
+        assert console.wait(0.0) == frozenset()
+        signal.raise_signal(signal.SIGINT)
+        assert console.wait(10.0) & set(STOP)
+    assert signal.getsignal(signal.SIGINT) == before
