@@ -81,8 +81,9 @@ def _fields(facts: str) -> str:
     names: list[str] = []
     for fact in facts.split(", "):
         kind, name = fact.split()
-        if sized := re.fullmatch(r"Binary\[(\w+)\]", kind):
-            kind = f"Binary({names.index(sized[1])})"
+        if sized := re.fullmatch(r"(Binary|Content)\[(\w+)\]", kind):
+            of, size = sized.groups()
+            kind = f"Bytes({size})" if size.isdigit() else f"{of}({names.index(size)})"
         names.append(name)
         rows.append(f'field("{name}", {KINDS.get(kind, kind)}), ')
     return "".join(rows)

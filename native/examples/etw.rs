@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use endpoint_agent_native::capture::etw::recording::{Player, TraceFile};
+use endpoint_agent_native::capture::etw::recording::{Frames, TraceFile};
 use endpoint_agent_native::capture::etw::templates::{
     KERNEL_FILE, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
 };
@@ -65,7 +65,7 @@ fn flood(count: u64) {
         live: false,
     };
     let mut engine = Engine::new(context, Arc::new(Counters::default()));
-    let mut player = Player::default();
+    let mut player = Frames::default();
     let (mut played, mut told) = (0, 0_u64);
     let mut body = Vec::new();
     while played < count {

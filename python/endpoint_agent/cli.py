@@ -117,7 +117,7 @@ def _add_agent_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
         "file",
         type=Path,
         metavar="FILE",
-        help="what `run --record` wrote, or a .evtx file of the Windows event log",
+        help="what `run --record` wrote, or a .evtx or .etl file of Windows",
     )
     replay.add_argument(
         "--config", type=Path, metavar="FILE", help="deliver to the intake of this configuration"

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use endpoint_agent_native::capture::etw::recording::{MAGIC, Player};
+use endpoint_agent_native::capture::etw::recording::{Frames, MAGIC};
 use endpoint_agent_native::capture::etw::templates;
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
@@ -42,7 +42,7 @@ fn event(bytes: &[u8]) -> Vec<u8> {
     header[24..40].copy_from_slice(&provider.guid);
     header[40..42].copy_from_slice(&template.id.to_le_bytes());
     header[42] = template.version;
-    if provider.keywords.is_empty() && provider.guid == templates::PROCESS_CLASS.guid {
+    if [templates::PROCESS_CLASS.guid, templates::FILE_CLASS.guid].contains(&provider.guid) {
         header[5] = 1;
         header[45] = template.id as u8;
     }
@@ -58,7 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
         live: false,
     };
     let mut engine = Engine::new(context, Arc::new(Counters::default()));
-    let mut player = Player::default();
+    let mut player = Frames::default();
     let mut play = |kind: u16, body: &[u8]| {
         player.play(kind, body, &mut |event| {
             engine.feed(&event, &mut || 1, &mut |json| {

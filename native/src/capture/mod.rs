@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
+use etw::etl::EtlFile;
 use etw::recording::TraceFile;
 use eventlog::file::LogFile;
 #[cfg(target_os = "linux")]
@@ -81,6 +82,9 @@ fn begins_with(path: &Path, magic: [u8; 8]) -> bool {
 pub fn open(path: &Path) -> Result<(Box<dyn Source>, [u8; 16])> {
     if LogFile::is_at(path) {
         return Ok((Box::new(LogFile::open(path)?), [0; 16]));
+    }
+    if EtlFile::is_at(path) {
+        return Ok((Box::new(EtlFile::open(path)?), [0; 16]));
     }
     if TraceFile::is_at(path) {
         return Ok((Box::new(TraceFile::open(path)?), [0; 16]));

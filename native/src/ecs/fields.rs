@@ -386,7 +386,7 @@ fields! {
     "action.properties.differences" Keyword Own
         "Files of the agent and what is wrong with each: `bin/endpoint-agent: changed`; 64 of them."
     "action.properties.offset" Float Own "Seconds by which the clock was set forward, or back if below 0."
-    "action.properties.what" Keyword Own "Of what: `exec`, `open`, …, or `record`."
+    "action.properties.what" Keyword Own "Of what: `exec`, `open`, …, `record`, or `buffer`, which has many."
     "action.properties.cause" Keyword Own "Why they were lost."
     "action.properties.place" Keyword Own "Where on the way of an event they were lost."
     "action.properties.queued" Long Own "Records in the queue; in `stats` only."

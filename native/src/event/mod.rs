@@ -185,7 +185,7 @@ impl Action {
 /// Occurrences or records that are gone, told as an event of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
-    /// Of what: the kind's name, or `record` where that is not known.
+    /// Of what: the kind's name, or `record` where that is not known; `buffer` of what has many.
     pub what: &'static str,
     /// How many, exactly.
     pub count: u64,

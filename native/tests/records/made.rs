@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use endpoint_agent_native::capture::etw::recording::Frame;
 use endpoint_agent_native::capture::etw::template::{Kind, Provider};
-use endpoint_agent_native::capture::etw::templates::PROCESS_CLASS;
+use endpoint_agent_native::capture::etw::templates::{FILE_CLASS, PROCESS_CLASS};
 
 /// 2024-01-02T13:51:48.1394289Z, in 100 ns since 1601.
 pub const TIME: u64 = 133_486_771_081_394_289;
@@ -36,9 +36,15 @@ pub struct Made {
     pub values: Vec<(&'static str, Data)>,
 }
 
+fn is_classic(provider: &'static Provider) -> bool {
+    [&PROCESS_CLASS, &FILE_CLASS]
+        .into_iter()
+        .any(|class| std::ptr::eq(class, provider))
+}
+
 /// One of a layout, in which all is 0 or empty.
 pub fn made(provider: &'static Provider, id: u16, version: u8) -> Made {
-    let is_classic = std::ptr::eq(provider, &PROCESS_CLASS);
+    let is_classic = is_classic(provider);
     Made {
         provider,
         id,
@@ -92,7 +98,7 @@ impl Made {
 
     /// Its `EVENT_HEADER`.
     pub fn header(&self) -> Vec<u8> {
-        let is_classic = std::ptr::eq(self.provider, &PROCESS_CLASS);
+        let is_classic = is_classic(self.provider);
         let flags = if self.pointer == 4 { 0x20_u16 } else { 0x40 } | u16::from(is_classic) << 8;
         let (id, opcode) = if is_classic {
             (0, self.id as u8)
@@ -134,6 +140,7 @@ impl Made {
             match value.map(|(_, value)| value) {
                 Some(Data::Number(number)) => {
                     let size = match field.kind {
+                        Kind::UInt8 => 1,
                         Kind::UInt16 | Kind::Port => 2,
                         Kind::Pointer => self.pointer,
                         Kind::UInt64 | Kind::FileTime => 8,
@@ -158,11 +165,12 @@ impl Made {
                     0;
                     match field.kind {
                         Kind::UInt16 | Kind::Port | Kind::UnicodeString => 2,
-                        Kind::AnsiString => 1,
+                        Kind::AnsiString | Kind::UInt8 => 1,
                         Kind::Pointer => self.pointer,
                         Kind::UInt64 | Kind::FileTime => 8,
                         Kind::IPv6 => 16,
-                        Kind::Binary(_) => 0,
+                        Kind::Binary(_) | Kind::Content(_) => 0,
+                        Kind::Bytes(count) => count.into(),
                         _ => 4,
                     }
                 ]),

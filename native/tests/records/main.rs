@@ -20,6 +20,7 @@ mod changes;
 mod check;
 #[cfg(target_os = "linux")]
 mod connections;
+mod etl;
 mod eventlog;
 #[cfg(target_os = "linux")]
 mod files;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use endpoint_agent_native::capture::etw::recording::{Frame, MAGIC, TraceFile};
 use endpoint_agent_native::capture::etw::templates::{
-    self, DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, POWERSHELL,
-    PROCESS_CLASS, WMI,
+    self, AMSI, DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY,
+    POWERSHELL, PROCESS_CLASS, WMI,
 };
 use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::ecs::windows::traces;
@@ -39,7 +39,7 @@ fn begun() -> Vec<u8> {
 }
 
 /// What a recording gives: a scene with its records, what was lost, and how it ended.
-fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
+pub fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let mut scene = Scene::new();
@@ -282,7 +282,7 @@ fn a_start_that_only_one_source_tells_is_told_after_a_second() {
 }
 
 /// Something of everything, by the shell.
-fn acts() -> Vec<Made> {
+pub fn acts() -> Vec<Made> {
     let file = |id, version, name, text| {
         let event = made(&KERNEL_FILE, id, version).number("FileObject", 0xA0);
         let event = match id {
@@ -397,7 +397,7 @@ fn acts() -> Vec<Made> {
             .text("QueryResults", "type:  5 web.example.org;::ffff:192.0.2.7;"),
         Made {
             level: 5,
-            attached: vec![(3, SYSTEM), (1, &[9; 16]), (8, &[1, 2])],
+            attached: vec![(2, SYSTEM), (1, &[9; 16]), (8, &[1, 2])],
             ..made(&POWERSHELL, 4104, 1)
                 .number("MessageNumber", 1)
                 .number("MessageTotal", 1)
@@ -419,6 +419,21 @@ fn acts() -> Vec<Made> {
                 .text("ImageFileName", "old.exe")
                 .text("CommandLine", "old.exe /x")
         },
+        made(&AMSI, 1101, 0)
+            .number("scanResult", 1)
+            .text("appname", "PowerShell_10.0.26100.1")
+            .text("contentname", r"C:\Users\m\a.ps1")
+            .number("contentsize", 6)
+            .bytes("content", b"i\0e\0x\0"),
+        made(&AMSI, 1101, 1)
+            .number("contentsize", 3)
+            .bytes("content", b"\x01\0\xff"),
+        made(&FILE_CLASS, 36, 2)
+            .number("FileObject", 0xffff_a000)
+            .text("FileName", r"\Device\HarddiskVolume3\old.log"),
+        made(&KERNEL_FILE, 27, 1)
+            .number("FileKey", 0xffff_a000)
+            .text("FilePath", r"\Device\HarddiskVolume3\new.log"),
         made(&KERNEL_PROCESS, 2, 2)
             .after(4 * SECOND)
             .number("ProcessID", 8432)

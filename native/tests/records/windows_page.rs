@@ -19,8 +19,12 @@ damaged costs itself alone: the rest is told, with an `events-lost` event, and t
 with status 1 and says on standard error how much could not be read.
 
 A recording of events of Windows' event tracing (ETW) is replayed likewise; what is in one is in
-`native/src/capture/etw/recording.rs`. Nothing makes recordings yet but the tests, and `.etl` files are not
-read.
+`native/src/capture/etw/recording.rs`. Nothing makes recordings yet but the tests.
+
+So is a file of event tracing, `endpoint-agent replay FILE.etl`, as Windows' sessions write them: the
+events of these providers, and of the kernel's logger those of processes and the names of files. All
+others of the file are counted, in an `events-lost` event, as of unknown layout, and so are buffers that
+are compressed. A file knows neither its host's name nor its drives and accounts.
 
 What reads the live event log (`capture/eventlog/subscribe.rs`) was run against a mock of Windows' library
 alone, under Wine, and nothing starts it yet. The agent does not run on Windows yet. What is told of a record here is what it will tell there.

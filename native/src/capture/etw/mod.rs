@@ -9,11 +9,13 @@
 //! All of it is hostile bytes: what an event may cost and what is remembered is bounded, and an
 //! event that cannot be read costs itself alone.
 
+pub mod etl;
 mod host;
 mod lives;
 mod names;
 mod objects;
 pub mod payload;
+pub mod player;
 mod processes;
 pub mod raw;
 pub mod recording;

@@ -19,6 +19,18 @@ impl Teller {
         None
     }
 
+    /// The classic logger lists the files that are open; what it calls their object is their key.
+    pub(super) fn file_listed(&mut self, seen: &Seen) -> Option<LogRecord> {
+        let path = self.host.path(&seen.payload.text("FileName"));
+        self.files.learn(seen.payload.number("FileObject"), &path);
+        None
+    }
+
+    pub(super) fn file_unlisted(&mut self, seen: &Seen) -> Option<LogRecord> {
+        self.files.forget(seen.payload.number("FileObject"));
+        None
+    }
+
     pub(super) fn file_opened(&mut self, seen: &Seen) -> Option<LogRecord> {
         let path = self.host.path(&seen.payload.text("FileName"));
         self.files.learn(seen.payload.number("FileObject"), &path);

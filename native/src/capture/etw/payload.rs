@@ -54,10 +54,12 @@ impl<'a> Payload<'a> {
     /// Bytes of a field at the begin of what is left.
     fn size(&self, kind: Kind, rest: &[u8]) -> Result<usize, Malformed> {
         Ok(match kind {
+            Kind::UInt8 => 1,
             Kind::UInt16 | Kind::Port => 2,
             Kind::UInt32 | Kind::Int32 | Kind::HexInt32 | Kind::Boolean | Kind::IPv4 => 4,
-            Kind::UInt64 | Kind::FileTime => 8,
-            Kind::IPv6 => 16,
+            Kind::UInt64 | Kind::Int64 | Kind::HexInt64 | Kind::FileTime => 8,
+            Kind::IPv6 | Kind::Guid => 16,
+            Kind::Bytes(count) => count.into(),
             Kind::Pointer => self.pointer,
             Kind::UnicodeString => {
                 let mut units = rest.chunks_exact(2);
@@ -79,7 +81,7 @@ impl<'a> Payload<'a> {
                     user + sid_size(rest.get(user..).unwrap_or_default())?
                 }
             },
-            Kind::Binary(place) => number(self.bytes(place)) as usize,
+            Kind::Binary(place) | Kind::Content(place) => number(self.bytes(place)) as usize,
         })
     }
 

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use super::Malformed;
 use super::payload::number;
+use super::player::Player;
 use super::raw::{HEADER, Header, since_epoch};
-use super::tell::{Teller, Trouble};
+use super::tell::Trouble;
 use crate::capture::{Hook, HookState, Progress, Source, begins_with};
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
@@ -94,27 +95,20 @@ pub struct TraceFile {
     file: BufReader<File>,
     path: PathBuf,
     frame: Vec<u8>,
-    player: Player,
+    frames: Frames,
 }
 
 /// Plays frames, whatever they are.
 #[derive(Debug, Default)]
-pub struct Player {
-    teller: Teller,
-    malformed: u64,
-    unknown: u64,
-    lost: u64,
-    /// Of the last event, nanoseconds since the epoch.
-    time: u64,
+pub struct Frames {
+    player: Player,
 }
 
-impl Player {
+impl Frames {
     /// Plays one: its kind, and what is in it.
     pub fn play(&mut self, kind: u16, body: &[u8], sink: &mut dyn FnMut(Event)) {
-        match self.frame(kind, body, sink) {
-            Ok(()) => {}
-            Err(Trouble::Malformed(_)) => self.malformed += 1,
-            Err(Trouble::Unknown) => self.unknown += 1,
+        if let Err(trouble) = self.frame(kind, body, sink) {
+            self.player.count(trouble);
         }
     }
 
@@ -124,7 +118,7 @@ impl Player {
         body: &[u8],
         sink: &mut dyn FnMut(Event),
     ) -> std::result::Result<(), Trouble> {
-        let host = &mut self.teller.host;
+        let host = self.player.host();
         match kind {
             1 => self.event(body, sink)?,
             2 => host.name = text(body)?.into(),
@@ -139,8 +133,7 @@ impl Player {
             }
             5 => match body.split_at_checked(8) {
                 Some((count, time)) if time.len() == 8 => {
-                    self.lost = self.lost.saturating_add(number(count));
-                    self.time = since_epoch(number(time));
+                    self.player.lose(number(count), since_epoch(number(time)));
                 }
                 _ => return Err(Malformed("it is not two numbers").into()),
             },
@@ -162,8 +155,8 @@ impl Player {
         let (items, data) = rest
             .split_at_checked(number(size) as usize)
             .ok_or(Malformed("what is attached ends too early"))?;
-        self.time = since_epoch(header.time);
-        self.teller.take(&header, Items(items), data, sink)
+        self.player.tell(&header, Items(items), data, sink);
+        Ok(())
     }
 }
 
@@ -211,7 +204,7 @@ impl TraceFile {
             file,
             path: path.into(),
             frame: Vec::new(),
-            player: Player::default(),
+            frames: Frames::default(),
         })
     }
 
@@ -248,10 +241,10 @@ impl Source for TraceFile {
         for _ in 0..STRIDE {
             let next = self.next_frame();
             if !matches!(next, Ok(Some(_))) {
-                self.player.teller.end(sink);
+                self.frames.player.end(sink);
             }
             match next? {
-                Some(kind) => self.player.play(kind, &self.frame, sink),
+                Some(kind) => self.frames.play(kind, &self.frame, sink),
                 None => return Ok(Progress::Ended),
             }
         }
@@ -259,32 +252,12 @@ impl Source for TraceFile {
     }
 
     fn finish(&mut self, sink: &mut dyn FnMut(Event)) -> Result<()> {
-        self.player.teller.end(sink);
+        self.frames.player.end(sink);
         Ok(())
     }
 
     fn losses(&mut self) -> Vec<Loss> {
-        let Player {
-            malformed,
-            unknown,
-            lost,
-            time,
-            ..
-        } = &mut self.player;
-        let loss = |count: &mut u64, cause, place| Loss {
-            what: "record",
-            count: std::mem::take(count),
-            cause,
-            place,
-            from: *time,
-            to: *time,
-        };
-        let all = [
-            loss(malformed, "malformed record", "recording"),
-            loss(unknown, "unknown layout", "recording"),
-            loss(lost, "buffers full", "tracing session"),
-        ];
-        all.into_iter().filter(|loss| loss.count > 0).collect()
+        self.frames.player.losses("recording")
     }
 
     fn coverage(&self) -> Vec<Hook> {
@@ -296,11 +269,6 @@ impl Source for TraceFile {
     }
 
     fn notices(&mut self) -> Vec<String> {
-        match self.player.teller.take_forgotten() {
-            0 => Vec::new(),
-            count => vec![format!(
-                "{count} processes and names of files and keys were forgotten for want of room"
-            )],
-        }
+        self.frames.player.notices()
     }
 }

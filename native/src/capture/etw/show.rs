@@ -12,11 +12,12 @@ use crate::ecs::time::Clock;
 /// Appends the value of a field.
 pub fn value(text: &mut String, kind: Kind, bytes: &[u8]) {
     match kind {
-        Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => {
+        Kind::UInt8 | Kind::UInt16 | Kind::UInt32 | Kind::UInt64 => {
             text.push_str(itoa::Buffer::new().format(number(bytes)));
         }
         Kind::Int32 => text.push_str(itoa::Buffer::new().format(number(bytes) as i32)),
-        Kind::HexInt32 | Kind::Pointer => hexadecimal(text, number(bytes)),
+        Kind::Int64 => text.push_str(itoa::Buffer::new().format(number(bytes) as i64)),
+        Kind::HexInt32 | Kind::HexInt64 | Kind::Pointer => hexadecimal(text, number(bytes)),
         Kind::FileTime => {
             text.push_str(&Clock::new().show_exactly(since_epoch(number(bytes))));
         }
@@ -41,12 +42,24 @@ pub fn value(text: &mut String, kind: Kind, bytes: &[u8]) {
             let port = (number(bytes) as u16).swap_bytes();
             text.push_str(itoa::Buffer::new().format(port));
         }
-        Kind::Binary(_) => {
+        Kind::Guid => text.push_str(&guid(<[u8; 16]>::try_from(bytes).unwrap_or_default())),
+        Kind::Content(_) if is_text(bytes) => unicode(text, bytes),
+        Kind::Binary(_) | Kind::Content(_) | Kind::Bytes(_) => {
             for byte in bytes {
                 push_hex(text, u64::from(*byte), 2);
             }
         }
     }
+}
+
+/// Bytes are text of UTF-16: its characters are those that texts have.
+fn is_text(bytes: &[u8]) -> bool {
+    let whole = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);
+    let units = whole
+        .chunks_exact(2)
+        .map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+    let is_fit = |char: char| !char.is_control() || matches!(char, '\t' | '\n' | '\r');
+    whole.len().is_multiple_of(2) && char::decode_utf16(units).all(|char| char.is_ok_and(is_fit))
 }
 
 /// Appends what a value of the registry holds, by its type: texts with a NUL between them, numbers as

@@ -13,7 +13,7 @@ use super::show;
 use super::starts::Starts;
 use super::template::Provider;
 use super::templates::{
-    DNS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
+    DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
 };
 use crate::event::{Event, Findings, LogRecord, Pairs, Role};
 
@@ -23,7 +23,7 @@ const FACTS: usize = 16;
 
 /// Types of what is attached to an event.
 const RELATED_ACTIVITY: u16 = 1;
-const SID: u16 = 3;
+const SID: u16 = 2;
 
 /// An event that has been read.
 pub(super) struct Seen<'a> {
@@ -60,6 +60,8 @@ const ROWS: &[Row] = &[
     row(&KERNEL_PROCESS, &[5], Teller::image_loaded),
     row(&PROCESS_CLASS, &[1, 3], Teller::classic_there),
     row(&PROCESS_CLASS, &[2, 4], Teller::classic_ended),
+    row(&FILE_CLASS, &[0, 32, 36], Teller::file_listed),
+    row(&FILE_CLASS, &[35], Teller::file_unlisted),
     row(&DNS, &[3006, 3008], Teller::resolved),
 ];
 

@@ -39,6 +39,8 @@ pub struct Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A number without a sign.
+    UInt8,
+    #[allow(missing_docs)]
     UInt16,
     #[allow(missing_docs)]
     UInt32,
@@ -46,8 +48,12 @@ pub enum Kind {
     UInt64,
     /// A number with one.
     Int32,
+    #[allow(missing_docs)]
+    Int64,
     /// Four bytes that are shown as a hexadecimal number.
     HexInt32,
+    /// Eight of them.
+    HexInt64,
     /// An address of the host that wrote it, which has 4 or 8 bytes, shown so as well.
     Pointer,
     /// 100 ns since 1601.
@@ -68,8 +74,14 @@ pub enum Kind {
     IPv6,
     /// A port in the network's byte order.
     Port,
+    #[allow(missing_docs)]
+    Guid,
+    /// So many bytes.
+    Bytes(u16),
     /// As many bytes as another field says, which stands before it at this place.
     Binary(usize),
+    /// The same, of what is mostly text.
+    Content(usize),
 }
 
 impl Provider {

@@ -13,6 +13,8 @@ pub const ALL: &[&Provider] = &[
     &DNS,
     &POWERSHELL,
     &WMI,
+    &AMSI,
+    &FILE_CLASS,
     &PROCESS_CLASS,
 ];
 
@@ -280,6 +282,28 @@ pub static KERNEL_PROCESS: Provider = Provider {
                 field("TimeDateStamp", UInt32),
                 field("PackageFullName", UnicodeString),
                 field("PackageRelativeAppId", UnicodeString),
+            ],
+        ),
+        template(
+            15,
+            2,
+            &[
+                field("ProcessID", UInt32),
+                field("ProcessSequenceNumber", UInt64),
+                field("CreateTime", FileTime),
+                field("ParentProcessID", UInt32),
+                field("ParentProcessSequenceNumber", UInt64),
+                field("SessionID", UInt32),
+                field("Flags", UInt32),
+                field("ProcessTokenElevationType", UInt32),
+                field("ProcessTokenIsElevated", UInt32),
+                field("MandatoryLabel", Sid),
+                field("ImageName", UnicodeString),
+                field("ImageChecksum", UInt32),
+                field("TimeDateStamp", UInt32),
+                field("PackageFullName", UnicodeString),
+                field("PackageRelativeAppId", UnicodeString),
+                field("SecurityMitigations", UInt32),
             ],
         ),
         template(
@@ -919,6 +943,94 @@ pub static WMI: Provider = Provider {
                 field("ESS", UnicodeString),
                 field("CONSUMER", UnicodeString),
                 field("PossibleCause", UnicodeString),
+            ],
+        ),
+    ],
+};
+
+pub static AMSI: Provider = Provider {
+    name: "Microsoft-Antimalware-Scan-Interface",
+    shown_guid: "{2A576B87-09A7-520E-C21A-4942F0271D67}",
+    guid: [
+        0x87, 0x6b, 0x57, 0x2a, 0xa7, 0x09, 0x0e, 0x52, 0xc2, 0x1a, 0x49, 0x42, 0xf0, 0x27, 0x1d,
+        0x67,
+    ],
+    keywords: &[("Event1", 0x1)],
+    templates: &[
+        template(
+            1101,
+            0,
+            &[
+                field("session", Pointer),
+                field("scanStatus", UInt8),
+                field("scanResult", UInt32),
+                field("appname", UnicodeString),
+                field("contentname", UnicodeString),
+                field("contentsize", UInt32),
+                field("originalsize", UInt32),
+                field("content", Content(5)),
+                field("hash", Bytes(32)),
+                field("contentFiltered", Boolean),
+            ],
+        ),
+        template(
+            1101,
+            1,
+            &[
+                field("session", Pointer),
+                field("scanStatus", UInt8),
+                field("scanResult", UInt32),
+                field("appname", UnicodeString),
+                field("contentname", UnicodeString),
+                field("contentsize", UInt32),
+                field("originalsize", UInt32),
+                field("content", Content(5)),
+                field("hash", Bytes(32)),
+                field("contentFiltered", Boolean),
+            ],
+        ),
+    ],
+};
+
+pub static FILE_CLASS: Provider = Provider {
+    name: "FileIo",
+    shown_guid: "{90CBDC39-4A3E-11D1-84F4-0000F80464E3}",
+    guid: [
+        0x39, 0xdc, 0xcb, 0x90, 0x3e, 0x4a, 0xd1, 0x11, 0x84, 0xf4, 0x00, 0x00, 0xf8, 0x04, 0x64,
+        0xe3,
+    ],
+    keywords: &[],
+    templates: &[
+        template(
+            0,
+            2,
+            &[
+                field("FileObject", Pointer),
+                field("FileName", UnicodeString),
+            ],
+        ),
+        template(
+            32,
+            2,
+            &[
+                field("FileObject", Pointer),
+                field("FileName", UnicodeString),
+            ],
+        ),
+        template(
+            35,
+            2,
+            &[
+                field("FileObject", Pointer),
+                field("FileName", UnicodeString),
+            ],
+        ),
+        template(
+            36,
+            2,
+            &[
+                field("FileObject", Pointer),
+                field("FileName", UnicodeString),
             ],
         ),
     ],

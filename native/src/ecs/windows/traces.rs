@@ -74,6 +74,9 @@ traces! {
     DNS:
     3006 22 "dns-query" "network" / "protocol" Success;
     3008 22 "dns-query-result" "network" / "protocol info" Success;
+
+    AMSI:
+    1101 0 "script-scanned" "process" / "info" Success;
 }
 
 /// The row of a provider's event, if there is one.

@@ -1,0 +1,93 @@
+//! Tells events, whatever they were read from, and counts those that cannot be told.
+
+use super::host::Host;
+use super::raw::{Header, since_epoch};
+use super::tell::{Teller, Trouble};
+use crate::event::{Event, Loss};
+
+/// Makes events of what Windows tells.
+#[derive(Debug, Default)]
+pub struct Player {
+    teller: Teller,
+    malformed: u64,
+    unknown: u64,
+    lost: u64,
+    /// Of the last event, nanoseconds since the epoch.
+    time: u64,
+}
+
+impl Player {
+    /// What the host was asked.
+    pub fn host(&mut self) -> &mut Host {
+        &mut self.teller.host
+    }
+
+    /// Tells one event. `attached`: what the header's flags announce, by its type.
+    pub fn tell<'a>(
+        &mut self,
+        header: &Header,
+        attached: impl Iterator<Item = (u16, &'a [u8])>,
+        data: &[u8],
+        sink: &mut dyn FnMut(Event),
+    ) {
+        self.time = since_epoch(header.time);
+        if let Err(trouble) = self.teller.take(header, attached, data, sink) {
+            self.count(trouble);
+        }
+    }
+
+    /// Nothing comes any more: what still waits is told.
+    pub fn end(&mut self, sink: &mut dyn FnMut(Event)) {
+        self.teller.end(sink);
+    }
+
+    /// Something is not told.
+    pub fn count(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Malformed(_) => self.malformed += 1,
+            Trouble::Unknown => self.unknown += 1,
+        }
+    }
+
+    /// So many events were lost before they were read, which was seen then, in nanoseconds since the
+    /// epoch.
+    pub fn lose(&mut self, count: u64, time: u64) {
+        self.lost = self.lost.saturating_add(count);
+        self.time = time;
+    }
+
+    /// What was lost since the last call. `place`: where it was read.
+    pub fn losses(&mut self, place: &'static str) -> Vec<Loss> {
+        let Self {
+            malformed,
+            unknown,
+            lost,
+            time,
+            ..
+        } = self;
+        let loss = |count: &mut u64, cause, place| Loss {
+            what: "record",
+            count: std::mem::take(count),
+            cause,
+            place,
+            from: *time,
+            to: *time,
+        };
+        let all = [
+            loss(malformed, "malformed record", place),
+            loss(unknown, "unknown layout", place),
+            loss(lost, "buffers full", "tracing session"),
+        ];
+        all.into_iter().filter(|loss| loss.count > 0).collect()
+    }
+
+    /// What else went wrong since the last call.
+    pub fn notices(&mut self) -> Vec<String> {
+        match self.teller.take_forgotten() {
+            0 => Vec::new(),
+            count => vec![format!(
+                "{count} processes and names of files and keys were forgotten for want of room"
+            )],
+        }
+    }
+}
