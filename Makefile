@@ -112,7 +112,7 @@ target/deploy/.installed: deploy/requirements.txt
 .PHONY: test-windows
 test-windows: $(VENV)/.built ## Build for Windows what runs there, and run its tests under Wine
 	tools/debian-packages $(WINDOWS_PACKAGES)
-	tools/windows test --lib --test records --test spool --test subscribe
+	tools/windows test --lib --test records --test spool --test subscribe --test tracing
 	$(BIN)/pytest tests/windows
 
 .PHONY: bench

@@ -5,6 +5,8 @@ use lru::LruCache;
 /// Drives and accounts that are known at most.
 const MAX_DRIVES: usize = 64;
 const MAX_ACCOUNTS: usize = 4_096;
+/// SIDs that wait to be found out.
+const MAX_MISSED: usize = 64;
 /// Bytes of a name, a path or a SID.
 pub const MAX_TEXT: usize = 1_024;
 
@@ -23,6 +25,8 @@ pub struct Host {
     /// Devices, and the drives that they are.
     drives: Vec<(String, String)>,
     accounts: LruCache<String, String>,
+    /// SIDs whose accounts were asked for and are not known, where somebody can find them out.
+    pub missed: Option<Vec<String>>,
 }
 
 impl Default for Host {
@@ -31,6 +35,7 @@ impl Default for Host {
             name: String::new(),
             drives: Vec::new(),
             accounts: LruCache::unbounded(),
+            missed: None,
         }
     }
 }
@@ -57,6 +62,14 @@ impl Host {
 
     /// The account of a SID.
     pub fn account(&mut self, sid: &str) -> Option<&str> {
+        if let Some(missed) = &mut self.missed
+            && !sid.is_empty()
+            && missed.len() < MAX_MISSED
+            && !self.accounts.contains(sid)
+            && !missed.iter().any(|known| known == sid)
+        {
+            missed.push(sid.into());
+        }
         let known = self.accounts.get(sid).map(String::as_str);
         known.or_else(|| {
             let mut all = WELL_KNOWN.iter();
@@ -117,6 +130,11 @@ mod tests {
         assert_eq!(host.account("S-1-5-21-1"), None);
         host.learn_account("S-1-5-18", r"AUTORITE NT\Syst\u{e8}me");
         assert_eq!(host.account("S-1-5-18"), Some(r"AUTORITE NT\Syst\u{e8}me"));
+        host.missed = Some(Vec::new());
+        for sid in ["", "S-1-5-18", "S-1-5-21-2", "S-1-5-21-2"] {
+            host.account(sid);
+        }
+        assert_eq!(host.missed, Some(vec!["S-1-5-21-2".into()]));
         for number in 0..=MAX_ACCOUNTS {
             host.learn_account(&number.to_string(), "x");
         }

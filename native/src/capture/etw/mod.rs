@@ -9,16 +9,24 @@
 //! All of it is hostile bytes: what an event may cost and what is remembered is bounded, and an
 //! event that cannot be read costs itself alone.
 
+#[cfg(windows)]
+mod asked;
 pub mod etl;
 mod host;
+#[cfg(windows)]
+pub mod live;
 mod lives;
 mod names;
 mod objects;
 pub mod payload;
+pub mod plan;
 pub mod player;
 mod processes;
+pub mod queue;
 pub mod raw;
 pub mod recording;
+#[cfg(windows)]
+pub mod session;
 mod show;
 mod starts;
 pub mod tell;

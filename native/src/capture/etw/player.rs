@@ -3,12 +3,17 @@
 use super::host::Host;
 use super::raw::{Header, since_epoch};
 use super::tell::{Teller, Trouble};
-use crate::event::{Event, Loss};
+use super::template::Provider;
+use crate::event::{Action, Event, Loss};
+
+/// Name of a provider, and numbers of its events.
+type Muted = (&'static str, &'static [u16]);
 
 /// Makes events of what Windows tells.
 #[derive(Debug, Default)]
 pub struct Player {
     teller: Teller,
+    muted: Vec<Muted>,
     malformed: u64,
     unknown: u64,
     lost: u64,
@@ -31,14 +36,28 @@ impl Player {
         sink: &mut dyn FnMut(Event),
     ) {
         self.time = since_epoch(header.time);
-        if let Err(trouble) = self.teller.take(header, attached, data, sink) {
+        let mut sink = audible(&self.muted, sink);
+        let taken = self.teller.take(header, attached, data, &mut sink);
+        drop(sink);
+        if let Err(trouble) = taken {
             self.count(trouble);
         }
     }
 
+    /// These events of a provider, by their numbers, are told by others and not here, though what they
+    /// say is learnt.
+    pub fn mute(&mut self, provider: &'static Provider, ids: &'static [u16]) {
+        self.muted.push((provider.name, ids));
+    }
+
+    /// It is that time, in 100 ns since 1601: what has waited for long enough is told.
+    pub fn settle(&mut self, now: u64, sink: &mut dyn FnMut(Event)) {
+        self.teller.settle(now, &mut audible(&self.muted, sink));
+    }
+
     /// Nothing comes any more: what still waits is told.
     pub fn end(&mut self, sink: &mut dyn FnMut(Event)) {
-        self.teller.end(sink);
+        self.teller.end(&mut audible(&self.muted, sink));
     }
 
     /// Something is not told.
@@ -88,6 +107,21 @@ impl Player {
             count => vec![format!(
                 "{count} processes and names of files and keys were forgotten for want of room"
             )],
+        }
+    }
+}
+
+/// Lets through what is not muted.
+fn audible(muted: &[Muted], sink: &mut dyn FnMut(Event)) -> impl FnMut(Event) {
+    move |event: Event| {
+        let is_told = match &event.action {
+            Action::Logged(record) => !muted.iter().any(|(provider, ids)| {
+                *provider == record.provider && ids.iter().any(|&id| u32::from(id) == record.id)
+            }),
+            _ => true,
+        };
+        if is_told {
+            sink(event);
         }
     }
 }

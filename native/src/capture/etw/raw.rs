@@ -87,3 +87,8 @@ impl Header {
 pub fn since_epoch(time: u64) -> u64 {
     time.saturating_sub(EPOCH).saturating_mul(100)
 }
+
+/// A time of Windows of nanoseconds since the epoch.
+pub fn of_epoch(time: u64) -> u64 {
+    time / 100 + EPOCH
+}

@@ -68,16 +68,7 @@ impl Frame<'_> {
                 header,
                 attached,
                 data,
-            } => {
-                let mut items = Vec::new();
-                for (kind, bytes) in *attached {
-                    items.extend(kind.to_le_bytes());
-                    items.extend((bytes.len() as u16).to_le_bytes());
-                    items.extend(*bytes);
-                }
-                let size = (items.len() as u32).to_le_bytes();
-                (1, [*header, &size, &items, *data].concat())
-            }
+            } => (1, event(header, attached.iter().copied(), data)),
             Frame::Host(name) => (2, name.as_bytes().to_vec()),
             Frame::Drive(one, other) => (3, [*one, *other].join("\0").into()),
             Frame::Account(one, other) => (4, [*one, *other].join("\0").into()),
@@ -88,6 +79,26 @@ impl Frame<'_> {
         file.write_all(&[kind, 0, 0, 0])?;
         file.write_all(&body)
     }
+}
+
+/// What is in the frame of an event.
+pub fn event<'a>(
+    header: &[u8],
+    attached: impl Iterator<Item = (u16, &'a [u8])>,
+    data: &[u8],
+) -> Vec<u8> {
+    let mut body = Vec::with_capacity(header.len() + 4 + data.len());
+    body.extend(header);
+    body.extend([0; 4]);
+    for (kind, bytes) in attached {
+        body.extend(kind.to_le_bytes());
+        body.extend((bytes.len() as u16).to_le_bytes());
+        body.extend(bytes);
+    }
+    let size = (body.len() - header.len() - 4) as u32;
+    body[header.len()..header.len() + 4].copy_from_slice(&size.to_le_bytes());
+    body.extend(data);
+    body
 }
 
 /// A recording that is played back as fast as it is drained.
@@ -101,7 +112,8 @@ pub struct TraceFile {
 /// Plays frames, whatever they are.
 #[derive(Debug, Default)]
 pub struct Frames {
-    player: Player,
+    /// Tells what is in them.
+    pub player: Player,
 }
 
 impl Frames {

@@ -190,7 +190,7 @@ impl Teller {
     }
 
     /// Tells the starts whose other half will not be waited for.
-    fn settle(&mut self, now: u64, sink: &mut dyn FnMut(Event)) {
+    pub fn settle(&mut self, now: u64, sink: &mut dyn FnMut(Event)) {
         while let Some(start) = self.starts.overdue(now) {
             let time = start.time;
             let record = self.start(start);
