@@ -185,8 +185,6 @@ fn losses_are_told_each_second() {
 
 #[test]
 fn odd_records_cost_themselves() {
-    let mut other_version = made(&DNS, 3006, 0);
-    other_version.values.clear();
     let dns = || made(&DNS, 3006, 0).text("QueryName", "a");
     let _mock = alone(Mock {
         odd: vec![
@@ -196,7 +194,8 @@ fn odd_records_cost_themselves() {
             (ALL[3], dns(), Odd::NoAttached),
             (ALL[3], dns(), Odd::ManyAttached),
             (ALL[3], dns(), Odd::ShortData),
-            (ALL[3], dns(), Odd::NewVersion),
+            (ALL[3], dns(), Odd::UnknownVersion),
+            (ALL[3], dns(), Odd::UnknownVersion),
             (ALL[3], dns(), Odd::AttachedNothing),
         ],
         events: vec![(ALL[3], dns().after(SECOND))],
@@ -211,7 +210,41 @@ fn odd_records_cost_themselves() {
     live.finish(&mut |_| ()).unwrap();
     let losses = live.losses().into_iter();
     let told: Vec<_> = losses.map(|loss| (loss.cause, loss.count)).collect();
-    assert_eq!(told, [("malformed record", 4), ("unknown layout", 1)]);
+    assert_eq!(told, [("malformed record", 4), ("unknown layout", 2)]);
+}
+
+#[test]
+fn a_version_that_is_new_is_read_as_windows_says() {
+    let dns = || {
+        made(&DNS, 3006, 0)
+            .text("QueryName", "new.example.org")
+            .number("QueryType", 28)
+    };
+    let _mock = alone(Mock {
+        odd: vec![
+            (ALL[3], dns(), Odd::NewVersion),
+            (ALL[3], dns(), Odd::NewVersion),
+            (ALL[3], dns(), Odd::UnknownVersion),
+        ],
+        ..Mock::default()
+    });
+    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let told = read(&mut live, 2, LONG);
+    for record in told {
+        let data: Vec<_> = record.data.iter().collect();
+        assert_eq!(
+            data,
+            [("QueryName", "new.example.org"), ("QueryType", "28")]
+        );
+    }
+    live.finish(&mut |_| ()).unwrap();
+    let notices = live.notices();
+    assert_eq!(notices.len(), 2, "once for each version: {notices:?}");
+    assert!(notices[0].starts_with("version 77 of event 3006 of Microsoft-Windows-DNS-Client"));
+    assert!(notices[0].ends_with("read as Windows says that it is laid out"));
+    assert!(notices[1].ends_with("since Windows does not say how it is laid out"));
+    let losses = live.losses().into_iter();
+    assert_eq!(losses.map(|loss| loss.count).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use endpoint_agent_native::capture::etw::recording::{Frames, MAGIC};
-use endpoint_agent_native::capture::etw::templates;
+use endpoint_agent_native::capture::etw::{schema, templates};
 use endpoint_agent_native::counters::Counters;
 use endpoint_agent_native::engine::{Context, Engine};
 use libfuzzer_sys::fuzz_target;
@@ -69,6 +69,7 @@ fuzz_target!(|bytes: &[u8]| {
         });
     };
     frames(bytes, &mut play);
+    let _ = schema::fields(bytes);
     play(EVENT, &event(bytes));
     let mut changed = REAL[MAGIC.len()..].to_vec();
     for change in bytes.chunks_exact(3) {

@@ -35,7 +35,11 @@ fuzz_target!(|bytes: &[u8]| {
     let spool = open(root.path()).expect("what was closed opens");
     let counters = spool.counters();
     let untold = counters.get(Counter::Evicted);
-    assert_eq!(counters.get(Counter::Recovered), untold, "the queue is empty");
+    assert_eq!(
+        counters.get(Counter::Recovered),
+        untold,
+        "the queue is empty"
+    );
 });
 
 /// The fuzzer's bytes, eaten from the front; zeros behind their end.

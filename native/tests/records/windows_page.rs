@@ -64,7 +64,8 @@ const TRACES: &str = "
 ## Event tracing
 
 Events of these providers and versions are read, each by its layout (`native/src/capture/etw/providers.txt`).
-One of another version is counted, and told as lost: nobody knows how it is laid out.
+One of another version is counted, and told as lost: nobody knows how it is laid out. Live, Windows is asked
+(`TdhGetEventInformation`), once for each version.
 
 | provider | events and versions |
 |---|---|

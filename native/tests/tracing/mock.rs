@@ -8,14 +8,15 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use endpoint_agent_native::capture::etw::session::Api;
+use endpoint_agent_native::capture::etw::templates::DNS;
 use windows_sys::Win32::Foundation::{
-    ERROR_ALREADY_EXISTS, ERROR_INVALID_PARAMETER, ERROR_SUCCESS, ERROR_WMI_INSTANCE_NOT_FOUND,
-    FILETIME, SetLastError,
+    ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER, ERROR_NOT_FOUND,
+    ERROR_SUCCESS, ERROR_WMI_INSTANCE_NOT_FOUND, FILETIME, SetLastError,
 };
 use windows_sys::Win32::System::Diagnostics::Etw::{
     CONTROLTRACE_HANDLE, ENABLE_TRACE_PARAMETERS, EVENT_FILTER_TYPE_EVENT_ID,
     EVENT_HEADER_EXTENDED_DATA_ITEM, EVENT_RECORD, EVENT_TRACE_LOGFILEW, EVENT_TRACE_PROPERTIES,
-    PEVENT_RECORD_CALLBACK, PROCESSTRACE_HANDLE,
+    PEVENT_RECORD_CALLBACK, PROCESSTRACE_HANDLE, TDH_CONTEXT, TRACE_EVENT_INFO,
 };
 use windows_sys::core::{GUID, PCWSTR};
 
@@ -28,6 +29,7 @@ pub static MOCK: Api = Api {
     open,
     process,
     close,
+    describe,
 };
 
 /// What is wrong with a record.
@@ -40,6 +42,7 @@ pub enum Odd {
     ManyAttached,
     ShortData,
     NewVersion,
+    UnknownVersion,
     AttachedNothing,
 }
 
@@ -337,6 +340,42 @@ unsafe extern "system" fn close(_handle: PROCESSTRACE_HANDLE) -> u32 {
     ERROR_SUCCESS
 }
 
+/// Knows one event: a name, and then a number, after which comes what an agent need not read.
+unsafe extern "system" fn describe(
+    event: *const EVENT_RECORD,
+    count: u32,
+    context: *const TDH_CONTEXT,
+    buffer: *mut TRACE_EVENT_INFO,
+    size: *mut u32,
+) -> u32 {
+    assert!(count == 0 && context.is_null());
+    // SAFETY: it is there for the call.
+    let header = unsafe { (*event).EventHeader };
+    if bytes(&header.ProviderId) != DNS.guid || header.EventDescriptor.Version != 77 {
+        return ERROR_NOT_FOUND;
+    }
+    let names = "QueryName\0QueryType\0";
+    let mut info = vec![0; 112 + 24 * 3];
+    info[104] = 3;
+    for (place, (flags, held, name)) in [(0, 1, 0), (0, 8, 20), (1, 0, 0)].into_iter().enumerate() {
+        let at = 112 + 24 * place;
+        (info[at], info[at + 8], info[at + 16]) = (flags, held, 1);
+        info[at + 4..at + 6].copy_from_slice(&(184_u16 + name).to_le_bytes());
+    }
+    info.extend(names.encode_utf16().flat_map(u16::to_le_bytes));
+    // Much else may stand behind it.
+    info.resize(5_000, 0);
+    // SAFETY: there is as much room as it says.
+    unsafe {
+        let room = std::mem::replace(&mut *size, info.len() as u32);
+        if (room as usize) < info.len() {
+            return ERROR_INSUFFICIENT_BUFFER;
+        }
+        std::ptr::copy_nonoverlapping(info.as_ptr(), buffer.cast::<u8>(), info.len());
+    }
+    ERROR_SUCCESS
+}
+
 /// Calls back with an event.
 fn give(event: &Made, odd: Option<Odd>, context: usize, callback: PEVENT_RECORD_CALLBACK) {
     let callback = callback.unwrap();
@@ -368,6 +407,7 @@ fn give(event: &Made, odd: Option<Odd>, context: usize, callback: PEVENT_RECORD_
         }
         Some(Odd::ShortData) => record.UserDataLength = 1,
         Some(Odd::NewVersion) => record.EventHeader.EventDescriptor.Version = 77,
+        Some(Odd::UnknownVersion) => record.EventHeader.EventDescriptor.Version = 78,
         Some(Odd::AttachedNothing) => {
             record.ExtendedDataCount = 1;
             record.ExtendedData = &raw mut item;

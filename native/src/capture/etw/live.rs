@@ -10,9 +10,9 @@ use windows_sys::Win32::Foundation::{
 use super::asked::{self, Accounts};
 use super::plan::{self, Plan};
 use super::queue::Queue;
-use super::raw::of_epoch;
+use super::raw::{Header, of_epoch};
 use super::recording::Frames;
-use super::session::{Api, Failure, Lost, Session};
+use super::session::{self, Api, Failure, Lost, Session};
 use super::tell::Trouble;
 use crate::capture::{Hook, HookState, Progress, Source};
 use crate::error::{Error, Result};
@@ -208,13 +208,35 @@ impl Live {
             .extend(losses.into_iter().filter(|loss| loss.count > 0));
     }
 
+    /// Tells an event; one of a version that the tables do not have by what Windows says of it.
+    fn play(&mut self, frame: &[u8], sink: &mut dyn FnMut(Event)) {
+        if let Ok(header) = Header::read(frame)
+            && self.frames.player.lacks_layout(&header)
+        {
+            let info = session::describe(self.api, frame);
+            let is_known = self.frames.player.learn_layout(&header, info.as_deref());
+            let provider = header.known_provider().map_or("", |provider| provider.name);
+            self.notices.push(format!(
+                "version {} of event {} of {provider} is new to this agent, and {}",
+                header.version,
+                header.id,
+                if is_known {
+                    "read as Windows says that it is laid out"
+                } else {
+                    "not read, since Windows does not say how it is laid out"
+                }
+            ));
+        }
+        self.frames.play(EVENT, frame, sink);
+    }
+
     /// Tells up to so many events that wait. How many there were.
     fn tell(&mut self, most: usize, sink: &mut dyn FnMut(Event)) -> usize {
         for count in 0..most {
             let Some(frame) = self.queue.next(Duration::ZERO) else {
                 return count;
             };
-            self.frames.play(EVENT, &frame, sink);
+            self.play(&frame, sink);
         }
         most
     }
@@ -223,7 +245,7 @@ impl Live {
 impl Source for Live {
     fn drain(&mut self, timeout: Duration, sink: &mut dyn FnMut(Event)) -> Result<Progress> {
         if let Some(frame) = self.queue.next(timeout) {
-            self.frames.play(EVENT, &frame, sink);
+            self.play(&frame, sink);
             self.tell(STRIDE, sink);
         }
         // What still waits in the queue is earlier than now.

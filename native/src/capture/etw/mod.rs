@@ -25,6 +25,7 @@ mod processes;
 pub mod queue;
 pub mod raw;
 pub mod recording;
+pub mod schema;
 #[cfg(windows)]
 pub mod session;
 mod show;

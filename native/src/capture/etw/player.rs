@@ -44,6 +44,16 @@ impl Player {
         }
     }
 
+    /// An event is wanted, and nobody has said yet how this version of it is laid out.
+    pub fn lacks_layout(&self, header: &Header) -> bool {
+        self.teller.lacks_layout(header)
+    }
+
+    /// Windows says this of such an event (`TRACE_EVENT_INFO`), or nothing. Whether it can be read now.
+    pub fn learn_layout(&mut self, header: &Header, info: Option<&[u8]>) -> bool {
+        self.teller.learn_layout(header, info)
+    }
+
     /// These events of a provider, by their numbers, are told by others and not here, though what they
     /// say is learnt.
     pub fn mute(&mut self, provider: &'static Provider, ids: &'static [u16]) {

@@ -76,6 +76,11 @@ impl Header {
         })
     }
 
+    /// What says how its data is laid out: its provider, number and version.
+    pub fn version_key(&self) -> ([u8; 16], u16, u8) {
+        (self.provider, self.id, self.version)
+    }
+
     /// Its provider, if that is known.
     pub fn known_provider(&self) -> Option<&'static Provider> {
         let mut all = templates::ALL.iter();

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_SUCCESS, FILETIME};
+use windows_sys::Win32::Foundation::{
+    ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS, FILETIME,
+};
 use windows_sys::Win32::System::Diagnostics::Etw::{
     CONTROLTRACE_HANDLE, CloseTrace, ControlTraceW, ENABLE_TRACE_PARAMETERS,
     ENABLE_TRACE_PARAMETERS_VERSION_2, EVENT_CONTROL_CODE_CAPTURE_STATE,
@@ -21,8 +23,8 @@ use windows_sys::Win32::System::Diagnostics::Etw::{
     EVENT_TRACE_CONTROL_QUERY, EVENT_TRACE_CONTROL_STOP, EVENT_TRACE_INDEPENDENT_SESSION_MODE,
     EVENT_TRACE_LOGFILEW, EVENT_TRACE_PROPERTIES, EVENT_TRACE_REAL_TIME_MODE,
     EVENT_TRACE_SYSTEM_LOGGER_MODE, EnableTraceEx2, OpenTraceW, PROCESS_TRACE_MODE_EVENT_RECORD,
-    PROCESS_TRACE_MODE_REAL_TIME, PROCESSTRACE_HANDLE, ProcessTrace, StartTraceW,
-    WNODE_FLAG_TRACED_GUID,
+    PROCESS_TRACE_MODE_REAL_TIME, PROCESSTRACE_HANDLE, ProcessTrace, StartTraceW, TDH_CONTEXT,
+    TRACE_EVENT_INFO, TdhGetEventInformation, WNODE_FLAG_TRACED_GUID,
 };
 use windows_sys::core::{GUID, PCWSTR};
 
@@ -63,6 +65,13 @@ pub struct Api {
         *const FILETIME,
     ) -> u32,
     pub close: unsafe extern "system" fn(PROCESSTRACE_HANDLE) -> u32,
+    pub describe: unsafe extern "system" fn(
+        *const EVENT_RECORD,
+        u32,
+        *const TDH_CONTEXT,
+        *mut TRACE_EVENT_INFO,
+        *mut u32,
+    ) -> u32,
 }
 
 macro_rules! forward {
@@ -92,6 +101,10 @@ pub static WINDOWS: Api = Api {
         handles: *const PROCESSTRACE_HANDLE, count: u32, from: *const FILETIME, to: *const FILETIME
     ) -> u32),
     close: forward!(CloseTrace(handle: PROCESSTRACE_HANDLE) -> u32),
+    describe: forward!(TdhGetEventInformation(
+        event: *const EVENT_RECORD, count: u32, context: *const TDH_CONTEXT,
+        buffer: *mut TRACE_EVENT_INFO, size: *mut u32
+    ) -> u32),
 };
 
 /// What `OpenTraceW` gives when it fails.
@@ -104,6 +117,9 @@ const FLUSH: u32 = 1;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Things that are attached to an event at most; Windows knows 18 kinds.
 const MAX_ATTACHED: u16 = 64;
+
+/// Bytes of what Windows says of an event.
+const MAX_DESCRIPTION: usize = 1 << 20;
 
 /// A call that has failed: what was called, and Windows' error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,6 +403,36 @@ fn guid(bytes: &[u8; 16]) -> GUID {
         data3: u16::from_le_bytes([g, h]),
         data4,
     }
+}
+
+/// What Windows says of events with this header (`TRACE_EVENT_INFO`), if it knows them.
+pub fn describe(api: &Api, header: &[u8]) -> Option<Vec<u8>> {
+    let mut record = EVENT_RECORD::default();
+    let header = header.get(..HEADER)?;
+    // SAFETY: a header has so many bytes, whatever they are.
+    unsafe {
+        let target = (&raw mut record.EventHeader).cast::<u8>();
+        std::ptr::copy_nonoverlapping(header.as_ptr(), target, HEADER);
+    }
+    let mut buffer: Vec<u64> = vec![0; 512];
+    for _ in 0..2 {
+        let mut size = (8 * buffer.len()) as u32;
+        let target = buffer.as_mut_ptr().cast();
+        // SAFETY: there is as much room as it is told.
+        let error = unsafe { (api.describe)(&raw const record, 0, null(), target, &raw mut size) };
+        let size = size as usize;
+        match error {
+            ERROR_SUCCESS => {
+                let bytes = buffer.iter().flat_map(|part| part.to_le_bytes());
+                return Some(bytes.take(size).collect());
+            }
+            ERROR_INSUFFICIENT_BUFFER if (8 * buffer.len()..=MAX_DESCRIPTION).contains(&size) => {
+                buffer.resize(size.div_ceil(8), 0);
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// What Windows calls with each event. Nothing may leave it but by returning.

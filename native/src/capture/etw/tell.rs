@@ -3,15 +3,18 @@
 
 use std::borrow::Cow;
 
+use hashbrown::HashMap;
+
 use super::Malformed;
 use super::host::Host;
 use super::names::Names;
 use super::payload::Payload;
 use super::processes::Processes;
 use super::raw::{Header, since_epoch};
+use super::schema;
 use super::show;
 use super::starts::Starts;
-use super::template::Provider;
+use super::template::{Provider, Template};
 use super::templates::{
     DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
 };
@@ -20,6 +23,9 @@ use crate::event::{Event, Findings, LogRecord, Pairs, Role};
 /// Bytes that names and short values take in most records, and facts that most have.
 const ROOM: usize = 256;
 const FACTS: usize = 16;
+
+/// Layouts that are learnt at most.
+const MAX_LAYOUTS: usize = 256;
 
 /// Types of what is attached to an event.
 const RELATED_ACTIVITY: u16 = 1;
@@ -138,6 +144,8 @@ pub struct Teller {
     pub(super) starts: Starts,
     /// The kernel's provider tells of processes.
     pub(super) knows_ends: bool,
+    /// What Windows has said of events that the tables do not have.
+    layouts: HashMap<([u8; 16], u16, u8), Option<&'static Template>>,
 }
 
 impl Teller {
@@ -151,10 +159,10 @@ impl Teller {
     ) -> Result<(), Trouble> {
         self.settle(header.time, sink);
         let provider = header.known_provider().ok_or(Trouble::Unknown)?;
-        let Some(template) = provider.template(header.id, header.version) else {
+        let known = provider.template(header.id, header.version);
+        let Some(template) = known.or_else(|| self.learnt(header)) else {
             // Events that nothing is known of are not asked for, and may still come.
-            let is_wanted = provider.templates.iter().any(|other| other.id == header.id);
-            return if is_wanted {
+            return if provider.has(header.id) {
                 Err(Trouble::Unknown)
             } else {
                 Ok(())
@@ -177,6 +185,32 @@ impl Teller {
             sink(record.into_event(since_epoch(header.time)));
         }
         Ok(())
+    }
+
+    /// An event is wanted, and nobody has said yet how this version of it is laid out.
+    pub fn lacks_layout(&self, header: &Header) -> bool {
+        self.layouts.len() < MAX_LAYOUTS
+            && header.known_provider().is_some_and(|provider| {
+                provider.has(header.id) && provider.template(header.id, header.version).is_none()
+            })
+            && !self.layouts.contains_key(&header.version_key())
+    }
+
+    /// Windows says this of such an event (`TRACE_EVENT_INFO`), or nothing. Whether it can be read now.
+    pub fn learn_layout(&mut self, header: &Header, info: Option<&[u8]>) -> bool {
+        let template = info
+            .and_then(schema::fields)
+            .map(|fields| schema::template(header.id, header.version, fields));
+        self.layouts.insert(header.version_key(), template);
+        template.is_some()
+    }
+
+    fn learnt(&self, header: &Header) -> Option<&'static Template> {
+        // Mostly there are none.
+        if self.layouts.is_empty() {
+            return None;
+        }
+        *self.layouts.get(&header.version_key())?
     }
 
     /// Nothing comes any more: what still waits is told.

@@ -92,6 +92,11 @@ impl Provider {
             .fold(0, |mask, (_, bit)| mask | bit)
     }
 
+    /// Some version of an event is known.
+    pub fn has(&self, id: u16) -> bool {
+        self.templates.iter().any(|template| template.id == id)
+    }
+
     /// The template of a version of an event.
     pub fn template(&self, id: u16, version: u8) -> Option<&'static Template> {
         let key = |template: &Template| (template.id, template.version);
