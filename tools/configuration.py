@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from endpoint_agent import eventlogs
 from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, SETTINGS, Setting
 
 PAGE = """\
@@ -11,7 +12,9 @@ PAGE = """\
 
 # Configuration
 
-`endpoint-agent run` reads `{path}`, or the file that `--config FILE` names.
+`endpoint-agent run` reads `{path}`, or the file that `--config FILE` names. On Windows all is
+below `System32\\config\\systemprofile\\AppData\\Local\\SEKOIA.IO\\EndpointAgent` of the system's
+folder: `config.yaml`, the state in `state`, the log in `logs\\agent.log`.
 It is YAML: one `Key: value` a line. Only the intake's key is needed:
 
 ```yaml
@@ -23,7 +26,8 @@ The key may be given in the environment variable `{variable}` instead, which win
 where both are given.
 
 The file may hold secrets. Make it `0600` (or `0640` with a group of administrators): one that
-others can read is accepted with a warning, one that group or others can write is refused.
+others can read is accepted with a warning, one that group or others can write is refused. On
+Windows its access list says who can, and the agent does not look at it.
 
 A key that is unknown or given twice, and a value of the wrong type or out of range, stop the
 agent before it starts, with exit status 2 and a message that names the file, the line, the key
@@ -54,6 +58,8 @@ def default(value: object) -> str:
     """A default as the file would have it."""
     if value in (None, "", ()):
         return "none"
+    if value == eventlogs.DEFAULT:
+        return "those of [windows.md](windows.md)"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

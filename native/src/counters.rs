@@ -46,7 +46,7 @@ counters! {
     Lost => "lost",
     /// Of the lost: the kernel ring was full.
     LostRing => "lost_ring",
-    /// Of the lost: the kernel side had no memory or buffer for the event.
+    /// Of the lost: the kernel side had no memory or buffer for the event, or Windows' log no room for it.
     LostKernel => "lost_kernel",
     /// Of the lost: given up in the kernel under overload, so that rarer acts still found room.
     LostShed => "lost_shed",

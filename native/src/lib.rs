@@ -13,7 +13,6 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod host;
-#[cfg(target_os = "linux")]
 pub mod pipeline;
 #[cfg(feature = "python")]
 mod python;

@@ -2,8 +2,20 @@
 
 mod audit;
 mod episodes;
+#[cfg(target_os = "linux")]
+mod handing_over;
+#[cfg(target_os = "linux")]
 mod hold;
+#[cfg(not(target_os = "linux"))]
+#[path = "pipeline/no_hold.rs"]
+mod hold;
+mod marks;
+#[cfg(target_os = "linux")]
 mod repair;
+#[cfg(not(target_os = "linux"))]
+#[path = "pipeline/no_repair.rs"]
+mod repair;
+#[cfg(target_os = "linux")]
 pub mod stand_by;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,19 +23,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::capture::gate::{Gate, Moment};
 use crate::capture::{Hook, Progress, Source};
 use crate::counters::{Counter, Counters};
 use crate::engine::Engine;
-use crate::enrich::hashes::Hashes;
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
-use crate::host::clock;
+use crate::host::wall::now;
 use crate::spool::Spool;
 use audit::Watched;
 use episodes::Episodes;
 use hold::Hold;
+use marks::Marks;
 use repair::Repair;
 
 /// How long an event may wait in a ring: the reader comes by this often while there are events, and
@@ -46,8 +57,8 @@ pub struct Notice {
 /// A running pipeline, or one that is about to run.
 pub struct Pipeline {
     shared: Arc<Shared>,
-    coverage: Vec<Hook>,
-    gate: Option<Arc<Gate>>,
+    #[cfg(target_os = "linux")]
+    gate: Option<Arc<crate::capture::gate::Gate>>,
     worker: Option<Worker>,
     thread: Option<JoinHandle<()>>,
 }
@@ -61,27 +72,26 @@ struct Shared {
     became_ready: Condvar,
     envelope: Mutex<Option<Vec<u8>>>,
     rules: Mutex<Option<Arc<Rules>>>,
+    coverage: Mutex<Vec<Hook>>,
     notices: Mutex<Vec<Notice>>,
 }
 
 impl Pipeline {
     /// Puts a source, an engine and a queue together; `patient` makes the source wait for room in
-    /// the queue, as a recording can and a kernel cannot. With `hashes`, events wait for those.
-    pub fn new(
-        source: Box<dyn Source>,
-        engine: Engine,
-        spool: Arc<Spool>,
-        patient: bool,
-        hashes: Option<Hashes>,
-    ) -> Self {
-        let shared = Arc::new(Shared::default());
-        let coverage = source.coverage();
-        let gate = source.gate();
+    /// the queue, as a recording can and a kernel cannot.
+    pub fn new(source: Box<dyn Source>, engine: Engine, spool: Arc<Spool>, patient: bool) -> Self {
+        let shared = Arc::new(Shared {
+            coverage: Mutex::new(source.coverage()),
+            ..Shared::default()
+        });
         let counters = spool.counters();
+        #[cfg(target_os = "linux")]
+        let gate = source.gate();
         let worker = Worker {
             source,
             early: Vec::new(),
-            hold: Hold::new(hashes, counters.clone()),
+            hold: Hold::new(counters.clone()),
+            marks: Marks::default(),
             engine,
             spool,
             counters,
@@ -93,20 +103,11 @@ impl Pipeline {
         };
         Self {
             shared,
-            coverage,
+            #[cfg(target_os = "linux")]
             gate,
             worker: Some(worker),
             thread: None,
         }
-    }
-
-    /// Begins with events that the source has given already.
-    #[must_use]
-    pub fn beginning_with(mut self, early: Vec<Event>) -> Self {
-        if let Some(worker) = &mut self.worker {
-            worker.early = early;
-        }
-        self
     }
 
     /// Starts the thread. A second call does nothing.
@@ -145,16 +146,9 @@ impl Pipeline {
         *lock(&self.shared.rules) = Some(rules);
     }
 
-    /// Ends at a moment what is told, if that is still to come; whether it is. Without one, the end
-    /// is taken back.
-    pub fn tell_until(&self, cut: Option<Moment>) -> Result<bool> {
-        let gate = self.gate.as_ref().ok_or_else(stand_by::unable)?;
-        gate.tell_until(cut)
-    }
-
     /// What the source looks at.
-    pub fn coverage(&self) -> &[Hook] {
-        &self.coverage
+    pub fn coverage(&self) -> Vec<Hook> {
+        lock(&self.shared.coverage).clone()
     }
 
     /// Lines for the log since the last call.
@@ -188,6 +182,7 @@ struct Worker {
     /// What it has given before there was a queue.
     early: Vec<Event>,
     hold: Hold,
+    marks: Marks,
     engine: Engine,
     spool: Arc<Spool>,
     counters: Arc<Counters>,
@@ -205,6 +200,7 @@ impl Worker {
         let finished = guarded(|| self.step(true, |source, sink| source.finish(sink)));
         let accounted = guarded(|| {
             self.housekeep(true);
+            self.marks.finish(self.source.as_mut(), &self.spool);
             Ok(())
         });
         let failure = worked.and(finished).and(accounted);
@@ -224,7 +220,7 @@ impl Worker {
         let mut audited = Instant::now();
         let mut patience = PATIENCE;
         while !self.shared.stop.load(Ordering::Acquire) {
-            if self.patient && self.spool.is_half_full() {
+            if self.patient && self.spool.is_half_full() || self.marks.is_waiting() {
                 std::thread::sleep(PATIENCE);
             } else {
                 let mut found = false;
@@ -242,6 +238,9 @@ impl Worker {
                 self.announce();
                 if progress == Progress::Ended {
                     return Ok(());
+                }
+                if self.hold.is_empty() {
+                    self.marks.step(self.source.as_mut(), &self.spool);
                 }
             }
             if audited.elapsed() >= AUDIT_INTERVAL {
@@ -308,6 +307,9 @@ impl Worker {
         }
         let warnings = self.source.notices();
         self.notify(false, warnings);
+        if let Some(coverage) = self.source.new_coverage() {
+            *lock(&self.shared.coverage) = coverage;
+        }
         for loss in self.source.losses() {
             count(&self.counters, &loss);
             self.episodes.add(&loss, Instant::now());
@@ -404,17 +406,13 @@ fn guarded(work: impl FnOnce() -> Result<()>) -> std::result::Result<(), String>
 fn count(counters: &Counters, loss: &Loss) {
     let cause = match loss.place {
         "kernel ring" => Counter::LostRing,
-        "kernel program" | "kernel audit" => Counter::LostKernel,
+        "kernel program" | "kernel audit" | "full event log" => Counter::LostKernel,
         "kernel shedding" => Counter::LostShed,
         _ => Counter::LostDecode,
     };
     for counter in [Counter::Captured, Counter::Lost, cause] {
         counters.add(counter, loss.count);
     }
-}
-
-fn now() -> u64 {
-    clock::read().wall(clock::boot_time())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use endpoint_agent_native::capture::eventlog::subscribe::{SETTLED, Subscription};
+use endpoint_agent_native::capture::eventlog::subscribe::{Query, Subscription};
 use endpoint_agent_native::capture::{HookState, Source};
 use endpoint_agent_native::event::{Action, LogRecord};
 
@@ -35,34 +35,58 @@ fn read(subscription: &mut Subscription, until: u64, patience: Duration) -> Vec<
     records
 }
 
+fn query(channel: &str, ids: &[(u32, u32)]) -> Query {
+    Query {
+        channel: channel.into(),
+        ids: ids.into(),
+    }
+}
+
 fn open(folder: &Path) -> Subscription {
-    Subscription::open(&["Mock", "Not/There"], folder).unwrap()
+    let queries = vec![
+        query("Mock", &[]),
+        query("Denied", &[]),
+        query("Not/There", &[]),
+    ];
+    Subscription::open(queries, folder, Box::new(|| true)).unwrap()
 }
 
 fn numbers(records: &[LogRecord]) -> Vec<u64> {
     records.iter().map(|record| record.number).collect()
 }
 
+fn set(name: &str, value: &str) {
+    // SAFETY: no other thread reads it.
+    unsafe { std::env::set_var(name, value) };
+}
+
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(1_500);
+
 /// One test: the mock counts for the whole process.
 #[test]
 fn each_record_is_told_and_bookmarks_follow_the_queue() {
-    let long = Duration::from_secs(30);
-    // SAFETY: no other thread reads it.
-    unsafe { std::env::set_var("MOCK_RECORDS", "12") };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("Mock.xml");
+    set("MOCK_RECORDS", "12");
     let mut subscription = open(folder.path());
-    let states: Vec<_> = subscription
-        .coverage()
-        .into_iter()
-        .map(|hook| hook.state)
-        .collect();
-    assert_eq!(states, [HookState::Attached, HookState::Missing]);
+    let coverage = subscription.coverage();
+    let states: Vec<_> = coverage.iter().map(|hook| hook.state).collect();
+    assert_eq!(
+        states,
+        [HookState::Attached, HookState::Failed, HookState::Missing]
+    );
+    assert!(
+        coverage[1]
+            .reason
+            .contains("(os error 5); run the agent as")
+    );
 
     // The service fails after the fifth, and is asked again.
-    let records = read(&mut subscription, 12, long);
+    let records = read(&mut subscription, 12, LONG);
     assert_eq!(numbers(&records), Vec::from_iter(1..=12));
-    assert_eq!(subscription.notices(), ["Mock is read again"]);
+    let notices = subscription.notices();
+    assert!(notices.iter().any(|notice| notice == "Mock is read again"));
     let first = &records[0];
     assert_eq!(first.provider, "Microsoft-Windows-Sysmon");
     assert_eq!(first.data.get("QueryName"), Some("a&b\u{20ac}"));
@@ -70,35 +94,96 @@ fn each_record_is_told_and_bookmarks_follow_the_queue() {
     assert_eq!(records[6].data.get("Filler").map(str::len), Some(9_000));
 
     // Not before the queue has them on the disk.
+    assert!(subscription.mark());
     drop(subscription);
     assert!(!path.exists(), "saved too early");
     let mut subscription = open(folder.path());
-    let again = read(&mut subscription, 12, long);
-    assert_eq!(numbers(&again), Vec::from_iter(1..=12));
-    std::thread::sleep(SETTLED);
-    assert_eq!(read(&mut subscription, 13, Duration::from_millis(100)), []);
+    assert_eq!(read(&mut subscription, 12, LONG).len(), 12);
+    assert!(subscription.mark());
+    set("MOCK_RECORDS", "13");
+    assert_eq!(numbers(&read(&mut subscription, 13, LONG)), [13]);
+    subscription.settle();
     assert!(path.exists());
     drop(subscription);
 
-    // SAFETY: as above.
-    unsafe { std::env::set_var("MOCK_RECORDS", "14") };
+    // The 13th came after the mark.
     let mut subscription = open(folder.path());
-    assert_eq!(numbers(&read(&mut subscription, 14, long)), [13, 14]);
-    drop(subscription);
+    set("MOCK_RECORDS", "14");
+    assert_eq!(numbers(&read(&mut subscription, 14, LONG)), [13, 14]);
+    // The queue could not write them.
+    assert!(subscription.step_back());
+    assert_eq!(numbers(&read(&mut subscription, 14, LONG)), [13, 14]);
+    assert!(subscription.mark());
+    subscription.settle();
+    assert!(!subscription.mark(), "nothing has come since");
 
-    // A log that was cleared, in which the bookmark is not any more.
-    let bookmark = "<BookmarkList><Bookmark Channel='Mock' RecordId='99'/></BookmarkList>";
-    let units: Vec<u8> = bookmark.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    std::fs::write(&path, units).unwrap();
-    let mut subscription = open(folder.path());
-    let told = subscription.notices().join("");
-    assert!(
-        told.contains("bookmark of Mock is not in it any more"),
-        "{told}"
-    );
-    assert_eq!(read(&mut subscription, 14, long).len(), 14);
-    assert_eq!(subscription.losses(), []);
+    the_service_is_away(&mut subscription, folder.path());
     drop(subscription);
+    a_bookmark_is_not_there_any_more(folder.path(), &path);
+    numbers_and_room(folder.path());
     // SAFETY: it takes nothing.
     assert_eq!(unsafe { MockOpened() }, 0, "handles that nobody has closed");
+}
+
+fn the_service_is_away(subscription: &mut Subscription, folder: &Path) {
+    let control = folder.join("control");
+    std::fs::write(&control, "down").unwrap();
+    set("MOCK_RECORDS", control.to_str().unwrap());
+    assert_eq!(read(subscription, 15, SHORT), []);
+    let hook = &subscription.new_coverage().unwrap()[0];
+    assert_eq!(hook.state, HookState::Failed);
+    assert!(hook.reason.contains("(os error 1722)"), "{}", hook.reason);
+    assert_eq!(subscription.new_coverage(), None, "it is told once");
+    std::fs::write(&control, "16").unwrap();
+    assert_eq!(numbers(&read(subscription, 16, LONG)), [15, 16]);
+    assert_eq!(
+        subscription.new_coverage().unwrap()[0].state,
+        HookState::Attached
+    );
+    assert!(subscription.mark());
+    subscription.settle();
+}
+
+fn a_bookmark_is_not_there_any_more(folder: &Path, path: &Path) {
+    // The log was full: 17 to 19 are overwritten, as is what the bookmark names.
+    set("MOCK_RECORDS", "24");
+    set("MOCK_FIRST", "20");
+    let mut subscription = open(folder);
+    let told = subscription.notices().join("");
+    assert!(told.contains("of Mock is not in it any more"), "{told}");
+    assert_eq!(
+        numbers(&read(&mut subscription, 24, LONG)),
+        Vec::from_iter(20..=24)
+    );
+    let losses = subscription.losses();
+    assert_eq!(losses.len(), 1);
+    assert_eq!((losses[0].count, losses[0].place), (3, "full event log"));
+    drop(subscription);
+    // It was cleared.
+    set("MOCK_RECORDS", "14");
+    set("MOCK_FIRST", "1");
+    let bookmark = "<BookmarkList><Bookmark Channel='Mock' RecordId='99'/></BookmarkList>";
+    let units: Vec<u8> = bookmark.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for saved in [units.as_slice(), b"", b"odd"] {
+        std::fs::write(path, saved).unwrap();
+        let mut subscription = open(folder);
+        assert_eq!(read(&mut subscription, 14, LONG).len(), 14);
+        assert_eq!(subscription.losses(), []);
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+fn numbers_and_room(folder: &Path) {
+    let queries = vec![query("Mock", &[(22, 22)])];
+    let mut subscription = Subscription::open(queries, folder, Box::new(|| false)).unwrap();
+    assert_eq!(read(&mut subscription, 1, SHORT), [], "there is no room");
+    let queries = vec![query("Mock", &[(22, 22)])];
+    let mut subscription = Subscription::open(queries, folder, Box::new(|| true)).unwrap();
+    assert_eq!(read(&mut subscription, 14, LONG).len(), 14);
+    let queries = vec![query("Mock", &[(1, 1)])];
+    let mut subscription = Subscription::open(queries, folder, Box::new(|| true)).unwrap();
+    assert!(
+        subscription.notices()[0].contains("correct EventLogChannels"),
+        "the mock knows no such number"
+    );
 }

@@ -1,5 +1,6 @@
 """The typed boundary to the Rust core: everything Python may call there."""
 
+import sys
 from collections.abc import Sequence
 from typing import Literal, Self, final
 
@@ -40,6 +41,15 @@ def sync_file_system(descriptor: int) -> int:
 
     0, or the number of the error.
     """
+
+if sys.platform == "win32":
+    def private_folder(path: str) -> None:
+        """Makes a folder and those above it where they are missing, for the system, administrators
+        and its owner alone.
+
+        Raises:
+            OSError: it cannot be made.
+        """
 
 def note_sender(number: int) -> None:
     """Has the senders of a signal noted from now on, before the handler it has by now is run.
@@ -190,11 +200,12 @@ class Pipeline:
         hash_max_size: int = 0,
         hash_excluded: list[str] = ...,
         tier: Literal["auto", "kprobe", "tracepoint"] = "auto",
+        channels: list[tuple[str, list[tuple[int, int]]]] = ...,
     ) -> Self:
         """Prepares a source; nothing runs yet.
 
         Args:
-            source: `ebpf`, `audit`, or `replay:PATH` for a recording or
+            source: `ebpf`, `audit`, on Windows `windows`, or `replay:PATH` for a recording or
                 a file of the Windows event log.
             agent_id: 64 hex digits.
             envelope: JSON members common to all events, without the outer braces:
@@ -209,6 +220,9 @@ class Pipeline:
             hash_max_size: bytes of the largest executed or written file that is hashed; 0 for none.
             hash_excluded: files, and folders with all below them, that are not hashed.
             tier: with `ebpf`, the best tier of programs that is tried.
+            channels: with `windows`, names of channels of the event log, and the numbers of events
+                that are read of each, from and to; all where there are none.
+            state_directory: where it is kept how far each channel was read.
 
         Raises:
             UnsupportedError: the kernel lacks what the source needs.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psutil
@@ -26,15 +27,11 @@ from endpoint_agent import (
     support,
     watches,
 )
-from endpoint_agent._native import Pipeline, Rules, Spool, StandBy
+from endpoint_agent._native import Pipeline, Rules, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.deliver import Deliverer
 from endpoint_agent.envelope import VERSION, Envelope, Reporter
-from endpoint_agent.errors import (
-    AgentError,
-    HandoverError,
-    RecordingError,
-)
+from endpoint_agent.errors import AgentError, RecordingError
 from endpoint_agent.handover import Predecessor
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
@@ -43,6 +40,9 @@ from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Requests, requests
 from endpoint_agent.status import StatusServer
 from endpoint_agent.trust.guard import Guard
 from endpoint_agent.update import schedule, state
+
+if TYPE_CHECKING:
+    from endpoint_agent._native import StandBy
 
 QUEUE = "queue"
 
@@ -69,6 +69,7 @@ FIXED = (
     "event_buffer_sync_interval",
     "hashes_max_size",
     "hashes_excluded_paths",
+    "event_log_channels",
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class Agent:
         state_folder.prepare(self._settings.state_directory)
         stand_by = None
         if before is not None and signals is not None:
-            stand_by = self._stand_by(before)
+            stand_by = handover.stand_by(before, self._settings)
             if not before.take_turn(stand_by, signals):
                 return False
             handover.take_place(before.pid)
@@ -229,7 +230,7 @@ class Agent:
                 self.reload()
             if HAND_OVER in arrived:
                 self._handover.begin(notifier, is_possible=self._can_hand_over())
-            if self._pipeline and self._handover.is_made(self._pipeline.tell_until):
+            if self._handover.is_made(self._tell_until):
                 return 0
             for task in tasks:
                 task.run_if_due(time.monotonic())
@@ -259,6 +260,9 @@ class Agent:
         _LOGGER.info("%s is read again", self._config_path)
         for warning in (*settings.warnings, *self._fixed(settings)):
             _LOGGER.warning("%s", warning)
+
+    def _tell_until(self, cut: tuple[int, int] | None) -> bool:
+        return self._pipeline is not None and self._pipeline.tell_until(cut)
 
     def _can_hand_over(self) -> bool:
         # The end of the first process is that of all in its PID namespace.
@@ -310,21 +314,6 @@ class Agent:
         for warning in self._settings.warnings:
             _LOGGER.warning("%s", warning)
 
-    def _stand_by(self, before: Predecessor) -> StandBy:
-        """The capture, in place beside that of another agent."""
-        settings = self._settings
-        if settings.capture_source == source.AUDIT:
-            raise HandoverError("CaptureSource is audit by now, which is not handed over; restart")
-        _LOGGER.info("it takes over from the agent with pid %d", before.pid)
-        return StandBy(
-            before=before.pid,
-            dns=settings.enable_dns_resolutions,
-            hash_max_size=settings.hashes_max_size * 1_000_000,
-            hash_excluded=list(settings.hashes_excluded_paths),
-            tier=settings.capture_tier,
-            root=str(support.host_root()),
-        )
-
     def _open_queue(self) -> None:
         state = self._settings.state_directory
         self._guard = Guard(state, state / QUEUE, self._config_path)
@@ -349,7 +338,8 @@ class Agent:
 
     def _deliver(self) -> None:
         # What waits in the queue is safe there: the host's own work goes first.
-        os.nice(DELIVERY_NICENESS)
+        if sys.platform != "win32":
+            os.nice(DELIVERY_NICENESS)
         try:
             self._deliverer.run()
         except Exception:
@@ -400,6 +390,10 @@ class Agent:
                 hash_excluded=list(self._settings.hashes_excluded_paths),
                 tier=self._settings.capture_tier,
                 root=str(support.host_root()),
+                channels=[
+                    (channel.name, list(channel.event_ids))
+                    for channel in self._settings.event_log_channels
+                ],
             )
 
         if stand_by is None:

@@ -253,10 +253,10 @@ def _warn(warnings: Sequence[str]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from endpoint_agent import support
+    from endpoint_agent import source
 
     # Before the configuration, which root alone may be able to read, and before anything is made.
-    support.require(support.facts(), otherwise=support.audit_facts())
+    source.require_any()
     # The agent puts the warnings into its log.
     settings = load(options.config)
     from endpoint_agent.agent import run

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Meta
 
-from endpoint_agent import rules
+from endpoint_agent import eventlogs, paths, rules
 from endpoint_agent.addresses import is_proxy_url, is_server_url
 from endpoint_agent.configfile import Entry, check_folder, entries, read_private
 from endpoint_agent.errors import ConfigError
 
-DEFAULT_PATH = Path("/etc/endpoint-agent/config.yaml")
+DEFAULT_PATH = paths.CONFIG
 INTAKE_KEY_VARIABLE = "ENDPOINT_AGENT_INTAKE_KEY"
 
 # Keys of the original agent for what this version cannot do.
@@ -133,6 +133,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             "falls back to kprobes, then to tracepoints."
         ),
     ] = "auto"
+    event_log_channels: Annotated[
+        tuple[eventlogs.Channel, ...],
+        _setting(
+            "On Windows: the channels of the event log that are read ([windows.md](windows.md)).",
+            allowed=eventlogs.ALLOWED,
+        ),
+    ] = eventlogs.DEFAULT
     enable_dns_resolutions: Annotated[
         bool, _setting("Report what processes ask of DNS servers, and the answers.")
     ] = True
@@ -162,7 +169,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             allowed="an absolute path",
             check=_is_absolute,
         ),
-    ] = Path("/var/lib/endpoint-agent")
+    ] = paths.STATE
     cpu_quota: Annotated[
         int,
         _setting(
@@ -217,7 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
             allowed="an absolute path, or -",
             check=_is_log_file,
         ),
-    ] = Path("/var/log/endpoint-agent/agent.log")
+    ] = paths.LOG
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _setting("The least level that is logged.")
     ] = "info"
@@ -349,6 +356,8 @@ def parse(path: Path, text: str, *, key_required: bool = True) -> Settings:
         if key == "OptimizationRules":
             values[setting.attribute], complaints = _rules(path, entry)
             warnings += complaints
+        elif key == "EventLogChannels":
+            values[setting.attribute] = _channels(path, entry)
         elif entry.value is not None:
             place = f"{path}:{entry.line}: {key}"
             values[setting.attribute] = _checked(setting, entry.value, place, entry.found)
@@ -378,6 +387,22 @@ def _rules(path: Path, entry: Entry) -> tuple[tuple[rules.Rule, ...], tuple[str,
         else:
             good.append(rule)
     return tuple(good), tuple(complaints)
+
+
+def _channels(path: Path, entry: Entry) -> tuple[eventlogs.Channel, ...]:
+    """All of them: of a channel that is not read, nobody would miss the events."""
+    if not isinstance(entry.value, list):
+        raise ConfigError(
+            f"{path}:{entry.line}: EventLogChannels: found {entry.found}; "
+            f"allowed: {eventlogs.ALLOWED}"
+        )
+    good: list[eventlogs.Channel] = []
+    try:
+        good.extend(eventlogs.read(entry.value))
+    except rules.BadRuleError as error:
+        line = entry.lines[len(good)]
+        raise ConfigError(f"{path}:{line}: EventLogChannels: {error}") from None
+    return tuple(good)
 
 
 def _checked(setting: Setting, value: object, place: str, found: str) -> Any:

@@ -24,6 +24,9 @@ VERSION = f"v{__version__}"
 # A host of containers has an address for each of them, and each event carries the list.
 MAX_ADDRESSES = 32
 
+OS_TYPE = "windows" if sys.platform == "win32" else "linux"
+"""The host's `host.os.type`."""
+
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -112,5 +115,5 @@ def _host() -> dict[str, Any]:
     return {
         "hostname": clean(socket.gethostname()),
         "ip": addresses(),
-        "os": {"type": "windows" if sys.platform == "win32" else "linux"},
+        "os": {"type": OS_TYPE},
     }

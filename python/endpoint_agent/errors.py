@@ -16,6 +16,11 @@ Every message says what failed, why, and what to do.
 
 from __future__ import annotations
 
+import sys
+
+ADMINISTRATOR = "an administrator" if sys.platform == "win32" else "root"
+"""As whom to run what needs rights, for messages."""
+
 
 class AgentError(Exception):
     """Something the user has to know, told in one message without a traceback."""

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import psutil
 
-from endpoint_agent import __version__
+from endpoint_agent import __version__, source, support
 from endpoint_agent.errors import AgentError, HandoverError
 from endpoint_agent.service.places import PROGRAM, VERSIONS
 from endpoint_agent.signals import STOP
@@ -40,6 +40,7 @@ from endpoint_agent.update import schedule
 
 if TYPE_CHECKING:
     from endpoint_agent._native import StandBy
+    from endpoint_agent.config import Settings
     from endpoint_agent.service.notify import Notifier
     from endpoint_agent.signals import Requests
 
@@ -381,6 +382,28 @@ class Predecessor:
     def _say(self, word: bytes) -> None:
         with suppress(OSError):  # It has died, which is heard.
             self._socket.send(word)
+
+
+def stand_by(before: Predecessor, settings: Settings) -> StandBy:
+    """The capture, in place beside that of another agent.
+
+    Raises:
+        HandoverError: the settings want another capture than can be handed over.
+        AgentError: it cannot be in place.
+    """
+    from endpoint_agent._native import StandBy
+
+    if settings.capture_source == source.AUDIT:
+        raise HandoverError("CaptureSource is audit by now, which is not handed over; restart")
+    _LOGGER.info("it takes over from the agent with pid %d", before.pid)
+    return StandBy(
+        before=before.pid,
+        dns=settings.enable_dns_resolutions,
+        hash_max_size=settings.hashes_max_size * 1_000_000,
+        hash_excluded=list(settings.hashes_excluded_paths),
+        tier=settings.capture_tier,
+        root=str(support.host_root()),
+    )
 
 
 def has_ended(pid: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from endpoint_agent.envelope import Reporter, clean
+from endpoint_agent.envelope import OS_TYPE, Reporter, clean
+from endpoint_agent.host_clock import since_boot
 from endpoint_agent.support import host_root
 
 if TYPE_CHECKING:
@@ -55,11 +57,11 @@ class Heartbeat:
         age = max(0.0, time.time() - self._process.create_time())
         self._started = time.monotonic() - age
         self._cpu = CpuShare(self._started)
-        self._os = {"type": "linux", "full": operating_system()}
+        self._os = {"type": OS_TYPE, "full": operating_system()}
 
     def beat(self) -> None:
         """Reports one event. Shares of CPU are those since the last one."""
-        uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        uptime = int(since_boot())
         self._reporter.report(
             {"kind": "metric", "category": ["host"], "type": ["info"], "action": "stats"},
             host={"os": self._os, "uptime": uptime},
@@ -105,11 +107,30 @@ class CpuShare:
 
 def operating_system() -> str:
     """The name of the distribution and its version, or of the kernel where that is not told."""
+    if sys.platform == "win32":
+        return _windows()
     for name in ("etc/os-release", "usr/lib/os-release"):
         with suppress(OSError), (host_root() / name).open(errors="replace") as file:
             if found := _PRETTY_NAME.search(file.read(MAX_RELEASE)):
                 return clean(found[2])[:256]
     return f"Linux {platform.release()}"
+
+
+def _windows() -> str:
+    """As `Windows 10 Pro 22H2 (10.0.19045)`."""
+    if sys.platform != "win32":
+        return ""
+    import winreg
+
+    version = sys.getwindowsversion().platform_version or sys.getwindowsversion()[:3]
+    names = []
+    path = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
+    with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
+        for name in ("ProductName", "DisplayVersion"):
+            with suppress(OSError):
+                names.append(str(winreg.QueryValueEx(key, name)[0]))
+    number = ".".join(map(str, version))
+    return clean(f"{' '.join(names) or 'Windows'} ({number})")[:256]
 
 
 def _host() -> dict[str, float]:

@@ -50,7 +50,7 @@ def load(state_directory: Path) -> str:
 def _read(path: Path) -> bytes | None:
     """The first bytes of the file, one more than an id may have; None when it does not exist."""
     with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | durable.UNTRAPPED)
         try:
             return os.read(descriptor, 66)
         finally:

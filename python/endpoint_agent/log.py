@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from endpoint_agent.errors import AgentError, NotPermittedError
+from endpoint_agent import durable
+from endpoint_agent.errors import ADMINISTRATOR, AgentError, NotPermittedError
 
 if TYPE_CHECKING:
     from endpoint_agent.config import Settings
@@ -180,10 +181,10 @@ class RotatingFile(logging.Handler):
 def _open_own(path: Path, flags: int) -> int:
     """Opens a regular file of this user: where others may write to the folder, what stands under
     the name may be a trap of theirs."""
-    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(path, flags | durable.UNTRAPPED, 0o600)
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+    is_own = sys.platform == "win32" or status.st_uid == os.geteuid()
+    if stat.S_ISREG(status.st_mode) and is_own:
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EINVAL, "it is not a regular file of the agent's user")
@@ -216,7 +217,8 @@ def _told(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise NotPermittedError(
             f"cannot open the log file {path}: {error.strerror}; "
-            "run as root, or set LogFile to a file you may write or to - for standard error"
+            f"run as {ADMINISTRATOR}, or set LogFile to a file you may write or to - for standard "
+            "error"
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

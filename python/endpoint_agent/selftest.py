@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ from typing import Any
 
 import orjson
 
-from endpoint_agent import source, support
+from endpoint_agent import selftest_windows, source, support
 from endpoint_agent._native import Pipeline, Spool
 from endpoint_agent.config import Settings
 from endpoint_agent.envelope import VERSION, Envelope
 from endpoint_agent.errors import AgentError
+from endpoint_agent.eventlogs import LAST_ID
 
 # Seconds, as a machine may need that has ten times as much to do as it can. What works takes one.
 READY = 60.0
@@ -43,6 +45,8 @@ listener.accept()[0].close()
 client.close()
 """
 
+SYSTEM = "Windows" if sys.platform == "win32" else "Linux"
+
 Event = dict[str, Any]
 
 
@@ -51,7 +55,7 @@ class Act:
     """Something the self-test does and waits to see."""
 
     name: str
-    action: str
+    action: str | None
     matches: Callable[[Event], bool]
     seen: bool = False
 
@@ -71,8 +75,11 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Every act was seen."""
-        return bool(self.acts) and all(act.seen for act in self.acts)
+        """Every act was seen, and of Windows' log no channel is closed. One may be missing."""
+        is_open = self.source != source.WINDOWS or all(
+            hook[1] != "failed" for hook in self.coverage
+        )
+        return bool(self.acts) and all(act.seen for act in self.acts) and is_open
 
     @property
     def warnings(self) -> list[str]:
@@ -99,9 +106,9 @@ def check(settings: Settings, as_json: bool) -> int:
         NotPermittedError: a capability is missing.
         UnsupportedError: the kernel lacks a feature.
     """
-    result = Result(support.kernel(), support.facts())
+    result = Result(support.kernel(), _facts())
     try:
-        support.require(result.facts, otherwise=support.audit_facts())
+        source.require_any()
         with _scratch() as folder:
             _prove(result, folder, settings)
     except AgentError as error:
@@ -144,6 +151,7 @@ def _prove(result: Result, folder: str, settings: Settings) -> None:
                 logins=False,
                 dns=settings.enable_dns_resolutions,
                 tier=settings.capture_tier,
+                channels=_channels(settings),
             )
 
         chosen = source.open_pipeline(settings.capture_source, make)
@@ -153,11 +161,34 @@ def _prove(result: Result, folder: str, settings: Settings) -> None:
         pipeline.start()
         pipeline.ready(READY)
         result.coverage = pipeline.coverage()
+        if chosen.source == source.WINDOWS:
+            word = uuid.uuid4().hex
+            record = Act(
+                "record written", None, lambda event: selftest_windows.matches(event, word)
+            )
+            result.acts = [record]
+            selftest_windows.write_record(word)
+            _await(spool, result.acts)
+            return
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
             result.acts = acts(Path(folder).name, port)
             _act(folder, port, listener)
         _await(spool, result.acts)
+
+
+def _facts() -> list[support.Fact]:
+    return selftest_windows.facts() if sys.platform == "win32" else support.facts()
+
+
+def _channels(settings: Settings) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Those of the settings, to see whether they are open, but no record of theirs; and the one
+    that the self-test writes to."""
+    nothing = [(LAST_ID, LAST_ID)]
+    names = (channel.name for channel in settings.event_log_channels)
+    own = selftest_windows.CHANNEL
+    number = selftest_windows.EVENT_ID
+    return [(own, [(number, number)]), *((name, nothing) for name in names if name != own)]
 
 
 def acts(folder: str, port: int) -> list[Act]:
@@ -252,12 +283,13 @@ def _as_json(result: Result) -> str:
 
 
 def _lines(result: Result) -> Iterator[str]:
-    yield f"endpoint-agent {VERSION} on Linux {result.kernel}"
+    yield f"endpoint-agent {VERSION} on {SYSTEM} {result.kernel}"
     yield from _table("Host", ((fact.name, bool(fact.met), fact.detail) for fact in result.facts))
     hooks = (
         (hook, state == "attached", f"{state} {reason}") for hook, state, reason in result.coverage
     )
-    yield from _table(f"Hooks of the source {result.source}", hooks)
+    title = "Channels" if result.source == source.WINDOWS else "Hooks"
+    yield from _table(f"{title} of the source {result.source}", hooks)
     yield from _table(
         "Known acts",
         ((act.name, act.seen, "seen" if act.seen else "not seen") for act in result.acts),

@@ -1,7 +1,8 @@
-"""Which source of kernel events is used: eBPF, or the audit system where eBPF cannot be."""
+"""Which source of events is used: on Linux eBPF, or the audit system where eBPF cannot be."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from endpoint_agent.errors import NotPermittedError, UnsupportedError
 AUTO: CaptureSource = "auto"
 EBPF: CaptureSource = "ebpf"
 AUDIT: CaptureSource = "audit"
+WINDOWS = "windows"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ def open_pipeline(wanted: CaptureSource, make: Callable[[str], Pipeline]) -> Cho
         NotPermittedError: a capability is missing.
         UnsupportedError: the host can be captured by no source that is wanted.
     """
+    if sys.platform == "win32":
+        if wanted != AUTO:
+            raise UnsupportedError(f"CaptureSource: {wanted} is of Linux; remove it")
+        return Chosen(make(WINDOWS), WINDOWS)
     if wanted != AUTO:
         support.require(support.facts() if wanted == EBPF else support.audit_facts())
         return Chosen(make(wanted), wanted)
@@ -48,3 +54,15 @@ def open_pipeline(wanted: CaptureSource, make: Callable[[str], Pipeline]) -> Cho
             return Chosen(make(AUDIT), AUDIT, str(error))
         except (NotPermittedError, UnsupportedError) as second:
             raise type(error)(f"{error}; and instead of eBPF: {second}") from error
+
+
+def require_any() -> None:
+    """Refuses a host that no source can capture. What Windows does not let this user read, the
+    coverage tells.
+
+    Raises:
+        NotPermittedError: a capability is missing.
+        UnsupportedError: the host lacks a feature.
+    """
+    if sys.platform != "win32":
+        support.require(support.facts(), otherwise=support.audit_facts())

@@ -1,35 +1,36 @@
-"""`endpoint-agent status`: the running agent answers on a Unix socket that only root may use."""
+"""`endpoint-agent status`: the running agent answers whoever may ask it."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import socket
-import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from endpoint_agent.balance import describe
-from endpoint_agent.errors import AgentError, NotPermittedError
+from endpoint_agent.errors import ADMINISTRATOR, AgentError, NotPermittedError
+
+if sys.platform == "win32":
+    from endpoint_agent.status_port import Door, connect
+else:
+    from endpoint_agent.status_socket import Door, connect
 
 if TYPE_CHECKING:
     from endpoint_agent.config import Settings
 
-SOCKET_NAME = "agent.sock"
 MAX_ANSWER = 4_194_304
 
 # Seconds. The server serves one client at a time, so a client that does not read is left soon.
 SERVER_TIMEOUT = 2.0
 CLIENT_TIMEOUT = 5.0
 
-# pid, uid and gid of the peer: struct ucred of unix(7).
-_UCRED = struct.Struct("3i")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -40,29 +41,29 @@ class StatusServer:
         """Listens. `snapshot` makes the answer; it is called on the server's own thread.
 
         Raises:
-            AgentError: the socket cannot be made.
+            AgentError: it cannot listen.
         """
-        self._path = state_directory / SOCKET_NAME
         self._snapshot = snapshot
-        self._socket = _listen(self._path)
+        self._door = Door(state_directory)
+        self._ends = False
         self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and removes the socket."""
-        self._socket.shutdown(socket.SHUT_RDWR)
+        """Ends the thread, and listens no more."""
+        self._ends = True
+        with suppress(OSError):
+            self._door.wake()
         self._thread.join(SERVER_TIMEOUT + 1)
-        self._socket.close()
-        self._path.unlink(missing_ok=True)
+        self._door.close()
 
     def _serve(self) -> None:
-        while True:
+        while not self._ends:
             try:
-                connection, _ = self._socket.accept()
-            except OSError as error:
-                if error.errno == errno.EINVAL:
-                    return  # The socket was shut down.
-                time.sleep(1.0)  # No descriptor is left: the client waits.
+                connection, _ = self._door.socket.accept()
+            except OSError:
+                if not self._ends:
+                    time.sleep(1.0)  # No descriptor is left: the client waits.
                 continue
             with connection:
                 try:
@@ -71,55 +72,37 @@ class StatusServer:
                     _LOGGER.debug("a status client was not answered", exc_info=True)
 
     def _answer(self, connection: socket.socket) -> None:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        _, uid, _ = _UCRED.unpack(credentials)
-        if uid not in (0, os.geteuid()):
-            return
         connection.settimeout(SERVER_TIMEOUT)
-        connection.sendall(orjson.dumps(self._snapshot()))
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # Whoever holds the queue's lock is the only agent: an older socket is nobody's.
-        path.unlink(missing_ok=True)
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(4)
-    except OSError as error:
-        listener.close()
-        raise AgentError(
-            f"cannot listen on {path}: {error.strerror or error}; "
-            "make StateDirectory a writable folder with a path of at most 90 bytes"
-        ) from error
-    return listener
+        if self._door.knows(connection):
+            connection.sendall(orjson.dumps(self._snapshot()))
 
 
 def ask(state_directory: Path) -> dict[str, Any]:
     """The answer of the agent with this state folder.
 
     Raises:
-        NotPermittedError: the socket is not for this user.
+        NotPermittedError: it is not for this user to ask.
         AgentError: no agent runs there, or it does not answer.
     """
-    path = state_directory / SOCKET_NAME
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(CLIENT_TIMEOUT)
-            connection.connect(str(path))
+        with connect(state_directory, CLIENT_TIMEOUT) as connection:
             answer = orjson.loads(_read_all(connection))
     except PermissionError as error:
-        raise NotPermittedError(f"cannot ask the agent at {path}; run as root") from error
+        raise NotPermittedError(
+            f"cannot ask the agent with the state folder {state_directory}; run as {ADMINISTRATOR}"
+        ) from error
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise AgentError(
             f"no agent runs with the state folder {state_directory}; start it, "
             "or name the configuration of the running one with --config"
         ) from error
     except (OSError, ValueError) as error:
-        raise AgentError(f"the agent at {path} does not answer: {error}; see its log") from error
+        raise AgentError(
+            f"the agent with the state folder {state_directory} does not answer: {error}; "
+            "see its log"
+        ) from error
     if not isinstance(answer, dict):
-        raise AgentError(f"{path} is not the socket of an agent; see StateDirectory")
+        raise AgentError(f"what answers for {state_directory} is no agent; see StateDirectory")
     return answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,8 @@ def _missing(status: bytes, wanted: Mapping[str, int]) -> list[str]:
 
 def kernel() -> str:
     """Release and machine of the running kernel."""
+    if sys.platform == "win32":
+        return ".".join(map(str, sys.getwindowsversion()[:3]))
     name = os.uname()
     return f"{name.release} {name.machine}"
 

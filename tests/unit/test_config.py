@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoint_agent import eventlogs
 from endpoint_agent.config import NOT_AVAILABLE, SETTINGS, Settings, load
 from endpoint_agent.configfile import MAX_BYTES, with_values
 from endpoint_agent.errors import ConfigError
@@ -385,6 +386,8 @@ def test_every_default_is_itself_allowed(config: Write) -> None:
     for setting in SETTINGS:
         if setting.default not in (None, "", ()):
             value = str(setting.default).lower() if setting.type is bool else setting.default
+            if setting.default is eventlogs.DEFAULT:
+                value = [channel.name for channel in eventlogs.DEFAULT]
             path = config(f"IntakeKey: abc\n{setting.key}: {value}\n")
             assert getattr(load(path), setting.attribute) == setting.default
 
@@ -397,6 +400,65 @@ def test_the_documentation_is_what_the_declaration_says() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_bytes(run.stdout)
     assert path.read_bytes() == run.stdout, "run: make golden"
+
+
+def test_channels_are_names_or_have_numbers(config: Write) -> None:
+    path = config(
+        "IntakeKey: abc\nEventLogChannels:\n  - System\n"
+        "  - channel: Microsoft-Windows-Sysmon/Operational\n"
+        "    event_ids: [1, 4720-4767, '3 - 5']\n"
+    )
+
+    assert load(path).event_log_channels == (
+        ("System", ()),
+        ("Microsoft-Windows-Sysmon/Operational", ((1, 1), (4720, 4767), (3, 5))),
+    )
+    assert load(config("IntakeKey: abc\nEventLogChannels: []\n")).event_log_channels == ()
+
+
+@pytest.mark.parametrize(
+    ("channels", "line", "message"),
+    [
+        ("Security", 2, "found 'Security'; allowed: a list of at most 256 channels"),
+        ("\n  - System\n  - 7", 4, "found 7; allowed: a mapping with channel, event_ids"),
+        ("\n  - a<b", 3, "channel: found 'a<b'; allowed: the name of a channel"),
+        ("\n  - System\n  - system", 4, "system is given twice; remove one"),
+        ("\n  - {channel: System}", 3, "event_ids is missing"),
+        ("\n  - {channel: System, event_ids: 7}", 3, "event_ids: found 7; allowed: a list of 1"),
+        ("\n  - {channel: System, event_ids: []}", 3, "event_ids: found a list of 0"),
+        ("\n  - {channel: System, event_ids: [x]}", 3, "event_ids: found 'x'; allowed: a number"),
+        (
+            "\n  - {channel: System, event_ids: [true]}",
+            3,
+            "event_ids: found True; allowed: a number",
+        ),
+        (
+            "\n  - {channel: System, event_ids: [9-8]}",
+            3,
+            "event_ids: found '9-8'; allowed: a number",
+        ),
+        (
+            "\n  - {channel: System, event_ids: [65536]}",
+            3,
+            "event_ids: found 65536; allowed: a number",
+        ),
+        ("\n  - {channel: System, ids: [1]}", 3, "found the key 'ids'; allowed: channel, event"),
+    ],
+)
+def test_a_bad_channel_is_told_with_its_line(
+    config: Write, channels: str, line: int, message: str
+) -> None:
+    path = config(f"IntakeKey: abc\nEventLogChannels: {channels}\n")
+
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    assert str(raised.value).startswith(f"{path}:{line}: EventLogChannels: {message}")
+
+
+def test_the_channels_of_the_default_are_documented() -> None:
+    page = (ROOT / "docs/windows.md").read_text()
+
+    assert [name for name, _ in eventlogs.DEFAULT if f"`{name}`" not in page] == []
 
 
 CHANGED = "# ours\nIntakeKey: a  # a note\n\nLogMaxSize: 7"

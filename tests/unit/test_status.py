@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from endpoint_agent import status
+from endpoint_agent import status, status_port, status_socket
 from endpoint_agent.errors import AgentError, NotPermittedError
 from endpoint_agent.status import StatusServer, ask
 
@@ -62,7 +62,7 @@ def test_every_client_gets_the_answer(tmp_path: Path, serve: Serve) -> None:
 def test_the_socket_is_for_its_owner_only(tmp_path: Path, serve: Serve) -> None:
     serve(lambda: ANSWER)
 
-    mode = (tmp_path / status.SOCKET_NAME).stat().st_mode
+    mode = (tmp_path / status_socket.SOCKET_NAME).stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
 
@@ -73,7 +73,9 @@ def test_a_peer_that_is_another_user_gets_nothing(
     serve(lambda: ANSWER)
     # As if the kernel said that the peer is user 1000.
     monkeypatch.setattr(
-        status, "_UCRED", SimpleNamespace(size=12, unpack=lambda _: (os.getpid(), 1000, 1000))
+        status_socket,
+        "_UCRED",
+        SimpleNamespace(size=12, unpack=lambda _: (os.getpid(), 1000, 1000)),
     )
     assert os.geteuid() != 1000
 
@@ -85,12 +87,12 @@ def test_credentials_are_read_as_the_kernel_writes_them() -> None:
     one, two = socket.socketpair()
     with one, two:
         found = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        assert status._UCRED.unpack(found) == (os.getpid(), os.getuid(), os.getgid())
+        assert status_socket._UCRED.unpack(found) == (os.getpid(), os.getuid(), os.getgid())
 
 
 def test_a_socket_of_a_dead_agent_is_replaced(tmp_path: Path, serve: Serve) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(tmp_path / status.SOCKET_NAME))
+        dead.bind(str(tmp_path / status_socket.SOCKET_NAME))
     with pytest.raises(AgentError, match="no agent runs"):
         ask(tmp_path)
 
@@ -115,7 +117,7 @@ def test_a_client_that_does_not_read_is_left(
     serve(lambda: long)
 
     with socket.socket(socket.AF_UNIX) as idle:
-        idle.connect(str(tmp_path / status.SOCKET_NAME))
+        idle.connect(str(tmp_path / status_socket.SOCKET_NAME))
         assert ask(tmp_path) == long
 
 
@@ -141,7 +143,7 @@ def test_an_answer_is_bounded(
 def test_what_is_no_agent_is_told(tmp_path: Path, serve: Serve) -> None:
     serve(lambda: [1])
 
-    with pytest.raises(AgentError, match="not the socket of an agent"):
+    with pytest.raises(AgentError, match="is no agent"):
         ask(tmp_path)
 
 
@@ -182,3 +184,46 @@ def test_the_answer_is_printed(
     assert json.loads(capsys.readouterr().out) == ANSWER
     assert status.show(settings, as_json=False) == 0
     assert "Into the queue: the sum holds" in capsys.readouterr().out
+
+
+@pytest.fixture
+def by_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(status, "Door", status_port.Door)
+    monkeypatch.setattr(status, "connect", status_port.connect)
+
+
+@pytest.mark.usefixtures("by_port")
+def test_by_a_port_every_client_gets_the_answer(tmp_path: Path, serve: Serve) -> None:
+    with pytest.raises(AgentError, match="no agent runs"):
+        ask(tmp_path)
+    serve(lambda: ANSWER)
+
+    assert [ask(tmp_path) for _ in range(10)] == [ANSWER] * 10
+    assert stat.S_IMODE((tmp_path / status_port.FILE_NAME).stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("by_port")
+def test_by_a_port_who_does_not_know_the_word_gets_nothing(tmp_path: Path, serve: Serve) -> None:
+    serve(lambda: ANSWER)
+    place = json.loads((tmp_path / status_port.FILE_NAME).read_text())
+    word = place["word"]
+    for said in (b"", b"x" * len(word), word[:-1].encode() + b"x"):
+        with socket.create_connection(("127.0.0.1", place["port"]), 5) as stranger:
+            stranger.sendall(said)
+            stranger.shutdown(socket.SHUT_WR)
+            assert stranger.recv(1) == b""
+
+    assert ask(tmp_path) == ANSWER
+
+
+@pytest.mark.usefixtures("by_port")
+def test_by_a_port_stopping_leaves_nothing(tmp_path: Path) -> None:
+    server = StatusServer(tmp_path, lambda: ANSWER)
+    server.stop()
+
+    assert not list(tmp_path.iterdir())
+    assert "status" not in {thread.name for thread in threading.enumerate()}
+    (tmp_path / status_port.FILE_NAME).write_text("{")
+    with pytest.raises(AgentError, match="does not answer"):
+        ask(tmp_path)

@@ -2,8 +2,11 @@
  * that the agent calls it rightly: handles, buffers, errors, bookmarks. It says nothing of how Windows
  * behaves.
  *
- * The channel "Mock" has as many records as MOCK_RECORDS says, numbered from 1. After the fifth one the
- * service of the log fails once, as when it is restarted. There is no other channel. */
+ * The channel "Mock" has as many records as MOCK_RECORDS says, or the file that it names, numbered from 1
+ * or, those before being overwritten, from MOCK_FIRST on. After the fifth one the service of the log fails
+ * once, as when it is restarted, and always while the file says "down". "Denied" may not be read. The channel
+ * "Application" has one record as soon as the file MOCK_APPLICATION has a text, which is in it. There is no other
+ * channel. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -14,6 +17,8 @@ enum { FAILS_AFTER = 5, BATCH = 3, RENDER_XML = 1, RENDER_BOOKMARK = 2, AFTER_BO
 struct object {
 	enum { SUBSCRIPTION, RECORD, BOOKMARK } kind;
 	int number;
+	/* Of the channel "Application". */
+	BOOL is_other;
 };
 
 static int has_failed;
@@ -25,6 +30,7 @@ static struct object *make(int kind, int number)
 	struct object *object = malloc(sizeof(*object));
 	object->kind = kind;
 	object->number = number;
+	object->is_other = FALSE;
 	opened++;
 	return object;
 }
@@ -53,34 +59,90 @@ __declspec(dllexport) BOOL WINAPI EvtUpdateBookmark(struct object *bookmark, str
 	return TRUE;
 }
 
+/* The C library would know the environment of the begin only. */
+static int number_of(const char *name, int otherwise)
+{
+	char text[512] = "";
+	GetEnvironmentVariableA(name, text, sizeof(text));
+	if (strpbrk(text, "/\\")) {
+		FILE *file = fopen(text, "r");
+		text[0] = 0;
+		if (file) {
+			if (!fgets(text, sizeof(text), file))
+				text[0] = 0;
+			fclose(file);
+		}
+		if (!strncmp(text, "down", 4))
+			return -1;
+	}
+	return text[0] ? atoi(text) : otherwise;
+}
+
+/* The text that the one record of the channel "Application" has. */
+static BOOL application(char *text, int size)
+{
+	char path[512] = "";
+	GetEnvironmentVariableA("MOCK_APPLICATION", path, sizeof(path));
+	FILE *file = fopen(path, "r");
+	BOOL has_any = file && fgets(text, size, file);
+	if (file)
+		fclose(file);
+	return has_any;
+}
+
+static void *refused(DWORD error)
+{
+	SetLastError(error);
+	return NULL;
+}
+
 __declspec(dllexport) struct object *WINAPI EvtSubscribe(void *session, HANDLE signal, const WCHAR *channel,
 	const WCHAR *query, struct object *bookmark, void *context, void *callback, DWORD flags)
 {
-	if (session || !signal || context || callback || wcscmp(query, L"*")) {
-		SetLastError(ERROR_INVALID_PARAMETER);
-		return NULL;
+	int last = number_of("MOCK_RECORDS", 0), first = number_of("MOCK_FIRST", 1);
+	BOOL is_after = (flags & 3) == AFTER_BOOKMARK;
+	if (session || !signal || channel || context || callback || !query || !is_after != !bookmark)
+		return refused(ERROR_INVALID_PARAMETER);
+	if (wcsstr(query, L"<Select Path=\"Denied\">"))
+		return refused(ERROR_ACCESS_DENIED);
+	if (wcsstr(query, L"<Select Path=\"Application\">")) {
+		if (!wcsstr(query, L"EventID=997") || is_after)
+			return refused(15001);
+		struct object *records = make(SUBSCRIPTION, 0);
+		records->is_other = TRUE;
+		return records;
 	}
-	if (wcscmp(channel, L"Mock")) {
-		SetLastError(15007);
-		return NULL;
-	}
-	if ((flags & 3) == AFTER_BOOKMARK && bookmark->number > 90) {
-		SetLastError(ERROR_NOT_FOUND);
-		return NULL;
-	}
+	if (!wcsstr(query, L"<Select Path=\"Mock\">"))
+		return refused(15007);
+	if (last < 0)
+		return refused(RPC_S_SERVER_UNAVAILABLE);
+	/* All records have the first, and none has the second. */
+	if (wcsstr(query, L"EventID") && !wcsstr(query, L"EventID=22") && !wcsstr(query, L"EventID=65535"))
+		return refused(15001);
+	if (is_after && (bookmark->number > last || bookmark->number < first))
+		return refused(ERROR_NOT_FOUND);
 	SetEvent(signal);
-	return make(SUBSCRIPTION, (flags & 3) == AFTER_BOOKMARK ? bookmark->number : 0);
+	if (wcsstr(query, L"EventID=65535"))
+		return make(SUBSCRIPTION, 1 << 30);
+	return make(SUBSCRIPTION, is_after ? bookmark->number : first - 1);
 }
 
 __declspec(dllexport) BOOL WINAPI EvtNext(struct object *records, DWORD size, struct object **out, DWORD timeout,
 	DWORD flags, DWORD *count)
 {
-	char digits[16] = "";
-	/* The C library would know the environment of the begin only. */
-	GetEnvironmentVariableA("MOCK_RECORDS", digits, sizeof(digits));
-	int last = atoi(digits);
+	int last = number_of("MOCK_RECORDS", 0);
+	char text[512];
 	*count = 0;
-	if (!has_failed && records->number >= FAILS_AFTER) {
+	if (records->is_other) {
+		if (records->number || !application(text, sizeof(text))) {
+			SetLastError(ERROR_NO_MORE_ITEMS);
+			return FALSE;
+		}
+		out[(*count)++] = make(RECORD, ++records->number);
+		out[0]->is_other = TRUE;
+		return TRUE;
+	}
+	if (last < 0 || (!has_failed && records->number >= FAILS_AFTER)) {
 		has_failed = 1;
 		SetLastError(RPC_S_SERVER_UNAVAILABLE);
 		return FALSE;
@@ -109,6 +171,12 @@ __declspec(dllexport) BOOL WINAPI EvtRender(void *context, struct object *object
 		L"<Correlation/><Execution ProcessID='644' ThreadID='8248'/><Channel>Mock</Channel>"
 		L"<Computer>HOST</Computer><Security UserID='S-1-5-18'/></System><EventData>"
 		L"<Data Name='QueryName'>a&amp;b&#x20AC;</Data><Data Name='Filler'>%0*d</Data></EventData></Event>";
+	static const WCHAR *other =
+		L"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>"
+		L"<Provider Name='EndpointAgent'/><EventID Qualifiers='0'>997</EventID><Level>4</Level><Task>0</Task>"
+		L"<Keywords>0x80000000000000</Keywords><TimeCreated SystemTime='2024-01-02T13:51:48.1394289Z'/>"
+		L"<EventRecordID>1</EventRecordID><Channel>Application</Channel><Computer>HOST</Computer>"
+		L"<Security/></System><EventData><Data>%hs</Data></EventData></Event>";
 	static const WCHAR *bookmark = L"<BookmarkList>\r\n  <Bookmark Channel='Mock' RecordId='%d' "
 				       L"IsCurrent='true'/>\r\n</BookmarkList>";
 	static WCHAR text[16384];
@@ -116,8 +184,11 @@ __declspec(dllexport) BOOL WINAPI EvtRender(void *context, struct object *object
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}
+	char said[512] = "";
 	/* The seventh is longer than the buffers before it. */
-	if (flags == RENDER_XML)
+	if (object->is_other && application(said, sizeof(said)))
+		swprintf(text, 16384, other, said);
+	else if (flags == RENDER_XML)
 		swprintf(text, 16384, record, object->number, object->number == 7 ? 9000 : 1, 0);
 	else
 		swprintf(text, 16384, object->number ? bookmark : L"<BookmarkList/>", object->number);

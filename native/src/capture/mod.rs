@@ -62,6 +62,26 @@ pub trait Source: Send {
     /// The other agent, which has left what both need in place, has ended.
     fn take_over(&mut self) {}
 
+    /// Remembers where it is: all that it gave until now is written to the queue. Whether it wants to
+    /// be told when that is on the disk; until then, no other place is remembered.
+    fn mark(&mut self) -> bool {
+        false
+    }
+
+    /// What it gave until it was asked for a mark is on the disk.
+    fn settle(&mut self) {}
+
+    /// The queue could not keep all that it gave since the last mark that was settled: who can gives
+    /// it again. Whether it does.
+    fn step_back(&mut self) -> bool {
+        false
+    }
+
+    /// What it looks at, if that has changed since the last call.
+    fn new_coverage(&mut self) -> Option<Vec<Hook>> {
+        None
+    }
+
     /// What the source looks at, and what it cannot.
     fn coverage(&self) -> Vec<Hook>;
 

@@ -18,3 +18,4 @@ pub mod runtimes;
 pub mod senders;
 #[cfg(target_os = "linux")]
 pub mod thread;
+pub mod wall;

@@ -47,16 +47,21 @@ struct Held {
 type Sink<'a> = &'a mut dyn FnMut(&Event);
 
 impl Hold {
-    /// Holds nothing yet, and never if there are no hashes.
-    pub fn new(hashes: Option<Hashes>, counters: Arc<Counters>) -> Self {
+    /// Holds nothing yet, and never unless it is given hashes.
+    pub fn new(counters: Arc<Counters>) -> Self {
         Self {
-            hashes,
+            hashes: None,
             counters,
             waiting: VecDeque::new(),
             bytes: 0,
             first: 0,
             is_late: false,
         }
+    }
+
+    /// Who is asked for the content of files.
+    pub fn hashing(&mut self, hashes: Option<Hashes>) {
+        self.hashes = hashes;
     }
 
     /// Takes an event; it, and what waited before it, may go on at once.

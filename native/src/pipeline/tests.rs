@@ -94,7 +94,7 @@ impl World {
             live: false,
         };
         let engine = Engine::new(context, spool.counters());
-        let mut pipeline = Pipeline::new(Box::new(source), engine, spool.clone(), false, None);
+        let mut pipeline = Pipeline::new(Box::new(source), engine, spool.clone(), false);
         Self {
             root,
             spool,

@@ -5,12 +5,18 @@
 mod errors;
 #[cfg(target_os = "linux")]
 mod files;
-#[cfg(target_os = "linux")]
+#[cfg(windows)]
+mod folders;
 mod pipeline;
 mod replay;
 mod rules;
 #[cfg(target_os = "linux")]
 mod senders;
+#[cfg(target_os = "linux")]
+mod source;
+#[cfg(windows)]
+#[path = "source_windows.rs"]
+mod source;
 mod spool;
 #[cfg(target_os = "linux")]
 mod stand_by;
@@ -31,7 +37,9 @@ mod _native {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::files::{exchange, sync_file_system};
-    #[cfg(target_os = "linux")]
+    #[cfg(windows)]
+    #[pymodule_export]
+    use super::folders::private_folder;
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! The class `Pipeline`.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -9,30 +9,20 @@ use pyo3::prelude::*;
 
 use super::errors::to_python;
 use super::rules::PyRules;
+use super::source;
 use super::spool::PySpool;
+#[cfg(target_os = "linux")]
 use super::stand_by::{PyStandBy, Waiting};
-use crate::capture::audit::beside::Beside;
-use crate::capture::audit::{self, Audit};
-use crate::capture::ebpf::{Ebpf, Settings, Tier};
+#[cfg(target_os = "linux")]
 use crate::capture::gate::Moment;
-use crate::capture::{self, Source};
 use crate::engine::{Context, Engine};
-use crate::enrich::hashes::{self, Hashes};
 use crate::error::Result;
-use crate::host::clock;
 use crate::pipeline::Pipeline;
+use crate::spool::Spool;
 
-#[pyclass(name = "Pipeline", module = "endpoint_agent._native", frozen)]
-pub struct PyPipeline(Mutex<Pipeline>);
-
-/// Where events come from, as Python names it.
-enum Origin {
-    Ebpf { settings: Settings, logins: bool },
-    Audit(audit::Settings),
-    Recording(PathBuf),
-}
-
-/// What Python says of a source.
+/// What Python says of a source; which of it matters, each platform knows.
+#[derive(Default)]
+#[allow(dead_code, reason = "each platform looks at a part of it")]
 pub struct Given<'a> {
     pub before: Option<u32>,
     pub record: Option<PathBuf>,
@@ -43,90 +33,18 @@ pub struct Given<'a> {
     pub hash_max_size: u64,
     pub hash_excluded: Vec<PathBuf>,
     pub tier: &'a str,
+    pub channels: Channels,
+    pub state_directory: PathBuf,
+    /// The queue that events are for, if there is one yet.
+    pub spool: Option<Arc<Spool>>,
 }
 
-/// The same, checked.
-pub struct Prepared {
-    origin: Origin,
-    hashes: hashes::Settings,
-}
+/// Names of channels of the event log, and of each which numbers of events, from and to; all where
+/// there is none.
+pub type Channels = Vec<(String, Vec<(u32, u32)>)>;
 
-/// A source, and what its events wait for.
-pub struct Opened {
-    pub source: Box<dyn Source>,
-    pub hashes: Option<Hashes>,
-    /// The boot of a recording.
-    boot_id: Option<[u8; 16]>,
-}
-
-impl Given<'_> {
-    pub fn prepare(self, source: &str) -> PyResult<Prepared> {
-        let tier = Tier::of_setting(self.tier)
-            .ok_or_else(|| PyValueError::new_err(format!("no such tier: {}", self.tier)))?;
-        let boot_id = clock::boot_id(&self.root);
-        let origin = match source.strip_prefix("replay:") {
-            Some(path) => Origin::Recording(path.into()),
-            None if source == "ebpf" => Origin::Ebpf {
-                settings: Settings {
-                    mute: self.mute,
-                    dns: self.dns,
-                    tier,
-                    record: self.record,
-                    boot_id,
-                    root: self.root.clone(),
-                    before: self.before,
-                },
-                logins: self.logins,
-            },
-            None if source == "audit" => Origin::Audit(audit::Settings {
-                mute: self.mute,
-                record: self.record,
-                boot_id,
-                root: self.root.clone(),
-            }),
-            None => return Err(PyValueError::new_err(format!("no such source: {source}"))),
-        };
-        let hashes = hashes::Settings {
-            max_size: self.hash_max_size,
-            excluded: self.hash_excluded,
-            root: self.root,
-        };
-        Ok(Prepared { origin, hashes })
-    }
-}
-
-impl Prepared {
-    pub fn open(self) -> Result<Opened> {
-        let Self { origin, hashes } = self;
-        // Others do not tell which file it was, or it is not on this host.
-        let hashes = match origin {
-            Origin::Ebpf { .. } => Hashes::start(hashes)?,
-            Origin::Audit(_) | Origin::Recording(_) => None,
-        };
-        let mut boot_id = None;
-        let source: Box<dyn Source> = match origin {
-            Origin::Ebpf { settings, logins } => {
-                let ebpf = Box::new(Ebpf::open(settings)?);
-                if logins {
-                    Box::new(Beside::new(ebpf))
-                } else {
-                    ebpf
-                }
-            }
-            Origin::Audit(settings) => Box::new(Audit::open(settings)?),
-            Origin::Recording(path) => {
-                let (source, boot) = capture::open(&path)?;
-                boot_id = Some(boot);
-                source
-            }
-        };
-        Ok(Opened {
-            source,
-            hashes,
-            boot_id,
-        })
-    }
-}
+#[pyclass(name = "Pipeline", module = "endpoint_agent._native", frozen)]
+pub struct PyPipeline(Mutex<Pipeline>);
 
 #[pymethods]
 impl PyPipeline {
@@ -134,7 +52,7 @@ impl PyPipeline {
     #[pyo3(signature = (
         spool, *, source, agent_id, envelope, state_directory, rules=None, record=None, root="/",
         mute=true, logins=true, dns=true, hash_max_size=0, hash_excluded=Vec::new(),
-        tier="auto"
+        tier="auto", channels=Vec::new()
     ))]
     #[allow(clippy::too_many_arguments)] // keywords of a constructor in Python
     fn new(
@@ -153,11 +71,15 @@ impl PyPipeline {
         hash_max_size: u64,
         hash_excluded: Vec<PathBuf>,
         tier: &str,
+        channels: Channels,
     ) -> PyResult<Self> {
-        let _ = state_directory;
         let root = PathBuf::from(root);
+        let spool = spool.shared();
         let given = Given {
             before: None,
+            channels,
+            state_directory,
+            spool: Some(spool.clone()),
             record,
             root: root.clone(),
             mute,
@@ -168,13 +90,12 @@ impl PyPipeline {
             tier,
         };
         let prepared = given.prepare(source)?;
-        let spool = spool.shared();
         let rules = rules.map(|rules| rules.shared()).unwrap_or_default();
         let made = py.detach(move || -> Result<Pipeline> {
             let opened = prepared.open()?;
             let context = Context {
                 agent_id,
-                boot_id: opened.boot_id.unwrap_or_else(|| clock::boot_id(&root)),
+                boot_id: opened.boot_id.unwrap_or_else(|| source::boot_id(&root)),
                 envelope,
                 root,
                 // A recording never asks this host's /proc.
@@ -182,14 +103,13 @@ impl PyPipeline {
             };
             let mut engine = Engine::new(context, spool.counters());
             engine.set_rules(rules);
-            let patient = opened.boot_id.is_some();
-            let Opened { source, hashes, .. } = opened;
-            Ok(Pipeline::new(source, engine, spool, patient, hashes))
+            Ok(opened.into_pipeline(engine, spool))
         });
         made.map(|pipeline| Self(Mutex::new(pipeline)))
             .map_err(|error| to_python(py, error))
     }
 
+    #[cfg(target_os = "linux")]
     #[staticmethod]
     #[pyo3(signature = (stand_by, spool, *, agent_id, envelope, rules=None))]
     fn take_over(
@@ -212,14 +132,14 @@ impl PyPipeline {
             let read = stand_by.take_over()?;
             let context = Context {
                 agent_id,
-                boot_id: clock::boot_id(&root),
+                boot_id: source::boot_id(&root),
                 envelope,
                 root,
                 live: true,
             };
             let mut engine = Engine::new(context, spool.counters());
             engine.set_rules(rules);
-            let pipeline = Pipeline::new(read.source, engine, spool, false, hashes);
+            let pipeline = Pipeline::new(read.source, engine, spool, false).hashing(hashes);
             Ok(pipeline.beginning_with(read.events))
         });
         made.map(|pipeline| Self(Mutex::new(pipeline)))
@@ -250,6 +170,7 @@ impl PyPipeline {
         self.with(py, |pipeline| pipeline.set_rules(rules))
     }
 
+    #[cfg(target_os = "linux")]
     #[pyo3(signature = (cut))]
     fn tell_until(&self, py: Python<'_>, cut: Option<(u64, u64)>) -> PyResult<bool> {
         let cut = cut.map(|(boot, wall)| Moment { boot, wall });
@@ -259,9 +180,9 @@ impl PyPipeline {
 
     fn coverage(&self, py: Python<'_>) -> PyResult<Vec<(String, &'static str, String)>> {
         self.with(py, |pipeline| {
-            let hooks = pipeline.coverage().iter();
+            let hooks = pipeline.coverage().into_iter();
             hooks
-                .map(|hook| (hook.name.clone(), hook.state.name(), hook.reason.clone()))
+                .map(|hook| (hook.name, hook.state.name(), hook.reason))
                 .collect()
         })
     }

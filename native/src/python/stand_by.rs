@@ -40,7 +40,6 @@ impl PyStandBy {
         let root = PathBuf::from(root);
         let given = Given {
             before: Some(before),
-            record: None,
             root: root.clone(),
             mute: true,
             logins: true,
@@ -48,6 +47,7 @@ impl PyStandBy {
             hash_max_size,
             hash_excluded,
             tier,
+            ..Given::default()
         };
         let prepared = given.prepare("ebpf")?;
         let made = py.detach(move || -> Result<Waiting> {

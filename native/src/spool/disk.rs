@@ -8,4 +8,6 @@ mod windows;
 #[cfg(unix)]
 pub(super) use unix::{Positioned, create_folder, options, sync_folder};
 #[cfg(windows)]
-pub(super) use windows::{Positioned, create_folder, options, sync_folder};
+pub(crate) use windows::create_folder;
+#[cfg(windows)]
+pub(super) use windows::{Positioned, options, sync_folder};

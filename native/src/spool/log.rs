@@ -293,14 +293,16 @@ impl Log {
 }
 
 impl Unsynced {
-    /// Syncs the data, then the names.
-    pub fn sync(self) {
-        // A failure shows as damage when the data is read, and is counted there.
+    /// Syncs the data, then the names. Whether all of it is on the disk: what is not shows as damage
+    /// when the data is read, and is counted there.
+    pub fn sync(self) -> bool {
+        let mut is_synced = true;
         for (_, file) in &self.segments {
-            let _ = file.sync_data();
+            is_synced &= file.sync_data().is_ok();
         }
         if let Some(folder) = self.names {
-            let _ = folder.sync();
+            is_synced &= folder.sync().is_ok();
         }
+        is_synced
     }
 }

@@ -86,6 +86,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use batch::Batch;
+#[cfg(windows)]
+pub(crate) use disk::create_folder;
 pub use evictions::Evicted;
 pub use frame::MAX_RECORD;
 pub use settings::{Limits, Settings};
@@ -116,6 +118,8 @@ struct Shared {
     sync_always: bool,
     /// Held while syncing, so that who comes second leaves no earlier than the first.
     syncing: Mutex<()>,
+    /// All records below this number are on the disk itself.
+    synced: AtomicU64,
 }
 
 impl Spool {
@@ -124,13 +128,16 @@ impl Spool {
     /// Fails when another process holds it, a file cannot be used, or a segment has another
     /// version of the format.
     pub fn open(settings: Settings, counters: Arc<Counters>) -> Result<Self> {
-        let state = SharedState::new(recovery::recover(&settings, counters)?);
+        let state = recovery::recover(&settings, counters)?;
+        let synced = AtomicU64::new(state.log.next());
+        let state = SharedState::new(state);
         let sync_always = settings.sync_interval.is_zero();
         let shared = Arc::new(Shared {
             state,
             arrived: Condvar::new(),
             sync_always,
             syncing: Mutex::new(()),
+            synced,
         });
         let syncer = match sync_always {
             true => None,
@@ -184,6 +191,26 @@ impl Spool {
         let kept = state.flush();
         self.shared.finish_write(state);
         kept
+    }
+
+    /// Number of the next record to be written.
+    pub fn position(&self) -> u64 {
+        self.shared.state.lock().log.next()
+    }
+
+    /// Whether all records below this number are on the disk itself, or have left the queue.
+    pub fn is_synced_to(&self, position: u64) -> bool {
+        self.shared.synced.load(Ordering::Acquire) >= position
+    }
+
+    /// How many writes the file system has refused; what they held is counted as lost.
+    pub fn refused(&self) -> u64 {
+        self.shared.state.lock().refused
+    }
+
+    /// Brings what is written to the disk itself, without waiting for its time.
+    pub fn sync(&self) {
+        self.shared.sync();
     }
 
     /// Evictions that no record tells of. `None` also while the record that told of others is still
@@ -383,7 +410,9 @@ impl Shared {
     fn sync(&self) {
         let _turn = lock(&self.syncing);
         let sync = self.state.lock().take_unsynced();
-        sync();
+        if let Some(end) = sync() {
+            self.synced.fetch_max(end, Ordering::Release);
+        }
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {

@@ -16,9 +16,10 @@ use super::ledger::Ledger;
 use super::log::{Log, Segment};
 use super::scan::Scan;
 use super::segment::{self, HEADER};
-use super::state::{self, State};
+use super::state::State;
 use crate::counters::{Counter, Counters};
 use crate::error::{Error, Result};
+use crate::host::wall::now;
 
 /// Opens and repairs the queue, and counts what is there and what should be.
 pub(super) fn recover(settings: &Settings, counters: Arc<Counters>) -> Result<State> {
@@ -194,7 +195,7 @@ fn restore_log(
 /// records that were in flight. All are counted, as recovered and evicted.
 fn resume(mut evictions: Evictions, mark: Mark, log: &Log, counters: &Counters) -> Evictions {
     let in_flight = mark.acked..mark.oldest.clamp(mark.acked, mark.in_flight_end);
-    evictions.evict(in_flight, state::now());
+    evictions.evict(in_flight, now());
     evictions.recover(mark.acked..position(mark, log), log.next());
     let untold = evictions.untold.count;
     counters.add(Counter::Recovered, untold);

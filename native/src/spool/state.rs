@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::arrivals::Arrivals;
 use super::batch::Batch;
@@ -14,6 +14,7 @@ use super::log::Log;
 use super::reader::Reading;
 use super::settings::{LONGEST_WAIT, Limits};
 use crate::counters::{Counter, Counters};
+use crate::host::wall::now;
 
 /// The state behind its lock.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(super) struct State {
     arrivals: Arrivals,
     /// The number that, when written, ends the wait of a `next_batch`.
     awaited: u64,
+    /// Writes that the file system has refused.
+    pub refused: u64,
 }
 
 /// What a `next_batch` does next.
@@ -73,6 +76,7 @@ impl State {
             lock: Some(lock),
             arrivals: Arrivals::default(),
             awaited: u64::MAX,
+            refused: 0,
         }
     }
 
@@ -107,6 +111,7 @@ impl State {
         }
         self.make_room();
         if self.log.write().is_err() {
+            self.refused += 1;
             self.count_lost(count);
             return false;
         }
@@ -210,15 +215,18 @@ impl State {
         self.store_from(self.log.oldest());
     }
 
-    /// A closure that syncs all that was written to last, to be run without the lock.
-    pub fn take_unsynced(&mut self) -> impl FnOnce() + use<> {
+    /// A closure that syncs all that was written to last, to be run without the lock. It tells
+    /// below which number all records are then on the disk itself, if the disk says so.
+    pub fn take_unsynced(&mut self) -> impl FnOnce() -> Option<u64> + use<> {
         let (log, cursor) = (self.log.take_unsynced(), self.cursor.take_unsynced());
+        let end = self.log.next();
         move || {
-            log.sync();
+            let is_synced = log.sync();
             if let Some(cursor) = cursor {
                 // A failure leaves an older cursor: a batch is repeated after a power loss.
                 let _ = cursor.sync_data();
             }
+            is_synced.then_some(end)
         }
     }
 
@@ -252,10 +260,4 @@ impl State {
         self.counters.add(Counter::Lost, records);
         self.counters.add(Counter::LostQueue, records);
     }
-}
-
-/// Nanoseconds since the epoch.
-pub(super) fn now() -> u64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH);
-    time.map_or(0, |time| time.as_nanos() as u64)
 }

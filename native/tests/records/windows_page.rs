@@ -32,8 +32,42 @@ those of the same names that it finds: processes with the classic logger's comma
 connections, and what DNS, PowerShell, WMI and AMSI say. Where Sysmon's channel is read and its service
 runs, or a channel that tells the same, those events are not told twice (`capture/etw/plan.rs`).
 
-What reads the live event log (`capture/eventlog/subscribe.rs`) was run against a mock of Windows' library
-alone, under Wine, and nothing starts it yet. The agent does not run on Windows yet. What is told of a record here is what it will tell there.
+## The live event log
+
+`endpoint-agent run` reads on Windows the channels of `EventLogChannels`. It was run in Windows' own Python
+under Wine, against a mock of Windows' library of the event log; **on Windows itself it never ran**. What is
+told of a record below is what it tells there.
+
+```yaml
+EventLogChannels:
+  - System
+  - channel: Security
+    event_ids: [4624, 4625, 4720-4767]
+```
+
+Without the setting all events are read of these: `Security`, `System`, `Windows PowerShell`,
+`ForwardedEvents`, `PowerShellCore/Operational`, `Microsoft-Windows-Sysmon/Operational`,
+`Microsoft-Windows-PowerShell/Operational`, `Microsoft-Windows-Windows Defender/Operational`,
+`Microsoft-Windows-WMI-Activity/Operational`, `Microsoft-Windows-NTLM/Operational`,
+`Microsoft-Windows-TaskScheduler/Operational`, `Microsoft-Windows-AppLocker/EXE and DLL`,
+`Microsoft-Windows-AppLocker/MSI and Script`, `Microsoft-Windows-AppLocker/Packaged app-Deployment`,
+`Microsoft-Windows-AppLocker/Packaged app-Execution`,
+`Microsoft-Windows-Windows Firewall With Advanced Security/Firewall`. The first time a channel is read from
+its oldest record on.
+
+A channel that the host does not have, or that this user may not read, is told in `status`, in every heartbeat
+(`not_covered`) and by `check`, and is tried again, first after a second and at last every minute. So is
+one whose service was stopped: it goes on after the last record that was read.
+
+How far each channel was read is kept in `bookmarks` in the state folder, and saved once the queue has all up to
+there on the disk itself. So after a kill or a power cut some records may come twice, and none is left out. What
+the queue could not write is counted as lost, and read again a second later. While the queue is more than half
+full, the channels wait. What a channel has overwritten meanwhile is told by an `events-lost` event, and how much
+that was where all events of the channel are read.
+
+`status` asks by a port of the host itself (127.0.0.1), which answers who says what stands in `agent.port` in the
+state folder: Windows' Python has no Unix sockets, and a named pipe would need code of its own to be closed to
+others. That folder, if the agent has made it, is for the system, administrators and its owner alone.
 
 ## Every record
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -37,14 +38,7 @@ ANSWER_TIMEOUT = 60.0
 # A quiet agent sends a heartbeat a minute, and need not pay for a TLS handshake each time; many
 # servers close an idle connection after 75 seconds.
 KEEP = 70.0
-TCP_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)  # Not before Windows 10.
-    ),
-]
+KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
 class IntakeClient:
@@ -63,7 +57,7 @@ class IntakeClient:
         try:
             self._url = httpcore.URL(settings.effective_intake_url + PATH)
             self._connection = connection(
-                settings, settings.effective_intake_url, "IntakeURL", TCP_KEEPALIVE
+                settings, settings.effective_intake_url, "IntakeURL", _keepalive()
             )
         except (TypeError, ValueError):
             # The text of these errors may quote the proxy's password.
@@ -141,6 +135,18 @@ def check(settings: Settings) -> None:
         ConfigError: an address or the CA bundle cannot be used.
     """
     IntakeClient(settings).close()
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """What has a dead connection found out, as far as this host takes it: not before Windows 10."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    with socket.socket() as trial:
+        for name, value in KEEPALIVE:
+            with suppress(AttributeError, OSError):
+                option = (socket.IPPROTO_TCP, getattr(socket, name), value)
+                trial.setsockopt(*option)
+                options.append(option)
+    return options
 
 
 def _explained(error: Exception) -> str:

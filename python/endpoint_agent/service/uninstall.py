@@ -16,7 +16,7 @@ from endpoint_agent.identity import FILE_NAME
 from endpoint_agent.service import files, managers
 from endpoint_agent.service.managers import Manager
 from endpoint_agent.service.places import UNPACKED, Places
-from endpoint_agent.status import SOCKET_NAME
+from endpoint_agent.status_socket import SOCKET_NAME
 from endpoint_agent.trust.run import FILE_NAME as RUN
 
 # Of a state folder that is not the usual one: it may be somebody else's, too.

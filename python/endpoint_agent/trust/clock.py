@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from endpoint_agent.host_clock import since_boot
+
 # Seconds.
 THRESHOLD = 10.0
 
@@ -30,9 +32,9 @@ class Jump(NamedTuple):
 
 def clocks() -> tuple[float, float]:
     """The time, and that since the boot, of one moment."""
-    before = time.clock_gettime(time.CLOCK_BOOTTIME)
-    now = time.clock_gettime(time.CLOCK_REALTIME)
-    return now, (before + time.clock_gettime(time.CLOCK_BOOTTIME)) / 2
+    before = since_boot()
+    now = time.time()
+    return now, (before + since_boot()) / 2
 
 
 class Clock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ class Guard:
         if user:
             by = f"process {process.get('pid', 'of elsewhere')} ({process.get('name', 'gone')})"
             reason = f"{name} of {by}, user {user['id']}, ends the agent"
+        elif sys.platform == "win32":
+            reason = "the manager of services, or its window, ends the agent"
         else:
             reason = f"{name} of the kernel, as by a terminal, ends the agent"
         self._report(

@@ -71,7 +71,8 @@ class Verifier:
             self._thread.join(1.0)
 
     def _run(self) -> None:
-        os.nice(NICENESS)
+        if sys.platform != "win32":
+            os.nice(NICENESS)
         try:
             differences = manifest.verify(self._folder or Path(), self._pause)
         except Stopped:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read(state_directory: Path) -> Run | None:
     """What the last run has left. None where that is nothing, or nothing that can be read."""
     path = state_directory / FILE_NAME
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | durable.UNTRAPPED)
         try:
             return msgspec.json.decode(os.read(descriptor, MAX_BYTES), type=Run)
         finally:
@@ -68,7 +69,8 @@ def write(state_directory: Path, run: Run) -> None:
 def touch(state_directory: Path) -> None:
     """Says that this run is alive."""
     with suppress(OSError):
-        os.utime(state_directory / FILE_NAME, follow_symlinks=False)
+        path = state_directory / FILE_NAME
+        os.utime(path, follow_symlinks=os.utime not in os.supports_follow_symlinks)
 
 
 def last_alive(state_directory: Path, queue: Path) -> float | None:
@@ -85,8 +87,23 @@ def last_alive(state_directory: Path, queue: Path) -> float | None:
 
 
 def boot_id() -> str:
-    """The kernel's name of this boot."""
+    """The kernel's name of this boot; Windows counts its boots. Nothing where none is told."""
+    if sys.platform == "win32":
+        return _boot_count()
     try:
         return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _boot_count() -> str:
+    if sys.platform != "win32":
+        return ""
+    import winreg
+
+    path = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
+            return str(winreg.QueryValueEx(key, "BootId")[0])
     except OSError:
         return ""

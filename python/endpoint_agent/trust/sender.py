@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import psutil
 
-from endpoint_agent._native import last_sender
 from endpoint_agent.envelope import clean
 
 # Characters of a command line.
@@ -18,6 +18,10 @@ def sender(number: int) -> dict[str, Any]:
 
     A process that has ended since, as `kill` does at once, is its number alone.
     """
+    if sys.platform == "win32":
+        return {}  # It has no signals, and a service is stopped by its manager.
+    from endpoint_agent._native import last_sender
+
     if (found := last_sender(number)) is None:
         return {}
     pid, uid = found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from endpoint_agent import durable
 from endpoint_agent.configfile import MAX_BYTES
 
 
@@ -58,7 +59,7 @@ class Files:
 def content(path: Path) -> Content:
     """What a file is now. One that cannot be read is as none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | durable.CLOSED | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return NOTHING
     try:

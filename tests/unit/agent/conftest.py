@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint_agent import agent, handover, log, support
+from endpoint_agent import _native, agent, handover, log, support
 
 from .running import CONFIGURATION, MockPipeline, MockStandBy, MockSuccessor
 
@@ -22,7 +22,7 @@ def config_path(tmp_path: Path) -> Path:
 def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts the mock in place, ticks fast, and puts the log back."""
     monkeypatch.setattr(agent, "Pipeline", MockPipeline)
-    monkeypatch.setattr(agent, "StandBy", MockStandBy)
+    monkeypatch.setattr(_native, "StandBy", MockStandBy)
     monkeypatch.setattr(handover, "Successor", MockSuccessor)
     monkeypatch.setattr(MockStandBy, "made", [])
     monkeypatch.setattr(MockSuccessor, "heard", [])

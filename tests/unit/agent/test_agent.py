@@ -16,7 +16,8 @@ from endpoint_agent import agent, envelope
 from endpoint_agent.agent import Task
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import RecordingError, UnsupportedError
-from endpoint_agent.status import SOCKET_NAME, ask
+from endpoint_agent.status import ask
+from endpoint_agent.status_socket import SOCKET_NAME
 from endpoint_agent.update import schedule
 from endpoint_agent.update import state as update_state
 

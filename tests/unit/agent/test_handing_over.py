@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from endpoint_agent import agent, handover
+from endpoint_agent import _native, agent, handover
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import UnsupportedError
 from endpoint_agent.status import ask
@@ -135,7 +135,7 @@ def test_one_whose_capture_cannot_be_says_why(
     def refuse(**_: object) -> None:
         raise UnsupportedError("no ebpf; boot a newer kernel")
 
-    monkeypatch.setattr(agent, "StandBy", refuse)
+    monkeypatch.setattr(_native, "StandBy", refuse)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(10)
     monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))

@@ -13,6 +13,7 @@ pub mod builder;
 pub mod chunk;
 mod cursor;
 pub mod file;
+pub mod query;
 #[cfg(windows)]
 pub mod subscribe;
 mod value;

@@ -14,7 +14,9 @@ fn hold(root: &TempDir) -> Hold {
         excluded: vec!["/excluded".into()],
         root: root.path().into(),
     };
-    Hold::new(Hashes::start(settings).unwrap(), Arc::default())
+    let mut hold = Hold::new(Arc::default());
+    hold.hashing(Hashes::start(settings).unwrap());
+    hold
 }
 
 fn exec(root: &TempDir, name: &str) -> Action {
@@ -70,7 +72,7 @@ fn told(work: impl FnOnce(Sink)) -> Vec<(u32, Content)> {
 fn nothing_waits_without_hashes_or_without_a_file() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("tool"), "x").unwrap();
-    let without = || Hold::new(None, Arc::default());
+    let without = || Hold::new(Arc::default());
     for mut hold in [without(), hold(&root)] {
         let passed = told(|sink| hold.push(Event::by(1, exit()), sink));
         assert_eq!(passed, [(1, Content::Unasked)]);

@@ -19,7 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{CreateDirectoryW, FILE_FLAG_OPEN_R
 const PRIVATE: &str = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;S-1-3-4)";
 
 /// Makes a folder and those above it where they are missing, closed to other users.
-pub(in crate::spool) fn create_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     match create_one(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let above = path.parent().ok_or(error)?;
