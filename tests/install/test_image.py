@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,10 +57,12 @@ class Podman:
 
 
 @pytest.fixture
-def podman(tmp_path: Path) -> Iterator[Podman]:
-    podman = Podman(tmp_path)
-    yield podman
-    podman.run("system", "reset", "--force")
+def podman() -> Iterator[Podman]:
+    # It refuses a path of over 50 characters, and pytest's grow with each test session.
+    with tempfile.TemporaryDirectory(prefix="podman.") as folder:
+        podman = Podman(Path(folder))
+        yield podman
+        podman.run("system", "reset", "--force")
 
 
 @pytest.fixture
