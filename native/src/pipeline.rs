@@ -402,9 +402,13 @@ fn guarded(work: impl FnOnce() -> Result<()>) -> std::result::Result<(), String>
     }
 }
 
+/// What Windows' sessions of event tracing had no room for.
+const FULL: [&str; 3] = ["buffers full", "queue full", "read too slowly"];
+
 /// What a source lost was captured, and lost.
 fn count(counters: &Counters, loss: &Loss) {
     let cause = match loss.place {
+        "tracing session" if FULL.contains(&loss.cause) => Counter::LostKernel,
         "kernel ring" => Counter::LostRing,
         "kernel program" | "kernel audit" | "full event log" => Counter::LostKernel,
         "kernel shedding" => Counter::LostShed,

@@ -205,8 +205,8 @@ class Pipeline:
         """Prepares a source; nothing runs yet.
 
         Args:
-            source: `ebpf`, `audit`, on Windows `windows`, or `replay:PATH` for a recording or
-                a file of the Windows event log.
+            source: `ebpf`, `audit`, on Windows `windows` (the event log and event tracing) or
+                `eventlog`, or `replay:PATH` for a recording or a file of the Windows event log.
             agent_id: 64 hex digits.
             envelope: JSON members common to all events, without the outer braces:
                 `"agent":{…},"host":{…}`.
@@ -220,7 +220,7 @@ class Pipeline:
             hash_max_size: bytes of the largest executed or written file that is hashed; 0 for none.
             hash_excluded: files, and folders with all below them, that are not hashed.
             tier: with `ebpf`, the best tier of programs that is tried.
-            channels: with `windows`, names of channels of the event log, and the numbers of events
+            channels: on Windows, names of channels of the event log, and the numbers of events
                 that are read of each, from and to; all where there are none.
             state_directory: where it is kept how far each channel was read.
 

@@ -29,7 +29,7 @@ NOT_AVAILABLE = (
     "roles",
 )
 
-CaptureSource = Literal["auto", "ebpf", "audit"]
+CaptureSource = Literal["auto", "ebpf", "audit", "eventlog"]
 CaptureTier = Literal["auto", "kprobe", "tracepoint"]
 Region = Literal["fra1", "fra2", "mco1", "uae1", "usa1", "sgp1"]
 
@@ -122,8 +122,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     capture_source: Annotated[
         CaptureSource,
         _setting(
-            "Where the kernel's events come from. `auto`: eBPF, or the audit system on a kernel "
-            "that eBPF cannot capture."
+            "Where events come from. `auto`: eBPF, or the audit system on a kernel that eBPF "
+            "cannot capture; on Windows the event log and event tracing. `eventlog`: the log alone."
         ),
     ] = "auto"
     capture_tier: Annotated[

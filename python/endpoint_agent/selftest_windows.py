@@ -30,6 +30,15 @@ def facts() -> list[Fact]:
     return [Fact("administrator", is_admin, detail)]
 
 
+def traces_processes(coverage: list[tuple[str, str, str]]) -> bool:
+    """Whether event tracing tells of processes. It does not where Sysmon does."""
+    names = {name: state for name, state, _ in coverage}
+    return (
+        names.get("provider Microsoft-Windows-Kernel-Process") == "attached"
+        and "tracing of processes" not in names
+    )
+
+
 def matches(event: dict[str, Any], word: str) -> bool:
     """Whether an event tells of the record with this word."""
     properties = event.get("action", {}).get("properties", {})

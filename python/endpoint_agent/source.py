@@ -14,7 +14,10 @@ from endpoint_agent.errors import NotPermittedError, UnsupportedError
 AUTO: CaptureSource = "auto"
 EBPF: CaptureSource = "ebpf"
 AUDIT: CaptureSource = "audit"
+EVENTLOG: CaptureSource = "eventlog"
 WINDOWS = "windows"
+"""The event log and event tracing."""
+OF_WINDOWS = (WINDOWS, EVENTLOG)
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,12 @@ def open_pipeline(wanted: CaptureSource, make: Callable[[str], Pipeline]) -> Cho
         UnsupportedError: the host can be captured by no source that is wanted.
     """
     if sys.platform == "win32":
-        if wanted != AUTO:
+        if wanted not in (AUTO, EVENTLOG):
             raise UnsupportedError(f"CaptureSource: {wanted} is of Linux; remove it")
-        return Chosen(make(WINDOWS), WINDOWS)
+        name = WINDOWS if wanted == AUTO else wanted
+        return Chosen(make(name), name)
+    if wanted == EVENTLOG:
+        raise UnsupportedError(f"CaptureSource: {wanted} is of Windows; remove it")
     if wanted != AUTO:
         support.require(support.facts() if wanted == EBPF else support.audit_facts())
         return Chosen(make(wanted), wanted)

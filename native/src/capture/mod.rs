@@ -10,6 +10,7 @@ pub mod eventlog;
 pub mod gate;
 #[cfg(target_os = "linux")]
 pub mod recording;
+pub mod together;
 
 use std::fs::File;
 use std::io::Read;

@@ -7,7 +7,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::pipeline::Given;
+use crate::capture::etw::live::Live;
+use crate::capture::etw::session;
 use crate::capture::eventlog::subscribe::{Query, Subscription};
+use crate::capture::together::Together;
 use crate::capture::{self, Source};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -19,9 +22,19 @@ const BOOKMARKS: &str = "bookmarks";
 
 /// The same, checked.
 pub enum Prepared {
-    Channels(Vec<Query>, PathBuf, Option<Arc<Spool>>),
+    Live(Log, IsTraced),
     Recording(PathBuf),
 }
+
+/// What is read of the event log.
+pub struct Log {
+    queries: Vec<Query>,
+    folder: PathBuf,
+    spool: Option<Arc<Spool>>,
+}
+
+/// Whether event tracing is read as well.
+type IsTraced = bool;
 
 /// A source.
 pub struct Opened {
@@ -35,26 +48,40 @@ impl Given<'_> {
         if let Some(path) = source.strip_prefix("replay:") {
             return Ok(Prepared::Recording(path.into()));
         }
-        if source != "windows" {
-            return Err(PyValueError::new_err(format!("no such source: {source}")));
-        }
+        let is_traced = match source {
+            "windows" => true,
+            "eventlog" => false,
+            _ => return Err(PyValueError::new_err(format!("no such source: {source}"))),
+        };
         let queries = self.channels.into_iter();
         let queries = queries.map(|(channel, ids)| Query { channel, ids });
-        let folder = self.state_directory.join(BOOKMARKS);
-        Ok(Prepared::Channels(queries.collect(), folder, self.spool))
+        let log = Log {
+            queries: queries.collect(),
+            folder: self.state_directory.join(BOOKMARKS),
+            spool: self.spool,
+        };
+        Ok(Prepared::Live(log, is_traced))
     }
 }
 
 impl Prepared {
     pub fn open(self) -> Result<Opened> {
         match self {
-            Self::Channels(queries, folder, spool) => {
-                // What waits in the log is safe there: better that than evict it from the queue.
-                let has_room =
-                    Box::new(move || spool.as_ref().is_none_or(|spool| !spool.is_half_full()));
-                let source = Subscription::open(queries, &folder, has_room)?;
+            Self::Live(log, is_traced) => {
+                let mut together = Together::default();
+                let names: Vec<String> = log
+                    .queries
+                    .iter()
+                    .map(|query| query.channel.clone())
+                    .collect();
+                together.add("event log", Ok(log.open()?));
+                if is_traced {
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let live = Live::open(&session::WINDOWS, &names);
+                    together.add("event tracing", live.map(|live| Box::new(live) as Box<_>));
+                }
                 Ok(Opened {
-                    source: Box::new(source),
+                    source: Box::new(together),
                     boot_id: None,
                 })
             }
@@ -66,6 +93,16 @@ impl Prepared {
                 })
             }
         }
+    }
+}
+
+impl Log {
+    fn open(self) -> Result<Box<dyn Source>> {
+        let spool = self.spool;
+        // What waits in the log is safe there: better that than evict it from the queue.
+        let has_room = move || spool.as_ref().is_none_or(|spool| !spool.is_half_full());
+        let log = Subscription::open(self.queries, &self.folder, Box::new(has_room))?;
+        Ok(Box::new(log))
     }
 }
 
