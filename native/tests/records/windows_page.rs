@@ -26,8 +26,9 @@ events of these providers, and of the kernel's logger those of processes and the
 others of the file are counted, in an `events-lost` event, as of unknown layout, and so are buffers that
 are compressed. A file knows neither its host's name nor its drives and accounts.
 
-What reads live event tracing (`capture/etw/live.rs`) was run under Wine against a mock of Windows'
-functions alone, and nothing starts it yet. It has sessions of its own, named `EndpointAgent-…`, and stops
+`run` reads live event tracing (`capture/etw/live.rs`) beside the event log, unless `CaptureSource` is
+`eventlog`. It was run under Wine against a mock of Windows' functions alone; what Wine itself has of it refuses
+every session, as `check` and `status` then tell. It has sessions of its own, named `EndpointAgent-…`, and stops
 those of the same names that it finds: processes with the classic logger's command lines, files, keys,
 connections, and what DNS, PowerShell, WMI and AMSI say. Where Sysmon's channel is read and its service
 runs, or a channel that tells the same, those events are not told twice (`capture/etw/plan.rs`).
