@@ -53,6 +53,17 @@ def test_another_reader_sees_the_same(log: Path) -> None:
         compare(mine, other, moved)
 
 
+@pytest.mark.parametrize("log", PACKED, indirect=True, ids=lambda path: path.name)
+def test_the_golden_xml_is_another_readers(log: Path) -> None:
+    """What the reader of XML is compared with (`native/tests/records/xml.rs`)."""
+    records = evtx.PyEvtxParser(str(log)).records()
+    made = "\0".join(record["data"] for record in records).encode()
+    path = HERE / "eventlog" / f"{log.stem}.xml.gz"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_bytes(gzip.compress(made, mtime=0))
+    assert gzip.decompress(path.read_bytes()) == made
+
+
 def events(path: Path) -> Iterator[bytes]:
     yield from replay(str(path), agent_id="0" * 64, envelope=b'"agent":{"id":"0"}')
 

@@ -45,6 +45,7 @@ mod shipped;
 mod traces;
 mod windows;
 mod windows_page;
+mod xml;
 
 use std::path::{Path, PathBuf};
 

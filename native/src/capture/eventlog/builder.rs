@@ -245,6 +245,11 @@ impl Builder {
     }
 
     fn push_pair(&mut self) {
+        // Where a record is text, as a forwarded one or one that Windows has made XML of, such numbers are
+        // in small letters; where it is not, and in what the original agent tells, in capitals.
+        if is_hexadecimal(&self.text) {
+            self.text[2..].make_ascii_uppercase();
+        }
         let unnamed;
         let name = match &*self.name {
             "" => {
@@ -311,6 +316,13 @@ fn attribute(member: Member, name: &str) -> Option<Slot> {
         (Member::Security, "UserID") => Slot::User,
         _ => return None,
     })
+}
+
+/// Text is a number of up to 64 bits as Windows writes it: `0x3e7`.
+fn is_hexadecimal(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    let is_digit = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    (1..=16).contains(&digits.len()) && digits.bytes().all(is_digit)
 }
 
 /// A number in decimal digits, or in hexadecimal ones behind `0x`.
