@@ -95,7 +95,7 @@ fn sessions_are_started_asked_read_and_stopped() {
         ],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
     let states: Vec<_> = live.coverage().into_iter().map(|hook| hook.state).collect();
     assert_eq!(states, vec![HookState::Attached; states.len()]);
     assert_eq!(states.len(), 4 + 8, "sessions and their providers");
@@ -159,7 +159,7 @@ fn losses_are_told_each_second() {
         lost: vec![(ALL[2], (u32::MAX - 1, 0))],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
     let look = |live: &mut Live| {
         std::thread::sleep(Duration::from_millis(1_050));
         read(live, 1, Duration::from_millis(50));
@@ -201,7 +201,7 @@ fn odd_records_cost_themselves() {
         events: vec![(ALL[3], dns().after(SECOND))],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
     assert_eq!(
         read(&mut live, 2, LONG).len(),
         2,
@@ -228,7 +228,7 @@ fn a_version_that_is_new_is_read_as_windows_says() {
         ],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
     let told = read(&mut live, 2, LONG);
     for record in told {
         let data: Vec<_> = record.data.iter().collect();
@@ -250,7 +250,7 @@ fn a_version_that_is_new_is_read_as_windows_says() {
 #[test]
 fn a_session_that_somebody_stops_runs_again() {
     let mock = alone(Mock::default());
-    let mut live = Live::start(&MOCK, plan(false, &[])).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
     mock.stop(ALL[1]);
     assert!(!mock.state().running.iter().any(|name| name == ALL[1]));
     std::thread::sleep(Duration::from_millis(1_050));
@@ -271,7 +271,7 @@ fn what_windows_refuses_is_told() {
         refused: Some(KERNEL_FILE.guid),
         ..Mock::default()
     });
-    let live = Live::start(&MOCK, plan(true, &[])).unwrap();
+    let live = Live::start(&MOCK, plan(true, &[], true)).unwrap();
     let coverage = live.coverage();
     let failed: Vec<_> = coverage
         .iter()
@@ -291,7 +291,7 @@ fn what_windows_refuses_is_told() {
     drop(live);
 
     mock.state().refuses_all = 5;
-    let error = Live::start(&MOCK, plan(false, &[]))
+    let error = Live::start(&MOCK, plan(false, &[], true))
         .err()
         .unwrap()
         .to_string();
@@ -300,7 +300,7 @@ fn what_windows_refuses_is_told() {
         "{error}"
     );
     mock.state().refuses_all = 1450;
-    let error = Live::start(&MOCK, plan(false, &[]))
+    let error = Live::start(&MOCK, plan(false, &[], true))
         .err()
         .unwrap()
         .to_string();

@@ -58,10 +58,8 @@ impl Live {
         let reads_sysmon = channels
             .iter()
             .any(|name| name.eq_ignore_ascii_case("Microsoft-Windows-Sysmon/Operational"));
-        Self::start(
-            api,
-            plan::plan(reads_sysmon && asked::has_sysmon(), channels),
-        )
+        let has_sysmon = reads_sysmon && asked::has_sysmon();
+        Self::start(api, plan::plan(has_sysmon, channels, true))
     }
 
     /// Starts what is planned.
@@ -80,6 +78,8 @@ impl Live {
             losses: Vec::new(),
             notices: Vec::new(),
         };
+        // Else each delivery would be an event, and have the next one made.
+        this.frames.player.mute_process(std::process::id());
         let host = this.frames.player.host();
         host.name = asked::name();
         host.missed = Some(Vec::new());

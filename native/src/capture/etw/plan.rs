@@ -296,14 +296,17 @@ pub fn open_files() -> Session {
 }
 
 /// What is asked for where Sysmon tells what it can, or does not, and where these channels of the event
-/// log are read.
-pub fn plan(has_sysmon: bool, channels: &[&str]) -> Plan {
+/// log are read; with the names that are looked up, or without.
+pub fn plan(has_sysmon: bool, channels: &[&str], with_dns: bool) -> Plan {
     let is_there = |other: &Other| match other {
         Other::Sysmon => has_sysmon,
         Other::Channel(name) => channels.iter().any(|read| read.eq_ignore_ascii_case(name)),
     };
     let is_others = |class: &&Class| class.others.iter().any(is_there);
-    let (others, own): (Vec<_>, Vec<_>) = CLASSES.iter().partition(is_others);
+    let (others, own): (Vec<_>, Vec<_>) = CLASSES
+        .iter()
+        .filter(|class| with_dns || !std::ptr::eq(class.provider, &DNS))
+        .partition(is_others);
     let (muted, left_out): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| it.is_context);
     let asked: Vec<_> = own.into_iter().chain(muted.iter().copied()).collect();
     let sessions = NAMES.into_iter().filter_map(|(place, name, buffers)| {
@@ -379,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_host_without_others_is_asked_for_all() {
-        let plan = plan(false, &[]);
+        let plan = plan(false, &[], true);
         assert_eq!(names(&plan).len(), 4);
         assert!(plan.muted.is_empty() && plan.left_out.is_empty());
         assert_eq!(plan.sessions[0].flags, 1);
@@ -392,6 +395,9 @@ mod tests {
         let files = &plan.sessions[2].providers[0];
         assert!(std::ptr::eq(files.provider, &KERNEL_FILE));
         assert_eq!((files.keywords, files.has_rundown), (0x1c10, false));
+        let without = super::plan(false, &[], false);
+        let programs = &without.sessions[3].providers;
+        assert!(programs.iter().all(|it| !it.ids.contains(&3006)));
         // A filter of Windows has at most 64 ids.
         let mut all = plan.sessions.iter().flat_map(|session| &session.providers);
         assert!(all.all(|provider| provider.ids.len() <= 64));
@@ -400,7 +406,7 @@ mod tests {
     #[test]
     fn what_others_tell_is_not_told_twice() {
         let channels = ["microsoft-windows-powershell/operational", "Security"];
-        let plan = plan(true, &channels);
+        let plan = plan(true, &channels, true);
         let muted: Vec<_> = plan.muted.iter().map(|class| class.provider.name).collect();
         assert_eq!(muted, [PROCESS_CLASS.name, KERNEL_PROCESS.name]);
         let left_out: Vec<_> = plan.left_out.iter().map(|class| class.what).collect();

@@ -4,16 +4,32 @@ use super::host::Host;
 use super::raw::{Header, since_epoch};
 use super::tell::{Teller, Trouble};
 use super::template::Provider;
-use crate::event::{Action, Event, Loss};
+use crate::event::{Action, Event, LogRecord, Loss};
 
-/// Name of a provider, and numbers of its events.
-type Muted = (&'static str, &'static [u16]);
+/// What is learnt from and not told.
+#[derive(Debug, Default)]
+struct Muted {
+    /// Names of providers, and numbers of their events.
+    kinds: Vec<(&'static str, &'static [u16])>,
+    /// The number of a process that does it.
+    process: Option<String>,
+}
+
+impl Muted {
+    fn has(&self, record: &LogRecord) -> bool {
+        let is_kind = self.kinds.iter().any(|(provider, ids)| {
+            *provider == record.provider && ids.iter().any(|&id| u32::from(id) == record.id)
+        });
+        let actor = || record.findings.as_ref()?.facts.get("ProcessId");
+        is_kind || (self.process.is_some() && actor() == self.process.as_deref())
+    }
+}
 
 /// Makes events of what Windows tells.
 #[derive(Debug, Default)]
 pub struct Player {
     teller: Teller,
-    muted: Vec<Muted>,
+    muted: Muted,
     malformed: u64,
     unknown: u64,
     lost: u64,
@@ -57,7 +73,12 @@ impl Player {
     /// These events of a provider, by their numbers, are told by others and not here, though what they
     /// say is learnt.
     pub fn mute(&mut self, provider: &'static Provider, ids: &'static [u16]) {
-        self.muted.push((provider.name, ids));
+        self.muted.kinds.push((provider.name, ids));
+    }
+
+    /// What this process does is not told.
+    pub fn mute_process(&mut self, pid: u32) {
+        self.muted.process = Some(pid.to_string());
     }
 
     /// It is that time, in 100 ns since 1601: what has waited for long enough is told.
@@ -122,15 +143,10 @@ impl Player {
 }
 
 /// Lets through what is not muted.
-fn audible(muted: &[Muted], sink: &mut dyn FnMut(Event)) -> impl FnMut(Event) {
+fn audible(muted: &Muted, sink: &mut dyn FnMut(Event)) -> impl FnMut(Event) {
     move |event: Event| {
-        let is_told = match &event.action {
-            Action::Logged(record) => !muted.iter().any(|(provider, ids)| {
-                *provider == record.provider && ids.iter().any(|&id| u32::from(id) == record.id)
-            }),
-            _ => true,
-        };
-        if is_told {
+        let is_muted = matches!(&event.action, Action::Logged(record) if muted.has(record));
+        if !is_muted {
             sink(event);
         }
     }
