@@ -131,7 +131,7 @@ def test_one_process_has_the_queue(spool: Spool, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SpoolError, match="file/queue"):
+    with pytest.raises(SpoolError, match=r"file.queue"):
         Spool(str(tmp_path / "file" / "queue"))
 
 

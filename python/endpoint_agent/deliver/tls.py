@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from pathlib import Path
 
 import certifi
@@ -14,7 +15,7 @@ def trusting(ca_bundle_path: Path | None) -> ssl.SSLContext:
     """A context that verifies certificates and host names.
 
     Against the authorities of a PEM file, else those of the system, else, on a system that has
-    none, those of Mozilla, from certifi.
+    none, those of Mozilla, from certifi; on Windows both.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -28,6 +29,9 @@ def trusting(ca_bundle_path: Path | None) -> ssl.SSLContext:
                 "name a readable PEM file of certificates"
             ) from error
     context = ssl.create_default_context()
+    if sys.platform == "win32":
+        # Windows has an authority in its store only once a program of its own has met it.
+        context.load_verify_locations(cafile=certifi.where())
     if _has_authorities(context):
         return context
     return ssl.create_default_context(cafile=certifi.where())
