@@ -61,9 +61,16 @@ def test_all_that_the_agent_needs_is_pinned(tool: Callable[[str], Any]) -> None:
 
 
 def test_what_is_not_in_the_runtime_is_nowhere_imported() -> None:
-    """Nor inside a function, where it would be missed by the first host that calls it."""
+    """Nor inside a function, where it would be missed by the first host that calls it.
+
+    What is Windows' alone has Windows' own Python, of which nothing is left out.
+    """
     package = Path(endpoint_agent.__file__).parent
-    files = [path for path in package.rglob("*.py") if path.parent.name not in ("live", "server")]
+    files = [
+        path
+        for path in package.rglob("*.py")
+        if path.parent.name not in ("live", "server") and "windows" not in path.name
+    ]
     assert len(files) > 50
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
