@@ -313,7 +313,7 @@ fn wine_has_no_event_tracing_and_that_is_said() {
         eprintln!("skipped: this is not Wine");
         return;
     }
-    let error = Live::open(&WINDOWS, &[]).err().unwrap().to_string();
+    let error = Live::open(&WINDOWS, &[], true).err().unwrap().to_string();
     assert!(
         error.contains("event tracing gives no session (OpenTraceW"),
         "{error}"

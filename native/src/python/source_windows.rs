@@ -22,7 +22,7 @@ const BOOKMARKS: &str = "bookmarks";
 
 /// The same, checked.
 pub enum Prepared {
-    Live(Log, IsTraced),
+    Live(Log, Option<Tracing>),
     Recording(PathBuf),
 }
 
@@ -33,8 +33,11 @@ pub struct Log {
     spool: Option<Arc<Spool>>,
 }
 
-/// Whether event tracing is read as well.
-type IsTraced = bool;
+/// What is asked of event tracing, where that is read as well.
+pub struct Tracing {
+    /// Names that are looked up are told.
+    with_dns: bool,
+}
 
 /// A source.
 pub struct Opened {
@@ -48,9 +51,9 @@ impl Given<'_> {
         if let Some(path) = source.strip_prefix("replay:") {
             return Ok(Prepared::Recording(path.into()));
         }
-        let is_traced = match source {
-            "windows" => true,
-            "eventlog" => false,
+        let tracing = match source {
+            "windows" => Some(Tracing { with_dns: self.dns }),
+            "eventlog" => None,
             _ => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
         let queries = self.channels.into_iter();
@@ -60,14 +63,14 @@ impl Given<'_> {
             folder: self.state_directory.join(BOOKMARKS),
             spool: self.spool,
         };
-        Ok(Prepared::Live(log, is_traced))
+        Ok(Prepared::Live(log, tracing))
     }
 }
 
 impl Prepared {
     pub fn open(self) -> Result<Opened> {
         match self {
-            Self::Live(log, is_traced) => {
+            Self::Live(log, tracing) => {
                 let mut together = Together::default();
                 let names: Vec<String> = log
                     .queries
@@ -75,9 +78,9 @@ impl Prepared {
                     .map(|query| query.channel.clone())
                     .collect();
                 together.add("event log", Ok(log.open()?));
-                if is_traced {
+                if let Some(Tracing { with_dns }) = tracing {
                     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                    let live = Live::open(&session::WINDOWS, &names);
+                    let live = Live::open(&session::WINDOWS, &names, with_dns);
                     together.add("event tracing", live.map(|live| Box::new(live) as Box<_>));
                 }
                 Ok(Opened {

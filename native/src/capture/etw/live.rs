@@ -51,15 +51,16 @@ struct Running {
 }
 
 impl Live {
-    /// Starts what is to be told on this host where these channels of the event log are read.
+    /// Starts what is to be told on this host where these channels of the event log are read; with the
+    /// names that are looked up, or without.
     ///
     /// What cannot be asked for is told by [`Source::coverage`]; it is an error if nothing can.
-    pub fn open(api: &'static Api, channels: &[&str]) -> Result<Self> {
+    pub fn open(api: &'static Api, channels: &[&str], with_dns: bool) -> Result<Self> {
         let reads_sysmon = channels
             .iter()
             .any(|name| name.eq_ignore_ascii_case("Microsoft-Windows-Sysmon/Operational"));
         let has_sysmon = reads_sysmon && asked::has_sysmon();
-        Self::start(api, plan::plan(has_sysmon, channels, true))
+        Self::start(api, plan::plan(has_sysmon, channels, with_dns))
     }
 
     /// Starts what is planned.
