@@ -375,15 +375,81 @@ pub fn scene() -> Scene {
     for (record, _) in samples() {
         scene.event(record.into_event(BEGIN));
     }
-    for record in others() {
+    for record in others().into_iter().chain([connection()]) {
         scene.event(record.into_event(BEGIN));
     }
     scene
 }
 
+#[test]
+fn what_the_sql_server_writes_as_text_is_read() {
+    let mut scene = Scene::new();
+    let mut told = |id: u32, data: &[(&str, &str)]| {
+        scene.event(record("MSSQL$RADAR", "", id, data).into_event(BEGIN));
+        scene.records().pop().unwrap()
+    };
+    let reason = " Reason: Password did not match that for the login provided.";
+    let client = " [CLIENT: 10.23.23.9]";
+    let failed = told(
+        18456,
+        &[("param1", "sa"), ("param2", reason), ("param3", client)],
+    );
+    assert_eq!(failed["event"]["action"], "database-logon-failed");
+    assert_eq!(failed["event"]["outcome"], "failure");
+    assert_eq!(failed["event"]["provider"], "MSSQL$RADAR");
+    assert_eq!(
+        failed["source"],
+        json!({"address": "10.23.23.9", "ip": "10.23.23.9"})
+    );
+    assert_eq!(failed["user"]["name"], "sa");
+    let lines =
+        "session_server_principal_name:A\\b\nserver_principal_name:OFFSEC\\admin\nstatement:";
+    let audited = told(33205, &[("param1", lines)]);
+    assert_eq!(
+        audited["user"],
+        json!({"domain": "OFFSEC", "name": "admin"})
+    );
+    let local = told(
+        18454,
+        &[("param1", "sa"), ("param2", " [CLIENT: <local machine>]")],
+    );
+    assert_eq!(local.get("source"), None);
+}
+
+/// A connection as Sysmon tells it, and the id that other sensors give it.
+fn connection() -> LogRecord {
+    let data = [
+        ("Protocol", "tcp"),
+        ("SourceIp", "128.232.110.120"),
+        ("SourcePort", "34855"),
+        ("DestinationIp", "66.35.250.204"),
+        ("DestinationPort", "80"),
+    ];
+    record(kinds::SYSMON, "", 3, &data)
+}
+
+#[test]
+fn a_connection_has_its_community_id() {
+    let told = |record: LogRecord| {
+        let mut scene = Scene::new();
+        scene.event(record.into_event(BEGIN));
+        scene.records()[0]["network"]["community_id"].clone()
+    };
+    assert_eq!(told(connection()), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    let with = |name: &str, value: &str| {
+        let data = connection().data;
+        let others = data.iter().filter(|(other, _)| *other != name);
+        let data: Vec<_> = others.chain([(name, value)]).collect();
+        record(kinds::SYSMON, "", 3, &data)
+    };
+    assert_eq!(told(with("Protocol", "icmp")), Value::Null);
+    assert_eq!(told(with("SourcePort", "70000")), Value::Null);
+    assert_eq!(told(with("DestinationIp", "-")), Value::Null);
+}
+
 /// A record of each kind that has rows, with values that the rows take.
 fn others() -> Vec<LogRecord> {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 16] = [
         "7",
         "true",
         "%%14592",
@@ -398,6 +464,8 @@ fn others() -> Vec<LogRecord> {
         r"\REGISTRY\MACHINE\a\b",
         "CN=a\\,b,DC=c",
         "tcp",
+        " [CLIENT: 192.0.2.7]",
+        "succeeded:true\nserver_principal_name:DOMAIN\\name",
     ];
     let mut values: BTreeMap<(&str, u32), Vec<(&str, &str)>> = BTreeMap::new();
     // Those of what the agent knows besides are for event tracing.

@@ -76,6 +76,14 @@ pub const FIREWALL: &str = "Microsoft-Windows-Windows Firewall With Advanced Sec
 pub const APPLOCKER: &str = "Microsoft-Windows-AppLocker";
 #[allow(missing_docs)]
 pub const DNS: &str = "Microsoft-Windows-DNS-Client";
+/// Remote desktop: who may connect, and the sessions.
+pub const REMOTE_DESKTOP: &str = "Microsoft-Windows-TerminalServices-RemoteConnectionManager";
+#[allow(missing_docs)]
+pub const REMOTE_SESSIONS: &str = "Microsoft-Windows-TerminalServices-LocalSessionManager";
+/// Transfers in the background.
+pub const BITS: &str = "Microsoft-Windows-Bits-Client";
+/// Microsoft's SQL server; another instance of it has its name behind `MSSQL$`.
+pub const SQL_SERVER: &str = "MSSQLSERVER";
 
 macro_rules! kinds {
     ($($provider:ident: $($id:literal $action:literal $category:literal / $class:literal $outcome:ident $($alert:ident)?;)+)+) => {
@@ -366,6 +374,29 @@ kinds! {
     8006 "applocker-would-block" "process" / "start allowed" Success;
     8007 "applocker-blocked" "process" / "start denied" Failure;
 
+    REMOTE_DESKTOP:
+    1149 "remote-desktop-user-authenticated" "authentication" / "start" Success;
+
+    REMOTE_SESSIONS:
+    21 "remote-desktop-session-started" "authentication session" / "start" Success;
+    23 "remote-desktop-session-ended" "authentication session" / "end" Success;
+    24 "remote-desktop-disconnected" "session" / "end" Success;
+    25 "remote-desktop-reconnected" "session" / "start" Success;
+
+    BITS:
+    3 "transfer-job-created" "network" / "info" Success;
+    4 "transfer-job-completed" "network" / "info" Success;
+    5 "transfer-job-cancelled" "network" / "info" Success;
+    59 "transfer-started" "network" / "start" Success;
+    60 "transfer-stopped" "network" / "end" Untold;
+    61 "transfer-stopped" "network" / "end" Failure;
+
+    SQL_SERVER:
+    18453 "database-logged-in" "authentication database" / "start" Success;
+    18454 "database-logged-in" "authentication database" / "start" Success;
+    18456 "database-logon-failed" "authentication database" / "start" Failure;
+    33205 "database-audited" "database" / "info" Untold;
+
     DNS:
     3006 "dns-query" "network" / "protocol" Untold;
     3008 "dns-query-result" "network" / "protocol info" Untold;
@@ -377,7 +408,17 @@ static KINDS: LazyLock<HashMap<(&str, u32), &LogKind>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The provider under which the tables have what one writes.
+pub fn common(provider: &str) -> &str {
+    if provider.starts_with("MSSQL$") {
+        SQL_SERVER
+    } else {
+        provider
+    }
+}
+
 /// The row of a provider's event, if there is one.
 pub fn find(provider: &str, id: u32) -> Option<&'static LogKind> {
+    let provider = common(provider);
     KINDS.get(&(provider, id)).copied()
 }

@@ -2,6 +2,7 @@
 //! have fields.
 
 mod command_line;
+mod community;
 pub mod convert;
 pub mod kinds;
 pub mod moves;
@@ -19,7 +20,7 @@ use crate::enrich::guid::Identity;
 use crate::event::{Findings, LogRecord, Pairs, Role};
 use convert::{Answer, How, Value, is_nothing, is_zero};
 use kinds::LogKind;
-use moves::{FOUND, OWN, RELATED};
+use moves::{COMMUNITY, FOUND, OWN, RELATED};
 pub use origin::{Origin, host_name};
 use traces::TraceKind;
 
@@ -53,6 +54,8 @@ struct Table {
     pid: usize,
     thread: usize,
     guids: [usize; Role::ALL.len()],
+    /// The Community ID, and what it is made of: both addresses, both ports, the protocol.
+    ends: [usize; 6],
 }
 
 struct Row {
@@ -92,6 +95,15 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         pid: place("process.pid").unwrap_or_default(),
         thread: place("process.thread.id").unwrap_or_default(),
         guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),
+        ends: [
+            "network.community_id",
+            "source.ip",
+            "destination.ip",
+            "source.port",
+            "destination.port",
+            "network.transport",
+        ]
+        .map(|name| place(name).unwrap_or_default()),
     }
 });
 
@@ -124,10 +136,17 @@ impl<'a> Mapped<'a> {
                 values.extend(key.as_ref().map(|key| (*field, guid(key))));
             }
         }
-        let taken = take(record, &record.provider, &record.data, &mut values);
+        let provider = kinds::common(&record.provider);
+        let taken = take(record, provider, &record.data, &mut values);
         if OWN.contains(&&*record.provider) {
             values.push((table.pid, Value::Number(record.process.into())));
             values.push((table.thread, Value::Number(record.thread.into())));
+        }
+        let has_community =
+            |(name, ids): &(&str, &[u32])| *name == provider && ids.contains(&record.id);
+        if COMMUNITY.iter().any(has_community) {
+            let id = community_id(&values);
+            values.extend(id.map(|id| (table.ends[0], Value::Text(id.into()))));
         }
         // The first of a field's values stays.
         values.sort_by_key(|&(field, _)| field);
@@ -365,6 +384,41 @@ impl Row {
 
 /// Adds the fields of values by the rows of a provider. Tells of each value whether it is told as a
 /// field alone.
+fn community_id(values: &[(usize, Value)]) -> Option<String> {
+    let [
+        _,
+        source,
+        destination,
+        source_port,
+        destination_port,
+        transport,
+    ] = TABLE.ends;
+    let get = |place: usize| {
+        let mut all = values.iter();
+        all.find(|(field, _)| *field == place)
+            .map(|(_, value)| value)
+    };
+    let text = |place| match get(place)? {
+        Value::Text(text) => Some(&**text),
+        _ => None,
+    };
+    let port = |place| match get(place)? {
+        Value::Number(port) => u16::try_from(*port).ok(),
+        _ => None,
+    };
+    let protocol = match text(transport)? {
+        "tcp" => 6,
+        "udp" => 17,
+        _ => return None,
+    };
+    let end = |address, place| Some((text(address)?.parse().ok()?, port(place)?));
+    let (from, to) = (
+        end(source, source_port)?,
+        end(destination, destination_port)?,
+    );
+    Some(community::id(from, to, protocol))
+}
+
 fn take<'a>(
     record: &LogRecord,
     provider: &str,

@@ -5,8 +5,9 @@
 
 use super::convert::{self, How};
 use super::kinds::{
-    APPLOCKER, DEFENDER, DNS, EVENTLOG, FIREWALL, NTLM, POWERSHELL, POWERSHELL_CLASSIC,
-    POWERSHELL_CORE, SECURITY, SERVICES, SYSMON, TASKS, WMI,
+    APPLOCKER, BITS, DEFENDER, DNS, EVENTLOG, FIREWALL, NTLM, POWERSHELL, POWERSHELL_CLASSIC,
+    POWERSHELL_CORE, REMOTE_DESKTOP, REMOTE_SESSIONS, SECURITY, SERVICES, SQL_SERVER, SYSMON,
+    TASKS, WMI,
 };
 use crate::capture::etw::templates;
 
@@ -352,6 +353,41 @@ moves! {
         [3008] "QueryResults" => "dns.answers.name" answers taken;
         [3008] "QueryResults" => "dns.resolved_ip" resolved;
     }
+    REMOTE_DESKTOP {
+        [1149] "Param1" => "user.name" text;
+        [1149] "Param2" => "user.domain" text;
+        [1149] "Param3" => "source.address" address;
+        [1149] "Param3" => "source.ip" ip;
+    }
+    REMOTE_SESSIONS {
+        all "User" => "user.domain" domain;
+        all "User" => "user.name" account;
+        // `LOCAL`, of the console, is no address.
+        all "Address" => "source.address" ip;
+        all "Address" => "source.ip" ip;
+    }
+    BITS {
+        [3] "jobOwner" => "user.domain" domain;
+        [3] "jobOwner" => "user.name" account;
+        [3] "string2" => "user.domain" domain;
+        [3] "string2" => "user.name" account;
+        [3] "processPath" => "process.executable" text;
+        [3] "processPath" => "process.name" file_name;
+        [3] "processId" => "process.pid" positive;
+        [4, 5] "User" => "user.domain" domain;
+        [4, 5] "User" => "user.name" account;
+        all "url" => "url.full" text;
+    }
+    SQL_SERVER {
+        [18453, 18454, 18456] "param1" => "user.domain" domain;
+        [18453, 18454, 18456] "param1" => "user.name" account;
+        [18453, 18454] "param2" => "source.address" client;
+        [18453, 18454] "param2" => "source.ip" client;
+        [18456] "param3" => "source.address" client;
+        [18456] "param3" => "source.ip" client;
+        [33205] "param1" => "user.domain" audited_domain;
+        [33205] "param1" => "user.name" audited_account;
+    }
     FOUND {
         all "ProcessId" => "process.pid" positive;
         all "ThreadId" => "process.thread.id" positive;
@@ -431,6 +467,9 @@ moves! {
 
 /// Providers whose events are about the process that wrote them.
 pub const OWN: &[&str] = &[POWERSHELL, POWERSHELL_CORE, DNS];
+
+/// Which events are of connections that have a Community ID.
+pub const COMMUNITY: &[(&str, &[u32])] = &[(SYSMON, &[3])];
 
 /// Which list below `related` a field's values are also in.
 pub const RELATED: &[(&str, &str)] = &[

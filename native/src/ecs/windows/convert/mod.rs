@@ -1,9 +1,19 @@
 //! Values of records as values of fields.
 
+mod database;
+mod registry;
+mod shell;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::command_line::split;
+
+pub use database::{audited_account, audited_domain, client};
+pub use registry::{data_strings, data_type, hive, key, key_of_value, registry_type};
+pub use shell::{
+    host_account, host_application, host_arguments, host_arguments_count, host_domain,
+};
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,84 +283,6 @@ pub fn time(value: &str) -> Option<Value<'_>> {
     some(format!("{}T{}Z", &value[..10], &value[11..]))
 }
 
-/// A key's path, and what it is called elsewhere: its hive, and the path below that.
-fn hive_of(path: &str) -> Option<(&str, &str)> {
-    const ROOTS: [(&str, &str); 2] = [
-        ("\\REGISTRY\\MACHINE\\", "HKLM"),
-        ("\\REGISTRY\\USER\\", "HKU"),
-    ];
-    let native = ROOTS.iter().find_map(|(root, hive)| {
-        let head = path.get(..root.len())?;
-        head.eq_ignore_ascii_case(root)
-            .then(|| (*hive, &path[root.len()..]))
-    });
-    native.or_else(|| path.split_once('\\'))
-}
-
-/// The hive of a key's path.
-pub fn hive(value: &str) -> Option<Value<'_>> {
-    let (hive, _) = hive_of(value)?;
-    some(hive)
-}
-
-/// The path of a key below its hive.
-pub fn key(value: &str) -> Option<Value<'_>> {
-    let (_, key) = hive_of(value)?;
-    some(key)
-}
-
-/// The same, of a path that ends with a value.
-pub fn key_of_value(value: &str) -> Option<Value<'_>> {
-    let (key, _) = value.rsplit_once('\\')?;
-    self::key(key)
-}
-
-/// The type of what Sysmon says was written to the registry; of texts it does not tell which.
-pub fn data_type(value: &str) -> Option<Value<'_>> {
-    if value.starts_with("DWORD (") {
-        some("REG_DWORD")
-    } else if value.starts_with("QWORD (") {
-        some("REG_QWORD")
-    } else if value == "Binary Data" {
-        some("REG_BINARY")
-    } else {
-        None
-    }
-}
-
-/// What was written to the registry.
-pub fn data_strings(value: &str) -> Option<Value<'_>> {
-    let inner = ["DWORD (", "QWORD ("]
-        .iter()
-        .find_map(|begin| value.strip_prefix(begin));
-    let shown = match inner.and_then(|rest| rest.strip_suffix(')')) {
-        Some(number) => number,
-        None if value == "Binary Data" => return None,
-        None => value,
-    };
-    Some(Value::Texts(vec![shown.into()]))
-}
-
-/// The name of a type of the registry's values.
-pub fn registry_type(value: &str) -> Option<Value<'_>> {
-    const NAMES: [&str; 12] = [
-        "REG_NONE",
-        "REG_SZ",
-        "REG_EXPAND_SZ",
-        "REG_BINARY",
-        "REG_DWORD",
-        "REG_DWORD_BIG_ENDIAN",
-        "REG_LINK",
-        "REG_MULTI_SZ",
-        "REG_RESOURCE_LIST",
-        "REG_FULL_RESOURCE_DESCRIPTOR",
-        "REG_RESOURCE_REQUIREMENTS_LIST",
-        "REG_QWORD",
-    ];
-    let number: usize = value.parse().ok()?;
-    NAMES.get(number).copied().and_then(some)
-}
-
 /// Texts with a NUL between them.
 pub fn texts(value: &str) -> Option<Value<'_>> {
     Some(Value::Texts(value.split('\0').map(Into::into).collect()))
@@ -412,47 +344,6 @@ pub fn resolved(value: &str) -> Option<Value<'_>> {
         .map(|address| address.to_string().into())
         .collect();
     (!all.is_empty()).then_some(Value::Texts(all))
-}
-
-/// Of lines like `HostApplication=powershell.exe`, or with blanks, the value of one.
-fn line<'a>(value: &'a str, name: &str) -> Option<&'a str> {
-    value.lines().find_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        let is_it = key
-            .chars()
-            .filter(|char| *char != ' ' && *char != '\t')
-            .eq(name.chars());
-        (is_it && !is_nothing(value)).then(|| value.trim())
-    })
-}
-
-/// The command line of PowerShell's host.
-pub fn host_application(value: &str) -> Option<Value<'_>> {
-    line(value, "HostApplication").and_then(text)
-}
-
-/// Its arguments.
-pub fn host_arguments(value: &str) -> Option<Value<'_>> {
-    line(value, "HostApplication").and_then(arguments)
-}
-
-/// How many there are.
-pub fn host_arguments_count(value: &str) -> Option<Value<'_>> {
-    line(value, "HostApplication").and_then(arguments_count)
-}
-
-/// The domain of PowerShell's user.
-pub fn host_domain(value: &str) -> Option<Value<'_>> {
-    line(value, "UserId")
-        .or_else(|| line(value, "User"))
-        .and_then(domain)
-}
-
-/// The name of PowerShell's user.
-pub fn host_account(value: &str) -> Option<Value<'_>> {
-    line(value, "UserId")
-        .or_else(|| line(value, "User"))
-        .and_then(account)
 }
 
 /// The first file of what Defender says it was found in: `file:_C:\x.exe; process:_pid:1`.
