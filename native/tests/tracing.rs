@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 
 use endpoint_agent_native::capture::etw::live::Live;
 use endpoint_agent_native::capture::etw::plan::plan;
+use endpoint_agent_native::capture::etw::recorder::Recorder;
+use endpoint_agent_native::capture::etw::recording::TraceFile;
 use endpoint_agent_native::capture::etw::session::WINDOWS;
 use endpoint_agent_native::capture::etw::templates::{
     AMSI, DNS, FILE_CLASS, KERNEL_FILE, KERNEL_PROCESS, PROCESS_CLASS,
 };
-use endpoint_agent_native::capture::{HookState, Source};
+use endpoint_agent_native::capture::{HookState, Progress, Source};
 use endpoint_agent_native::event::{Action, LogRecord};
 use made::{SECOND, made};
 use mock::{MOCK, Mock, Odd, alone};
@@ -95,7 +97,7 @@ fn sessions_are_started_asked_read_and_stopped() {
         ],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
     let states: Vec<_> = live.coverage().into_iter().map(|hook| hook.state).collect();
     assert_eq!(states, vec![HookState::Attached; states.len()]);
     assert_eq!(states.len(), 4 + 8, "sessions and their providers");
@@ -154,12 +156,51 @@ fn sessions_are_started_asked_read_and_stopped() {
 }
 
 #[test]
+fn what_is_recorded_can_be_replayed() {
+    let new = || {
+        made(&DNS, 3006, 0)
+            .text("QueryName", "new")
+            .number("QueryType", 1)
+    };
+    let _mock = alone(Mock {
+        odd: vec![(ALL[3], new(), Odd::NewVersion)],
+        events: vec![
+            (ALL[1], made(&KERNEL_PROCESS, 2, 2).number("ProcessID", 4)),
+            (
+                ALL[3],
+                made(&DNS, 3006, 0).after(SECOND).text("QueryName", "a"),
+            ),
+        ],
+        lost: vec![(ALL[2], (7, 0))],
+        ..Mock::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seen.rec");
+    let recorder = Recorder::create(&path).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), Some(recorder)).unwrap();
+    let mut seen = read(&mut live, 3, LONG);
+    live.finish(&mut |event| seen.push(record(event.action)))
+        .unwrap();
+    assert_eq!(seen.len(), 3);
+    drop(live);
+
+    let mut file = TraceFile::open(&path).unwrap();
+    let mut replayed = Vec::new();
+    let drained = file.drain(Duration::ZERO, &mut |event| {
+        replayed.push(record(event.action))
+    });
+    assert_eq!((drained.unwrap(), &replayed), (Progress::Ended, &seen));
+    let losses = file.losses().into_iter();
+    assert_eq!(losses.map(|loss| loss.count).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
 fn losses_are_told_each_second() {
     let mock = alone(Mock {
         lost: vec![(ALL[2], (u32::MAX - 1, 0))],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
     let look = |live: &mut Live| {
         std::thread::sleep(Duration::from_millis(1_050));
         read(live, 1, Duration::from_millis(50));
@@ -201,7 +242,7 @@ fn odd_records_cost_themselves() {
         events: vec![(ALL[3], dns().after(SECOND))],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
     assert_eq!(
         read(&mut live, 2, LONG).len(),
         2,
@@ -228,7 +269,7 @@ fn a_version_that_is_new_is_read_as_windows_says() {
         ],
         ..Mock::default()
     });
-    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
     let told = read(&mut live, 2, LONG);
     for record in told {
         let data: Vec<_> = record.data.iter().collect();
@@ -250,7 +291,7 @@ fn a_version_that_is_new_is_read_as_windows_says() {
 #[test]
 fn a_session_that_somebody_stops_runs_again() {
     let mock = alone(Mock::default());
-    let mut live = Live::start(&MOCK, plan(false, &[], true)).unwrap();
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
     mock.stop(ALL[1]);
     assert!(!mock.state().running.iter().any(|name| name == ALL[1]));
     std::thread::sleep(Duration::from_millis(1_050));
@@ -271,7 +312,7 @@ fn what_windows_refuses_is_told() {
         refused: Some(KERNEL_FILE.guid),
         ..Mock::default()
     });
-    let live = Live::start(&MOCK, plan(true, &[], true)).unwrap();
+    let live = Live::start(&MOCK, plan(true, &[], true), None).unwrap();
     let coverage = live.coverage();
     let failed: Vec<_> = coverage
         .iter()
@@ -291,7 +332,7 @@ fn what_windows_refuses_is_told() {
     drop(live);
 
     mock.state().refuses_all = 5;
-    let error = Live::start(&MOCK, plan(false, &[], true))
+    let error = Live::start(&MOCK, plan(false, &[], true), None)
         .err()
         .unwrap()
         .to_string();
@@ -300,7 +341,7 @@ fn what_windows_refuses_is_told() {
         "{error}"
     );
     mock.state().refuses_all = 1450;
-    let error = Live::start(&MOCK, plan(false, &[], true))
+    let error = Live::start(&MOCK, plan(false, &[], true), None)
         .err()
         .unwrap()
         .to_string();
@@ -313,7 +354,10 @@ fn wine_has_no_event_tracing_and_that_is_said() {
         eprintln!("skipped: this is not Wine");
         return;
     }
-    let error = Live::open(&WINDOWS, &[], true).err().unwrap().to_string();
+    let error = Live::open(&WINDOWS, &[], true, None)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(
         error.contains("event tracing gives no session (OpenTraceW"),
         "{error}"

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use super::pipeline::Given;
 use crate::capture::etw::live::Live;
+use crate::capture::etw::recorder::Recorder;
 use crate::capture::etw::session;
 use crate::capture::eventlog::subscribe::{Query, Subscription};
 use crate::capture::together::Together;
@@ -37,6 +38,8 @@ pub struct Log {
 pub struct Tracing {
     /// Names that are looked up are told.
     with_dns: bool,
+    /// A new file for what it tells.
+    record: Option<PathBuf>,
 }
 
 /// A source.
@@ -52,7 +55,10 @@ impl Given<'_> {
             return Ok(Prepared::Recording(path.into()));
         }
         let tracing = match source {
-            "windows" => Some(Tracing { with_dns: self.dns }),
+            "windows" => Some(Tracing {
+                with_dns: self.dns,
+                record: self.record,
+            }),
             "eventlog" => None,
             _ => return Err(PyValueError::new_err(format!("no such source: {source}"))),
         };
@@ -78,9 +84,10 @@ impl Prepared {
                     .map(|query| query.channel.clone())
                     .collect();
                 together.add("event log", Ok(log.open()?));
-                if let Some(Tracing { with_dns }) = tracing {
+                if let Some(Tracing { with_dns, record }) = tracing {
+                    let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
                     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                    let live = Live::open(&session::WINDOWS, &names, with_dns);
+                    let live = Live::open(&session::WINDOWS, &names, with_dns, recorder);
                     together.add("event tracing", live.map(|live| Box::new(live) as Box<_>));
                 }
                 Ok(Opened {

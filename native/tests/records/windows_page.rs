@@ -1,5 +1,6 @@
 //! docs/windows.md is made of the tables of Windows.
 
+use endpoint_agent_native::capture::etw::plan::{self, Class, Other};
 use endpoint_agent_native::capture::etw::template::Provider;
 use endpoint_agent_native::capture::etw::templates;
 use endpoint_agent_native::ecs::windows::kinds::{self, LogKind};
@@ -19,7 +20,7 @@ damaged costs itself alone: the rest is told, with an `events-lost` event, and t
 with status 1 and says on standard error how much could not be read.
 
 A recording of events of Windows' event tracing (ETW) is replayed likewise; what is in one is in
-`native/src/capture/etw/recording.rs`. Nothing makes recordings yet but the tests.
+`native/src/capture/etw/recording.rs`. `run --record FILE` makes one on Windows, of what event tracing tells.
 
 So is a file of event tracing, `endpoint-agent replay FILE.etl`, as Windows' sessions write them: the
 events of these providers, and of the kernel's logger those of processes and the names of files. All
@@ -106,6 +107,17 @@ One of another version is counted, and told as lost: nobody knows how it is laid
 |---|---|
 ";
 
+const ASKED: &str = "
+## What is asked for
+
+Live, each row is asked of its provider by these keywords, and nothing else of it comes. Where another
+tells the same, as Sysmon's service with its channel, or a channel that is read, it is left out; processes
+are asked for nonetheless, as others need them, and not told.
+
+| of | provider | keywords | events | told by others as well |
+|---|---|---|---|---|
+";
+
 const TRACE_KINDS: &str = "
 What happened has the words of the original agent, `event.provider` `SEKOIA-IO-Endpoint`, and Sysmon's number
 as `event.code`; `action.id` is the provider's. An event that is not here is told as the same
@@ -148,6 +160,8 @@ fn the_page_is_current() {
         providers(),
         TRACE_KINDS.into(),
         traces(),
+        ASKED.into(),
+        asked(),
         MOVES.into(),
         moves(),
     ]
@@ -206,6 +220,22 @@ fn traces() -> String {
         format!("| {provider} | {id} | {code} | `{action}` | {category} | {class} | {outcome} |\n")
     };
     traces::ALL.iter().map(row).collect()
+}
+
+fn asked() -> String {
+    let row = |class: &Class| {
+        let others = class.others.iter().map(|other| match other {
+            Other::Sysmon => "Sysmon",
+            Other::Channel(name) => name,
+        });
+        let others: Vec<_> = others.collect();
+        let ids: Vec<_> = class.told.iter().map(u16::to_string).collect();
+        let (what, provider) = (class.what, class.provider.name);
+        let (keywords, ids) = (class.keywords.join(", "), ids.join(" "));
+        let others = others.join(", ");
+        format!("| {what} | {provider} | {keywords} | {ids} | {others} |\n")
+    };
+    plan::CLASSES.iter().map(row).collect()
 }
 
 fn moves() -> String {

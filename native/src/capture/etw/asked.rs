@@ -127,10 +127,11 @@ impl Accounts {
         })
     }
 
-    /// Asks for those that a host has missed, and tells it those that were found.
-    pub fn settle(&mut self, host: &mut Host) {
-        for (sid, account) in self.answers.try_iter() {
-            host.learn_account(&sid, &account);
+    /// Asks for those that a host has missed, and tells it those that were found, which it returns.
+    pub fn settle(&mut self, host: &mut Host) -> Vec<(String, String)> {
+        let found: Vec<_> = self.answers.try_iter().collect();
+        for (sid, account) in &found {
+            host.learn_account(sid, account);
         }
         if self.asked.len() > MAX_NOBODY {
             self.asked.clear();
@@ -141,6 +142,7 @@ impl Accounts {
                 let _ = self.questions.send(sid);
             }
         }
+        found
     }
 }
 

@@ -52,6 +52,12 @@ impl Host {
         }
     }
 
+    /// The devices that are known, and which drives they are.
+    pub fn drives(&self) -> impl Iterator<Item = (&str, &str)> {
+        let drives = self.drives.iter();
+        drives.map(|(device, drive)| (&**device, &**drive))
+    }
+
     /// A SID is that of an account: `DOMAIN\name`.
     pub fn learn_account(&mut self, sid: &str, account: &str) {
         self.accounts.put(sid.into(), account.into());

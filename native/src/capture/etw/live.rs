@@ -10,8 +10,9 @@ use windows_sys::Win32::Foundation::{
 use super::asked::{self, Accounts};
 use super::plan::{self, Plan};
 use super::queue::Queue;
-use super::raw::{Header, of_epoch};
-use super::recording::Frames;
+use super::raw::{HEADER, Header, of_epoch};
+use super::recorder::Recorder;
+use super::recording::{Frame, Frames};
 use super::session::{self, Api, Failure, Lost, Session};
 use super::tell::Trouble;
 use crate::capture::{Hook, HookState, Progress, Source};
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 
 /// The kind of a frame that is an event.
-const EVENT: u16 = 1;
+const EVENT: u8 = 1;
 /// How many events are told at once.
 const STRIDE: usize = 4096;
 /// How often the sessions are asked what they have lost.
@@ -41,6 +42,7 @@ pub struct Live {
     drives_seen: Instant,
     losses: Vec<Loss>,
     notices: Vec<String>,
+    recorder: Option<Recorder>,
 }
 
 /// A session that is to run.
@@ -55,16 +57,21 @@ impl Live {
     /// names that are looked up, or without.
     ///
     /// What cannot be asked for is told by [`Source::coverage`]; it is an error if nothing can.
-    pub fn open(api: &'static Api, channels: &[&str], with_dns: bool) -> Result<Self> {
+    pub fn open(
+        api: &'static Api,
+        channels: &[&str],
+        with_dns: bool,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
         let reads_sysmon = channels
             .iter()
             .any(|name| name.eq_ignore_ascii_case("Microsoft-Windows-Sysmon/Operational"));
         let has_sysmon = reads_sysmon && asked::has_sysmon();
-        Self::start(api, plan::plan(has_sysmon, channels, with_dns))
+        Self::start(api, plan::plan(has_sysmon, channels, with_dns), recorder)
     }
 
-    /// Starts what is planned.
-    pub fn start(api: &'static Api, plan: Plan) -> Result<Self> {
+    /// Starts what is planned. `recorder`: what also gets all that is seen.
+    pub fn start(api: &'static Api, plan: Plan, recorder: Option<Recorder>) -> Result<Self> {
         let now = Instant::now();
         let mut this = Self {
             api,
@@ -78,13 +85,17 @@ impl Live {
             drives_seen: now,
             losses: Vec::new(),
             notices: Vec::new(),
+            recorder,
         };
         // Else each delivery would be an event, and have the next one made.
         this.frames.player.mute_process(std::process::id());
         let host = this.frames.player.host();
         host.name = asked::name();
         host.missed = Some(Vec::new());
-        asked::drives(host);
+        if let Some(recorder) = &mut this.recorder {
+            recorder.add(&Frame::Host(&host.name));
+        }
+        this.ask_drives();
         for class in &plan.muted {
             this.frames.player.mute(class.provider, class.told);
         }
@@ -105,6 +116,26 @@ impl Live {
                 Err(refusal(failure))
             }
             _ => Ok(this),
+        }
+    }
+
+    fn ask_drives(&mut self) {
+        let host = self.frames.player.host();
+        asked::drives(host);
+        if let Some(recorder) = &mut self.recorder {
+            for (device, drive) in host.drives() {
+                recorder.add(&Frame::Drive(device, drive));
+            }
+        }
+    }
+
+    fn ask_accounts(&mut self) {
+        let host = self.frames.player.host();
+        let found = self.accounts.as_mut().map(|accounts| accounts.settle(host));
+        if let Some(recorder) = &mut self.recorder {
+            for (sid, account) in found.unwrap_or_default() {
+                recorder.add(&Frame::Account(&sid, &account));
+            }
         }
     }
 
@@ -205,8 +236,15 @@ impl Live {
                 .player
                 .count(Trouble::Malformed(super::Malformed("Windows gave it so")));
         }
-        self.losses
-            .extend(losses.into_iter().filter(|loss| loss.count > 0));
+        losses.retain(|loss| loss.count > 0);
+        if let Some(recorder) = &mut self.recorder {
+            for loss in losses.iter().filter(|loss| loss.what == "record") {
+                recorder.add(&Frame::Lost(loss.count, of_epoch(loss.to)));
+            }
+            recorder.flush();
+            self.notices.extend(recorder.take_failure());
+        }
+        self.losses.append(&mut losses);
     }
 
     /// Tells an event; one of a version that the tables do not have by what Windows says of it.
@@ -215,6 +253,9 @@ impl Live {
             && self.frames.player.lacks_layout(&header)
         {
             let info = session::describe(self.api, frame);
+            if let (Some(recorder), Some(info)) = (&mut self.recorder, &info) {
+                recorder.add(&Frame::Layout(&frame[..HEADER], info));
+            }
             let is_known = self.frames.player.learn_layout(&header, info.as_deref());
             let provider = header.known_provider().map_or("", |provider| provider.name);
             self.notices.push(format!(
@@ -228,7 +269,10 @@ impl Live {
                 }
             ));
         }
-        self.frames.play(EVENT, frame, sink);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add_made(EVENT, frame);
+        }
+        self.frames.play(EVENT.into(), frame, sink);
     }
 
     /// Tells up to so many events that wait. How many there were.
@@ -249,10 +293,7 @@ impl Source for Live {
             self.play(&frame, sink);
             self.tell(STRIDE, sink);
         }
-        // What still waits in the queue is earlier than now.
-        if let Some(accounts) = &mut self.accounts {
-            accounts.settle(self.frames.player.host());
-        }
+        self.ask_accounts();
         if self.polled.elapsed() >= POLL {
             self.poll();
             let behind = 2 * POLL.as_nanos() as u64;
@@ -261,7 +302,7 @@ impl Source for Live {
         }
         if self.drives_seen.elapsed() >= DRIVES {
             self.drives_seen = Instant::now();
-            asked::drives(self.frames.player.host());
+            self.ask_drives();
         }
         Ok(Progress::Running)
     }

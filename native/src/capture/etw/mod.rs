@@ -24,6 +24,7 @@ pub mod player;
 mod processes;
 pub mod queue;
 pub mod raw;
+pub mod recorder;
 pub mod recording;
 pub mod schema;
 #[cfg(windows)]

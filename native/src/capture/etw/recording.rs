@@ -10,6 +10,7 @@
 //! | 3 | a device and the drive that it is, with a NUL between them |
 //! | 4 | a SID and the account that it is of, likewise |
 //! | 5 | how many events the session has lost (64 bits), and when that was seen (100 ns since 1601) |
+//! | 6 | the `EVENT_HEADER` of an event whose layout the agent did not have, and Windows' `TRACE_EVENT_INFO` of it |
 //!
 //! It stands for itself: what the host was asked is in it. Records of the kernel of Linux have another
 //! head and another clock, so they have a format of their own.
@@ -56,6 +57,8 @@ pub enum Frame<'a> {
     Drive(&'a str, &'a str),
     /// A SID, and the account that it is of.
     Account(&'a str, &'a str),
+    /// The `EVENT_HEADER` of an event, and how Windows says that such events are laid out.
+    Layout(&'a [u8], &'a [u8]),
     /// So many events were lost, seen at this time.
     Lost(u64, u64),
 }
@@ -72,13 +75,19 @@ impl Frame<'_> {
             Frame::Host(name) => (2, name.as_bytes().to_vec()),
             Frame::Drive(one, other) => (3, [*one, *other].join("\0").into()),
             Frame::Account(one, other) => (4, [*one, *other].join("\0").into()),
+            Frame::Layout(header, info) => (6, [*header, *info].concat()),
             Frame::Lost(count, time) => (5, [count.to_le_bytes(), time.to_le_bytes()].concat()),
         };
-        let size = (FRAME + body.len()) as u32;
-        file.write_all(&size.to_le_bytes())?;
-        file.write_all(&[kind, 0, 0, 0])?;
-        file.write_all(&body)
+        write_frame(file, kind, &body)
     }
+}
+
+/// Writes a frame of this kind with this in it.
+pub fn write_frame(file: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<()> {
+    let size = (FRAME + body.len()) as u32;
+    file.write_all(&size.to_le_bytes())?;
+    file.write_all(&[kind, 0, 0, 0])?;
+    file.write_all(body)
 }
 
 /// What is in the frame of an event.
@@ -149,6 +158,12 @@ impl Frames {
                 }
                 _ => return Err(Malformed("it is not two numbers").into()),
             },
+            6 => {
+                let header = Header::read(body)?;
+                if self.player.lacks_layout(&header) {
+                    self.player.learn_layout(&header, Some(&body[HEADER..]));
+                }
+            }
             _ => return Err(Trouble::Unknown),
         }
         Ok(())
