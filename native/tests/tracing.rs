@@ -349,6 +349,31 @@ fn what_windows_refuses_is_told() {
 }
 
 #[test]
+fn a_windows_without_filters_is_asked_without() {
+    let mock = alone(Mock {
+        has_no_filters: true,
+        odd: vec![(ALL[3], made(&DNS, 3006, 0), Odd::OtherEvent)],
+        events: vec![(ALL[3], made(&DNS, 3006, 0).text("QueryName", "a"))],
+        ..Mock::default()
+    });
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
+    assert!(
+        live.coverage()
+            .iter()
+            .all(|hook| hook.state == HookState::Attached)
+    );
+    assert!(
+        mock.state()
+            .enabled
+            .iter()
+            .all(|asked| asked.ids.is_empty())
+    );
+    assert_eq!(read(&mut live, 1, LONG).len(), 1);
+    live.finish(&mut |_| panic!("nobody asked for it")).unwrap();
+    assert_eq!(live.losses(), []);
+}
+
+#[test]
 fn wine_has_no_event_tracing_and_that_is_said() {
     if std::env::var_os("WINEPREFIX").is_none() {
         eprintln!("skipped: this is not Wine");

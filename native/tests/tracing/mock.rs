@@ -43,6 +43,7 @@ pub enum Odd {
     ShortData,
     NewVersion,
     UnknownVersion,
+    OtherEvent,
     AttachedNothing,
 }
 
@@ -67,6 +68,8 @@ pub struct Mock {
     pub lost: Vec<(&'static str, (u32, u32))>,
     /// A provider that is refused.
     pub refused: Option<[u8; 16]>,
+    /// Filters are refused.
+    pub has_no_filters: bool,
     /// The error of every start, or 0.
     pub refuses_all: u32,
     pub orphans_stopped: Vec<String>,
@@ -261,7 +264,7 @@ unsafe extern "system" fn enable(
     let mut mock = state();
     assert!(handle.Value as usize <= mock.names.len());
     assert_eq!((all, timeout), (0, 0));
-    if mock.refused == Some(guid) {
+    if mock.refused == Some(guid) || (mock.has_no_filters && !ids.is_empty()) {
         return ERROR_INVALID_PARAMETER;
     }
     mock.enabled.push(Asked {
@@ -407,6 +410,7 @@ fn give(event: &Made, odd: Option<Odd>, context: usize, callback: PEVENT_RECORD_
         }
         Some(Odd::ShortData) => record.UserDataLength = 1,
         Some(Odd::NewVersion) => record.EventHeader.EventDescriptor.Version = 77,
+        Some(Odd::OtherEvent) => record.EventHeader.EventDescriptor.Id = 3010,
         Some(Odd::UnknownVersion) => record.EventHeader.EventDescriptor.Version = 78,
         Some(Odd::AttachedNothing) => {
             record.ExtendedDataCount = 1;

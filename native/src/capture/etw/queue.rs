@@ -1,22 +1,21 @@
 //! Between the threads that Windows calls with events and the one that tells them.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::recording;
 
-/// Events that wait at most, and bytes of all of them. A host's list of open files has tens of
-/// thousands at once.
-pub const MAX_EVENTS: usize = 1 << 18;
-#[allow(missing_docs)]
+/// Bytes of the events that wait at most, and what each takes besides. A host's list of open files has
+/// tens of thousands at once.
 pub const MAX_BYTES: usize = 64 << 20;
+const OVERHEAD: usize = 64;
 
 /// Events that wait, as frames of a recording. Who puts them in never waits: what finds no room is
 /// counted.
 pub struct Queue {
-    sender: SyncSender<Vec<u8>>,
+    sender: Sender<Vec<u8>>,
     receiver: Mutex<Receiver<Vec<u8>>>,
     bytes: AtomicUsize,
     dropped: AtomicU64,
@@ -25,7 +24,7 @@ pub struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        let (sender, receiver) = sync_channel(MAX_EVENTS);
+        let (sender, receiver) = channel();
         Self {
             sender,
             receiver: Mutex::new(receiver),
@@ -45,9 +44,9 @@ impl Queue {
         data: &[u8],
     ) {
         let frame = recording::event(header, attached, data);
-        let size = frame.len();
+        let size = frame.len() + OVERHEAD;
         let is_full = self.bytes.fetch_add(size, Ordering::Relaxed) + size > MAX_BYTES;
-        if is_full || self.sender.try_send(frame).is_err() {
+        if is_full || self.sender.send(frame).is_err() {
             self.bytes.fetch_sub(size, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -61,7 +60,8 @@ impl Queue {
         } else {
             receiver.recv_timeout(timeout).ok()
         }?;
-        self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        self.bytes
+            .fetch_sub(frame.len() + OVERHEAD, Ordering::Relaxed);
         Some(frame)
     }
 

@@ -238,21 +238,19 @@ impl Session {
             FilterDescCount: 1,
             ..ENABLE_TRACE_PARAMETERS::default()
         };
-        self.call(
-            provider,
-            EVENT_CONTROL_CODE_ENABLE_PROVIDER as u32,
-            &raw const parameters,
-        )
+        let code = EVENT_CONTROL_CODE_ENABLE_PROVIDER;
+        let filtered = self.call(provider, code, &raw const parameters);
+        // An older Windows has no such filter; what nobody asked for is left out later then.
+        filtered.or_else(|_| self.call(provider, code, null()))
     }
 
     fn call(
         &self,
         provider: &Enabled,
-        code: impl TryInto<u32>,
+        code: u32,
         parameters: *const ENABLE_TRACE_PARAMETERS,
     ) -> Result<(), Failure> {
         let guid = guid(&provider.provider.guid);
-        let code = code.try_into().unwrap_or_default();
         // SAFETY: what it points to lives until it returns.
         let error = unsafe {
             (self.api.enable)(
