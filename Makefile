@@ -15,9 +15,10 @@ RELEASE_PACKAGES := dpkg-dev perl rpm
 LINT_PACKAGES := busybox-static lintian rpm rpmlint
 BENCH_PACKAGES := gcc make redis-server redis-tools
 WINDOWS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 wine wine64
+WINDOWS_RELEASE_PACKAGES := osslsigncode msitools wixl ca-certificates
 PEER_PACKAGES := auditd laurel bpftrace
 
-RUST_SOURCES := $(shell find native/src native/build.rs bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
+RUST_SOURCES := $(shell find native/src native/build.rs launcher bpf -type f) Cargo.toml Cargo.lock native/Cargo.toml
 PYTHON_SOURCES := python tests benches tools
 FUZZ_SECONDS ?= 5
 
@@ -110,10 +111,19 @@ target/deploy/.installed: deploy/requirements.txt
 	@touch $@
 
 .PHONY: test-windows
-test-windows: $(VENV)/.built ## Build for Windows what runs there, and run its tests under Wine
+test-windows: $(VENV)/.built dist/windows/SHA256SUMS ## Build for Windows what runs there, and run its tests under Wine
 	tools/debian-packages $(WINDOWS_PACKAGES)
 	tools/windows test --lib --test records --test spool --test subscribe --test tracing
 	$(BIN)/pytest tests/windows
+
+.PHONY: windows
+windows: $(VENV)/.built ## Build what Windows is given into dist/windows/: the wheel, agent.exe and the MSI
+	tools/debian-packages $(WINDOWS_PACKAGES) $(WINDOWS_RELEASE_PACKAGES)
+	PYTHON=$(CURDIR)/$(BIN)/python tools/release/windows dist/windows
+
+# What its tests install, of the source as it is.
+dist/windows/SHA256SUMS: $(RUST_SOURCES) $(shell find python tools/release -type f ! -name '*.pyc' ! -name '*.so') requirements.lock tools/windows-python.txt
+	$(MAKE) windows
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)

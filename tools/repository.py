@@ -42,7 +42,7 @@ LIFE = {
     Timestamp.type: timedelta(days=7),
 }
 
-BUNDLE = re.compile(r"endpoint-agent-(\d+\.\d+\.\d+)-(linux-x86_64)\.tar\.gz")
+BUNDLE = re.compile(r"endpoint-agent-(\d+\.\d+\.\d+)-(linux-x86_64|win_amd64)\.tar\.gz")
 
 
 class Repository:

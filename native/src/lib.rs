@@ -16,4 +16,6 @@ pub mod host;
 pub mod pipeline;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(windows)]
+pub mod service;
 pub mod spool;

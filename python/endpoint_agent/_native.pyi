@@ -328,3 +328,73 @@ class Replay:
 
     def __iter__(self) -> Replay: ...
     def __next__(self) -> bytes: ...
+
+if sys.platform == "win32":
+    @final
+    class Service:
+        """The service of Windows that this process is."""
+
+        @staticmethod
+        def begin(name: str) -> Service:
+            """Connects to the service manager, which has started this process: it starts.
+
+            Raises:
+                OSError: the manager has not started it.
+            """
+
+        def running(self) -> None:
+            """Says that it does its work."""
+
+        def wait(self, timeout: float) -> bool:
+            """Waits, at most so many seconds, until the manager or the host's end asks for its own.
+
+            Whether they have. Any thread may wait.
+            """
+
+        def end(self, exit: int) -> None:
+            """Says that it has ended, by an error where that is not 0. The last call: the manager
+            may end this process then."""
+
+    def service_install(
+        name: str, title: str, description: str, program: str, arguments: Sequence[str]
+    ) -> list[str]:
+        """Makes a service that starts with the host and again when it fails, or changes that of the
+        name; what of it this host's manager does not know.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+
+    def service_known(name: str) -> tuple[str, bool, list[float] | None, bool] | None:
+        """A service as the manager has it: the command line, whether it starts with the host, the
+        seconds before each restart, if the manager tells, and whether an end by an error is a
+        failure, too."""
+
+    def service_status(name: str) -> tuple[str, int | None, int] | None:
+        """`stopped`, `starting`, `running`, `stopping` or `paused`, the process, and the error that
+        it has ended by; None where there is no such service."""
+
+    def service_start(name: str) -> None:
+        """Has a service started, if it does not run. It may be starting still then."""
+
+    def service_stop(name: str, timeout: float) -> None:
+        """Stops a service if it runs, and waits at most so many seconds until it has ended.
+
+        Raises:
+            OSError: it does not.
+        """
+
+    def service_delete(name: str) -> None:
+        """Takes a service out of the books, if it is in them."""
+
+    def make_private(path: str) -> None:
+        """Lets the system and administrators alone open a file, or a folder and what lies in it."""
+
+    def access_of(path: str) -> str:
+        """Who may open a file or a folder, as SDDL."""
+
+    def host_folders() -> tuple[str, str]:
+        """`Program Files` and the system's folder."""
+
+    def is_administrator() -> bool:
+        """Whether this process has an administrator's rights, and not only the name."""

@@ -164,6 +164,8 @@ def _add_service_commands(add: Callable[[str, Command, str], argparse.ArgumentPa
         metavar="FILE",
         help="what to begin with (default: config.yaml here, else the installed one)",
     )
+    if sys.platform == "win32":
+        _add_config(add("service", _service, "Be the service: what the service manager calls."))
     uninstall = add("uninstall", _uninstall, "Stop the agent and remove it.")
     uninstall.add_argument(
         "--purge", action="store_true", help="remove its configuration and log, too"
@@ -331,10 +333,11 @@ def _intake_keys(options: argparse.Namespace) -> list[str]:
 
 
 def _install(options: argparse.Namespace) -> int:
-    from endpoint_agent import support
-
     _require_root()
-    support.require(support.facts(), otherwise=support.audit_facts())
+    if sys.platform != "win32":
+        from endpoint_agent import support
+
+        support.require(support.facts(), otherwise=support.audit_facts())
     from endpoint_agent.service.configuration import Wish
     from endpoint_agent.service.install import install
 
@@ -381,6 +384,21 @@ def _update(options: argparse.Namespace) -> int:
     return 0
 
 
+def _service(options: argparse.Namespace) -> int:
+    if sys.platform == "win32":
+        from endpoint_agent.service.windows import serve
+
+        return serve(options.config)
+    raise UsageError("service is for Windows' service manager; here, use run")
+
+
 def _require_root() -> None:
-    if os.geteuid() != 0:
+    if sys.platform == "win32":
+        from endpoint_agent.service.windows import is_administrator
+
+        if not is_administrator():
+            raise NotPermittedError(
+                "only administrators may change the services of a host; run it as administrator"
+            )
+    elif os.geteuid() != 0:
         raise NotPermittedError("only root may change the services of a host; run it with sudo")

@@ -42,11 +42,11 @@ def wait(condition: Callable[[], Any], seconds: float = START) -> Any:
 class Intake:
     """`endpoint-agent serve` in a process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more_keys: str) -> None:
         """Starts it with its data in a folder, and waits until it listens."""
         folder.mkdir(exist_ok=True)
         keys = folder / "keys"
-        keys.write_text(KEY)
+        keys.write_text("\n".join((KEY, *more_keys)))
         keys.chmod(0o600)
         options = ["--data", folder / "data", "--listen", "127.0.0.1:0", "--intake-key-file", keys]
         self._process = subprocess.Popen(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import archive
@@ -66,7 +67,7 @@ def make_folder(wheel: Path, runtime: Path, work: Path, folder: Path, epoch: int
     itself."""
     python, packages = work / "python", work / "packages"
     shutil.copytree(runtime, python)
-    install_packages(packages)
+    install_packages(packages, PLATFORMS)
     with zipfile.ZipFile(wheel) as archived:
         archived.extractall(packages)
     for path in (*python.rglob("*"), *packages.rglob("*")):
@@ -91,12 +92,12 @@ def make_folder(wheel: Path, runtime: Path, work: Path, folder: Path, epoch: int
         raise SystemExit(f"these files need a newer glibc than is promised: {newer}")
 
 
-def install_packages(target: Path) -> None:
-    """Installs what the agent depends on, as pinned, from wheels for the glibc that is promised."""
+def install_packages(target: Path, names: Sequence[str]) -> None:
+    """Installs what the agent depends on, as pinned, from wheels for platforms of these names."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(pinned(LOCK.read_text(encoding="utf-8"), needed()))
         file.flush()
-        platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
+        platforms = [word for platform in names for word in ("--platform", platform)]
         command = [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             *("--no-deps", "--no-compile", "--only-binary", ":all:", "--require-hashes"),

@@ -1,5 +1,7 @@
 //! Readers of the host's state. Those of files take a root path, so that tests bring their own.
 
+#[cfg(windows)]
+pub mod access;
 #[cfg(target_os = "linux")]
 pub mod clock;
 #[cfg(target_os = "linux")]

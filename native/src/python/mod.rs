@@ -12,6 +12,8 @@ mod replay;
 mod rules;
 #[cfg(target_os = "linux")]
 mod senders;
+#[cfg(windows)]
+mod service;
 #[cfg(target_os = "linux")]
 mod source;
 #[cfg(windows)]
@@ -49,6 +51,12 @@ mod _native {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::senders::{last_sender, note_sender};
+    #[cfg(windows)]
+    #[pymodule_export]
+    use super::service::{
+        PyService, access_of, host_folders, is_administrator, make_private, service_delete,
+        service_install, service_known, service_start, service_status, service_stop,
+    };
     #[pymodule_export]
     use super::spool::{PyBatch, PySpool};
     #[cfg(target_os = "linux")]

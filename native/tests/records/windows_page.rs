@@ -19,6 +19,8 @@ one JSON line each, oldest first, on standard output, or with `--config` at an i
 damaged costs itself alone: the rest is told, with an `events-lost` event, and the command ends
 with status 1 and says on standard error how much could not be read.
 
+On Windows, `agent.exe` does that without being installed, and installs a service: [install.md](install.md#on-windows).
+
 A recording of events of Windows' event tracing (ETW) is replayed likewise; what is in one is in
 `native/src/capture/etw/recording.rs`. `run --record FILE` makes one on Windows, of what event tracing tells.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def _source(wish: Wish, installed: Path, folder: Path) -> Path | None:
     if wish.file is not None:
         return wish.file
     here = folder / FILE_NAME
-    if os.path.lexists(here):
+    # Who has put it there cannot be told on Windows.
+    if sys.platform != "win32" and os.path.lexists(here):
         _check_owner(here)
         return here
     return installed if installed.exists() else None

@@ -52,7 +52,10 @@ def exchange(one: Path, other: Path) -> None:
 
     Where the kernel or the file system cannot (before Linux 3.15), there is nothing for a moment.
     """
-    failed = _native.exchange(os.fsencode(one), os.fsencode(other))
+    if sys.platform == "win32":
+        failed = errno.ENOSYS
+    else:
+        failed = _native.exchange(os.fsencode(one), os.fsencode(other))
     if failed in (errno.EINVAL, errno.ENOSYS):
         aside = one.with_name(f"{one.name}.aside")
         one.rename(aside)
@@ -69,6 +72,12 @@ def sync_all(folder: Path) -> None:
 
     Not of the others, as os.sync does: one that is lost, as of a server, would never be done.
     """
+    if sys.platform == "win32":
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with path.open("r+b") as file:
+                    os.fsync(file.fileno())
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if failed := _native.sync_file_system(descriptor):
@@ -90,6 +99,7 @@ def keep(path: Path, undo: Undo) -> None:
 def make_folder(path: Path, mode: int, undo: Undo) -> None:
     """Makes a folder, and those above it, where it is missing.
 
+    Windows has no modes: there the folder is for the system and administrators alone.
     `undo` removes it with all that is in it by then. A folder that is there keeps its mode.
     """
     if path.is_dir():
@@ -100,6 +110,8 @@ def make_folder(path: Path, mode: int, undo: Undo) -> None:
             undo.add(remove_empty, parent)
     _make(path, mode)
     undo.add(remove, path)
+    if sys.platform == "win32":
+        _native.make_private(str(path))
 
 
 def _make(path: Path, mode: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,16 @@ from types import FrameType
 from endpoint_agent import __version__
 from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError
-from endpoint_agent.service import configuration, files, managers, program, versions
+from endpoint_agent.service import configuration, files, managers, manifest, program, versions
 from endpoint_agent.service.configuration import Wish
 from endpoint_agent.service.files import Undo
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.managers import Command, Manager
-from endpoint_agent.service.places import COMMAND, PROGRAM, VERSIONS, Places
+from endpoint_agent.service.places import COMMAND, ENTRY, PROGRAM, VERSIONS, Places
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+if sys.platform != "win32":
+    SIGNALS += (signal.SIGHUP,)
 
 
 def install(
@@ -72,7 +75,7 @@ def _do(
         _install(found, places, manager, undo)
         source = _start(manager, newcomer, undo)
         before = versions.target(places.good)
-        files.link(places.good, __version__)
+        versions.point(places.good, __version__)
         undo.pop_all()
     versions.remove_others(places, __version__, before)
     return source
@@ -85,13 +88,13 @@ def _install(
     if manager.is_active():
         undo.add(manager.restart)
     undo.add(manager.reload)
-    _put_program(places, undo)
-    _link(places.current, __version__, undo)
-    _link(places.command, PROGRAM, undo)
+    _put_program(places, manager, undo)
+    _point(places.current, undo)
+    _put_command(places, undo)
     files.make_folder(places.config.parent, 0o700, undo)
     _put(places.config, found.text, 0o600, undo)
-    if not places.good.is_symlink():
-        _link(places.good, __version__, undo)
+    if not versions.is_set(places.good):
+        _point(places.good, undo)
     files.keep(places.good, undo)
     _make_folders(found.settings, places, undo)
     if not manager.is_enabled():
@@ -115,10 +118,15 @@ def _start(manager: Manager, newcomer: Trial, undo: Undo) -> str:
         raise AgentError(f"the agent does not work: {error}") from error
 
 
-def _put_program(places: Places, undo: Undo) -> None:
+def _put_program(places: Places, manager: Manager, undo: Undo) -> None:
     folder = places.versions / __version__
     if program.is_running_from(folder):
         return
+    if sys.platform == "win32" and folder.exists():
+        if not manifest.verify(folder):
+            return
+        # What runs cannot be moved there.
+        manager.stop()
     part = places.versions / f".{__version__}.part"
     files.remove(part)
     undo.add(files.remove, part)
@@ -135,10 +143,21 @@ def _put_program(places: Places, undo: Undo) -> None:
     undo.add(files.exchange, part, folder)
 
 
-def _link(path: Path, target: str | Path, undo: Undo) -> None:
-    files.make_folder(path.parent, 0o755, undo)
-    files.keep(path, undo)
-    files.link(path, target)
+def _point(link: Path, undo: Undo) -> None:
+    files.keep(link, undo)
+    versions.point(link, __version__)
+
+
+def _put_command(places: Places, undo: Undo) -> None:
+    """What users call: a link to the program in use, on Windows a copy, which looks for that."""
+    if sys.platform == "win32":
+        from endpoint_agent.service.windows import put_program
+
+        put_program(places.versions / __version__ / ENTRY, places.command, undo)
+        return
+    files.make_folder(places.command.parent, 0o755, undo)
+    files.keep(places.command, undo)
+    files.link(places.command, PROGRAM)
 
 
 def _put(path: Path, text: str, mode: int, undo: Undo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,11 @@ TIMEOUT = 300.0
 
 # The words and nothing of this process's environment, which may hold the key.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
+if sys.platform == "win32":
+    from endpoint_agent._native import host_folders
+
+    _SYSTEM = host_folders()[1]
+    ENVIRONMENT = {"PATH": _SYSTEM, "SystemRoot": str(Path(_SYSTEM).parent)}
 
 UNITS = Path(__file__).with_name("units")
 
@@ -71,6 +77,10 @@ def detect(places: Places, call: Command) -> Manager:
     Raises:
         UnsupportedError: nothing that is known.
     """
+    if sys.platform == "win32":
+        from endpoint_agent.service.windows import Windows
+
+        return Windows(places)
     from endpoint_agent.service import systemd, sysv, upstart
 
     for kind in (systemd.Systemd, upstart.Upstart, sysv.SysV):

@@ -14,6 +14,7 @@ import hashlib
 import heapq
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -149,7 +150,7 @@ def _digest(path: Path, pause: Callable[[], None]) -> str:
     digest = hashlib.sha256()
     block = bytearray(BLOCK)
     view = memoryview(block)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | durable.UNTRAPPED)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         left = MAX_FILE
         while left > 0 and (count := file.readinto(block)):
@@ -161,6 +162,8 @@ def _digest(path: Path, pause: Callable[[], None]) -> str:
 
 def _is_open(path: Path) -> bool:
     """Whether others than root, or than this user, may change a file."""
+    if sys.platform == "win32":
+        return False  # No modes are known there; the folder is for administrators alone.
     status = path.lstat()
     return bool(status.st_mode & 0o022) or status.st_uid not in (0, os.geteuid())
 

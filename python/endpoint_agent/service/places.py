@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +12,30 @@ from endpoint_agent.config import DEFAULT_PATH
 NAME = "SEKOIAEndpointAgent"
 """The service's."""
 
-VERSIONS = Path("/usr/lib/endpoint-agent")
+if sys.platform == "win32":
+    from endpoint_agent._native import host_folders
+
+    _PROGRAMS = Path(host_folders()[0])
+    VERSIONS = _PROGRAMS / "EndpointAgent"
+    COMMAND = VERSIONS / "agent.exe"
+    UNPACKED = _PROGRAMS / ".EndpointAgent.part"
+    PACKAGE = VERSIONS / "package"
+    ENTRY = Path("agent.exe")
+else:
+    VERSIONS = Path("/usr/lib/endpoint-agent")
+    COMMAND = Path("/opt/endpoint-agent")
+    UNPACKED = Path("/usr/lib/.endpoint-agent.part")
+    """Where the one file `agent` lies unpacked while it installs."""
+
+    PACKAGE = Path("/usr/share/endpoint-agent/package")
+    """Of an agent that came as a package of the host: the command that removes it."""
+
+    ENTRY = Path("bin/endpoint-agent")
+    """The program of a version, below its folder."""
+
 CURRENT = VERSIONS / "current"
 GOOD = VERSIONS / "good"
-PROGRAM = CURRENT / "bin/endpoint-agent"
-COMMAND = Path("/opt/endpoint-agent")
-
-UNPACKED = Path("/usr/lib/.endpoint-agent.part")
-"""Where the one file `agent` lies unpacked while it installs."""
-
-PACKAGE = Path("/usr/share/endpoint-agent/package")
-"""Of an agent that came as a package of the host: the command that removes it."""
+PROGRAM = CURRENT / ENTRY
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,9 @@ class Places:
 
     def under(self, path: Path) -> Path:
         """A path of the host, below the root. One that is not absolute is none, and stays."""
-        return self.root / path.relative_to("/") if path.is_absolute() else path
+        if not path.is_absolute() or self.root == Path("/"):
+            return path
+        return self.root.joinpath(*path.parts[1:])
 
     @property
     def versions(self) -> Path:
@@ -41,12 +57,12 @@ class Places:
 
     @property
     def current(self) -> Path:
-        """The link to the version that runs."""
+        """What names the version that runs: a link, on Windows a file."""
         return self.under(CURRENT)
 
     @property
     def good(self) -> Path:
-        """The link to the last version that proved itself, by which updates are run."""
+        """The same for the last version that proved itself, by which updates are run."""
         return self.under(GOOD)
 
     @property

@@ -1,6 +1,6 @@
 """A copy of the running program with all it needs: the interpreter, its library, the packages.
 
-    bin/endpoint-agent   the command
+    bin/endpoint-agent   the command; on Windows agent.exe, with Python's files beside it
     bin/python3.11       the interpreter
     lib/python3.11       Python's own library, and beside it the shared libraries it brings
     packages             the agent and the packages it depends on
@@ -25,7 +25,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import endpoint_agent
-from endpoint_agent.errors import AgentError
+from endpoint_agent.errors import AgentError, UnsupportedError
 from endpoint_agent.service import elf, manifest
 from endpoint_agent.service.places import UNPACKED
 
@@ -80,6 +80,8 @@ def copy(target: Path, home: Path) -> None:
     if prefix.parent == UNPACKED:
         _take(prefix, target)
         return
+    if sys.platform == "win32":
+        raise UnsupportedError("on Windows agent.exe alone can be installed; fetch that and run it")
     interpreter = Path(sys.executable).resolve()
     command = target / "bin" / DISTRIBUTION
     command.parent.mkdir(parents=True)
@@ -110,7 +112,9 @@ def is_running_from(folder: Path) -> bool:
 
 def _take(unpacked: Path, target: Path) -> None:
     """Gives the files of a whole version other names, which stay when the first are removed."""
-    shutil.copytree(unpacked, target, symlinks=True, copy_function=_link_file)
+    # Windows removes no name of a file as long as another one of it runs.
+    how = shutil.copy2 if sys.platform == "win32" else _link_file
+    shutil.copytree(unpacked, target, symlinks=True, copy_function=how)
 
 
 def _link_file(source: str, target: str) -> None:

@@ -52,6 +52,12 @@ def uninstall(
     paths = [places.command, places.versions, *_state(places, settings)]
     # What an installation that was killed has left.
     paths += [part_of(places.command), places.under(UNPACKED)]
+    if sys.platform == "win32":
+        from endpoint_agent.service.windows import set_aside
+
+        # From there this runs; whoever unpacked it removes it.
+        paths.remove(UNPACKED)
+        set_aside(places.command, UNPACKED)
     if purge:
         paths += [places.config.parent, *_logs(places, settings)]
     for path in paths:
@@ -81,7 +87,9 @@ def _remove_service(manager: Manager) -> None:
     wanted = manager.files(USUAL)
     for path in wanted:
         files.remove(part_of(path))
-    if paths := [path for path in wanted if path.exists()]:
+    paths = [path for path in wanted if path.exists()]
+    # One that has no files keeps books.
+    if paths or (not wanted and manager.is_enabled()):
         manager.stop()
         manager.disable()
         for path in paths:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import tarfile
 import zlib
 from itertools import dropwhile
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from endpoint_agent import durable
 from endpoint_agent.errors import UpdateError
 
 # Bytes and members of an unpacked bundle.
@@ -103,12 +105,13 @@ def _check_link(member: tarfile.TarInfo, path: Path, target: Path) -> None:
 
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     mode = 0o755 if member.mode & 0o111 else 0o644
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | durable.UNTRAPPED
     content = archive.extractfile(member)
     with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
         while content is not None and (block := content.read(_BLOCK)):
             file.write(block)
         file.flush()
-        os.fchmod(file.fileno(), mode)
-        # By which Python knows whether what it has compiled still holds.
-        os.utime(file.fileno(), (member.mtime, member.mtime))
+        if sys.platform != "win32":  # There the folder says who may do what.
+            os.fchmod(file.fileno(), mode)
+    # By which Python knows whether what it has compiled still holds.
+    os.utime(path, (member.mtime, member.mtime))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 # What a bundle is made for: the C library and the machine. The module is built for no other.
-PLATFORM = "linux-x86_64"
+PLATFORM = "win_amd64" if sys.platform == "win32" else "linux-x86_64"
 
 # Bytes.
 MAX_BUNDLE = 300_000_000

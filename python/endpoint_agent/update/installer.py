@@ -19,7 +19,7 @@ from endpoint_agent.errors import AgentError, HandoverError, UpdateError
 from endpoint_agent.service import files, health, managers, manifest, versions
 from endpoint_agent.service.health import Trial
 from endpoint_agent.service.managers import Manager
-from endpoint_agent.service.places import Places
+from endpoint_agent.service.places import ENTRY, Places
 from endpoint_agent.update import bundle, change, state
 
 # Seconds: for a version to capture and deliver, and for its program to say its number.
@@ -58,8 +58,8 @@ class Installer:
             UpdateError: the version did not prove itself, and the one before is in use again.
         """
         new = self.running()
-        if not self._places.good.is_symlink():
-            files.link(self._places.good, new)
+        if not versions.is_set(self._places.good):
+            versions.point(self._places.good, new)
         old = versions.target(self._places.good)
         if old == new:
             return ""
@@ -89,7 +89,7 @@ class Installer:
             # Not the version's fault, such as a full disk.
             self._tell_failure(old, version, str(error))
             raise
-        files.link(self._places.current, version)
+        versions.point(self._places.current, version)
         return self._try(old, version)
 
     def clean(self) -> None:
@@ -129,7 +129,7 @@ class Installer:
             self._back(old, new, str(error))
         done = f"{new} has replaced {old}: it captures by {source} and delivers"
         state.tell(self.state_directory, state.DONE, old, new, done)
-        files.link(self._places.good, new)
+        versions.point(self._places.good, new)
         # The one before stays, as the last that was good.
         versions.remove_others(self._places, old, new)
         return done
@@ -140,7 +140,7 @@ class Installer:
         self._remember(new, reason)
         self._tell_failure(old, new, f"{reason}; {old} is put back")
         veteran = self._trial()
-        files.link(self._places.current, old)
+        versions.point(self._places.current, old)
         try:
             self._resume(old)
             veteran.wait(self._manager.is_active, PATIENCE, f"v{old}")
@@ -189,7 +189,7 @@ class Installer:
 def _ask_version(folder: Path, version: str) -> None:
     """Makes sure that the program of a version can run on this host at all."""
     try:
-        said = managers.call([str(folder / "bin/endpoint-agent"), "--version"], FIRST_WORD)
+        said = managers.call([str(folder / ENTRY), "--version"], FIRST_WORD)
     except AgentError as error:
         raise UpdateError(f"the program of {version} does not run: {error}") from error
     if said.strip() != f"endpoint-agent {version}":

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from endpoint_agent import __version__
-from endpoint_agent.service.places import GOOD, VERSIONS
+from endpoint_agent.service.places import ENTRY, GOOD, VERSIONS
 
 # Seconds, drawn anew by each run of the agent, so that no two hosts ask at the same time.
 FIRST = (1_800.0, 21_600.0)
@@ -37,8 +37,20 @@ def start() -> None:
     """Starts it, by the version that has proved itself."""
     from endpoint_agent.service.managers import ENVIRONMENT
 
+    if sys.platform == "win32":
+        from endpoint_agent.service import versions
+
+        subprocess.Popen(
+            [VERSIONS / versions.target(GOOD) / ENTRY, "update", "--automatic"],
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            creationflags=subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP,
+        )
+        return
     subprocess.run(
-        ["/bin/sh", "-c", _DETACHED, str(GOOD / "bin/endpoint-agent")],
+        ["/bin/sh", "-c", _DETACHED, str(GOOD / ENTRY)],
         env=ENVIRONMENT,
         start_new_session=True,
         check=True,
