@@ -79,10 +79,8 @@ pub fn remove_later(folder: &Path) -> io::Result<()> {
         "/d /q /c \"for /l %i in (1,1,20) do (rd /s /q \"{folder_text}\" 2>nul & \
          if not exist \"{folder_text}\" exit & ping -n 2 127.0.0.1 >nul)\""
     );
-    // Should that not come to it, the next start of the host does.
-    let path = wide(folder.as_os_str());
-    // SAFETY: the path ends in a zero; nothing takes its place.
-    unsafe { MoveFileExW(path.as_ptr(), std::ptr::null(), MOVEFILE_DELAY_UNTIL_REBOOT) };
+    // Should it not come to that, the next start of the host does it.
+    remove_at_boot(folder);
     Command::new(shell)
         .raw_arg(script)
         .current_dir(system_folder())
@@ -92,6 +90,16 @@ pub fn remove_later(folder: &Path) -> io::Result<()> {
         .creation_flags(CREATE_NO_WINDOW)
         .spawn()
         .map(drop)
+}
+
+/// Has a folder removed at the next start of the host: before it, all that is in it.
+fn remove_at_boot(path: &Path) {
+    for entry in path.read_dir().into_iter().flatten().flatten() {
+        remove_at_boot(&entry.path());
+    }
+    let name = wide(path.as_os_str());
+    // SAFETY: the name ends in a zero; nothing takes its place.
+    unsafe { MoveFileExW(name.as_ptr(), std::ptr::null(), MOVEFILE_DELAY_UNTIL_REBOOT) };
 }
 
 fn system_folder() -> std::path::PathBuf {
