@@ -9,6 +9,6 @@ import time
 def since_boot() -> float:
     """Seconds."""
     if sys.platform == "win32":
-        # GetTickCount64, which goes on while the host sleeps.
+        # Its clocks go on while the host sleeps, and begin with it.
         return time.monotonic()
     return time.clock_gettime(time.CLOCK_BOOTTIME)

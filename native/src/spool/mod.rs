@@ -81,7 +81,7 @@ mod settings;
 mod state;
 mod sync;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -120,6 +120,8 @@ struct Shared {
     syncing: Mutex<()>,
     /// All records below this number are on the disk itself.
     synced: AtomicU64,
+    /// A disk has failed to sync, and will not say any more what it lacks.
+    is_unsure: AtomicBool,
 }
 
 impl Spool {
@@ -138,6 +140,7 @@ impl Spool {
             sync_always,
             syncing: Mutex::new(()),
             synced,
+            is_unsure: AtomicBool::new(false),
         });
         let syncer = match sync_always {
             true => None,
@@ -410,8 +413,12 @@ impl Shared {
     fn sync(&self) {
         let _turn = lock(&self.syncing);
         let sync = self.state.lock().take_unsynced();
-        if let Some(end) = sync() {
-            self.synced.fetch_max(end, Ordering::Release);
+        match sync() {
+            Some(end) if !self.is_unsure.load(Ordering::Relaxed) => {
+                self.synced.fetch_max(end, Ordering::Release);
+            }
+            Some(_) => {}
+            None => self.is_unsure.store(true, Ordering::Relaxed),
         }
     }
 

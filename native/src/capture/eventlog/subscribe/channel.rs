@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_EVT_CHANNEL_NOT_FOUND, ERROR_EVT_INVALID_CHANNEL_PATH,
-    ERROR_EVT_INVALID_QUERY, ERROR_INVALID_OPERATION, ERROR_NO_MORE_ITEMS, ERROR_NOT_FOUND,
-    ERROR_TIMEOUT,
+    ERROR_EVT_INVALID_QUERY, ERROR_EVT_QUERY_RESULT_INVALID_POSITION, ERROR_EVT_QUERY_RESULT_STALE,
+    ERROR_INVALID_OPERATION, ERROR_NO_MORE_ITEMS, ERROR_NOT_FOUND, ERROR_TIMEOUT,
 };
 
 use super::api::{BATCH, Bookmark, Record, Records, Signal, explained};
@@ -112,7 +112,11 @@ impl Channel {
         };
         match Records::open(&self.query.text(), signal, Some(bookmark)) {
             Ok(records) => self.has_opened(records),
-            Err(ERROR_NOT_FOUND) => self.begin_anew(Some(number), signal, notices),
+            Err(
+                ERROR_NOT_FOUND
+                | ERROR_EVT_QUERY_RESULT_STALE
+                | ERROR_EVT_QUERY_RESULT_INVALID_POSITION,
+            ) => self.begin_anew(Some(number), signal, notices),
             Err(error) => self.has_failed(error, notices),
         }
     }
