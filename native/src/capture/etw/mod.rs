@@ -10,6 +10,8 @@
 //! event that cannot be read costs itself alone.
 
 #[cfg(windows)]
+mod api;
+#[cfg(windows)]
 mod asked;
 pub mod etl;
 mod host;
@@ -24,6 +26,8 @@ pub mod player;
 mod processes;
 pub mod queue;
 pub mod raw;
+#[cfg(windows)]
+mod receive;
 pub mod recorder;
 pub mod recording;
 pub mod schema;

@@ -1,11 +1,9 @@
 //! A session of Windows' event tracing: started, asked for events, read on a thread of its own, stopped.
 //!
-//! This is the only code here that calls event tracing. It goes through [`Api`], so that a mock can take
-//! the place of Windows in tests.
+//! Windows is called through [`Api`] alone.
 
 use std::ffi::c_void;
 use std::mem::size_of;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,99 +11,23 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS, FILETIME,
+    ERROR_ALREADY_EXISTS, ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS,
 };
 use windows_sys::Win32::System::Diagnostics::Etw::{
-    CONTROLTRACE_HANDLE, CloseTrace, ControlTraceW, ENABLE_TRACE_PARAMETERS,
-    ENABLE_TRACE_PARAMETERS_VERSION_2, EVENT_CONTROL_CODE_CAPTURE_STATE,
-    EVENT_CONTROL_CODE_ENABLE_PROVIDER, EVENT_FILTER_DESCRIPTOR, EVENT_FILTER_TYPE_EVENT_ID,
-    EVENT_HEADER_EXT_TYPE_RELATED_ACTIVITYID, EVENT_HEADER_EXT_TYPE_SID, EVENT_RECORD,
-    EVENT_TRACE_CONTROL_QUERY, EVENT_TRACE_CONTROL_STOP, EVENT_TRACE_INDEPENDENT_SESSION_MODE,
-    EVENT_TRACE_LOGFILEW, EVENT_TRACE_PROPERTIES, EVENT_TRACE_REAL_TIME_MODE,
-    EVENT_TRACE_SYSTEM_LOGGER_MODE, EnableTraceEx2, OpenTraceW, PROCESS_TRACE_MODE_EVENT_RECORD,
-    PROCESS_TRACE_MODE_REAL_TIME, PROCESSTRACE_HANDLE, ProcessTrace, StartTraceW, TDH_CONTEXT,
-    TRACE_EVENT_INFO, TdhGetEventInformation, WNODE_FLAG_TRACED_GUID,
+    CONTROLTRACE_HANDLE, ENABLE_TRACE_PARAMETERS, ENABLE_TRACE_PARAMETERS_VERSION_2,
+    EVENT_CONTROL_CODE_CAPTURE_STATE, EVENT_CONTROL_CODE_ENABLE_PROVIDER, EVENT_FILTER_DESCRIPTOR,
+    EVENT_FILTER_TYPE_EVENT_ID, EVENT_RECORD, EVENT_TRACE_CONTROL_QUERY, EVENT_TRACE_CONTROL_STOP,
+    EVENT_TRACE_INDEPENDENT_SESSION_MODE, EVENT_TRACE_LOGFILEW, EVENT_TRACE_PROPERTIES,
+    EVENT_TRACE_REAL_TIME_MODE, EVENT_TRACE_SYSTEM_LOGGER_MODE, PROCESS_TRACE_MODE_EVENT_RECORD,
+    PROCESS_TRACE_MODE_REAL_TIME, PROCESSTRACE_HANDLE, WNODE_FLAG_TRACED_GUID,
 };
-use windows_sys::core::{GUID, PCWSTR};
+use windows_sys::core::GUID;
 
+pub use super::api::{Api, WINDOWS};
 use super::plan::{self, Enabled};
 use super::queue::Queue;
 use super::raw::HEADER;
-
-/// The functions of Windows that are called.
-#[derive(Debug)]
-#[allow(missing_docs)]
-pub struct Api {
-    pub start: unsafe extern "system" fn(
-        *mut CONTROLTRACE_HANDLE,
-        PCWSTR,
-        *mut EVENT_TRACE_PROPERTIES,
-    ) -> u32,
-    pub control: unsafe extern "system" fn(
-        CONTROLTRACE_HANDLE,
-        PCWSTR,
-        *mut EVENT_TRACE_PROPERTIES,
-        u32,
-    ) -> u32,
-    pub enable: unsafe extern "system" fn(
-        CONTROLTRACE_HANDLE,
-        *const GUID,
-        u32,
-        u8,
-        u64,
-        u64,
-        u32,
-        *const ENABLE_TRACE_PARAMETERS,
-    ) -> u32,
-    pub open: unsafe extern "system" fn(*mut EVENT_TRACE_LOGFILEW) -> PROCESSTRACE_HANDLE,
-    pub process: unsafe extern "system" fn(
-        *const PROCESSTRACE_HANDLE,
-        u32,
-        *const FILETIME,
-        *const FILETIME,
-    ) -> u32,
-    pub close: unsafe extern "system" fn(PROCESSTRACE_HANDLE) -> u32,
-    pub describe: unsafe extern "system" fn(
-        *const EVENT_RECORD,
-        u32,
-        *const TDH_CONTEXT,
-        *mut TRACE_EVENT_INFO,
-        *mut u32,
-    ) -> u32,
-}
-
-macro_rules! forward {
-    ($name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {{
-        unsafe extern "system" fn forward($($argument: $type),*) -> $result {
-            // SAFETY: who calls it keeps what the function asks for.
-            unsafe { $name($($argument),*) }
-        }
-        forward
-    }};
-}
-
-/// Windows itself.
-pub static WINDOWS: Api = Api {
-    start: forward!(StartTraceW(
-        handle: *mut CONTROLTRACE_HANDLE, name: PCWSTR, properties: *mut EVENT_TRACE_PROPERTIES
-    ) -> u32),
-    control: forward!(ControlTraceW(
-        handle: CONTROLTRACE_HANDLE, name: PCWSTR, properties: *mut EVENT_TRACE_PROPERTIES, code: u32
-    ) -> u32),
-    enable: forward!(EnableTraceEx2(
-        handle: CONTROLTRACE_HANDLE, provider: *const GUID, code: u32, level: u8, any: u64, all: u64,
-        timeout: u32, parameters: *const ENABLE_TRACE_PARAMETERS
-    ) -> u32),
-    open: forward!(OpenTraceW(file: *mut EVENT_TRACE_LOGFILEW) -> PROCESSTRACE_HANDLE),
-    process: forward!(ProcessTrace(
-        handles: *const PROCESSTRACE_HANDLE, count: u32, from: *const FILETIME, to: *const FILETIME
-    ) -> u32),
-    close: forward!(CloseTrace(handle: PROCESSTRACE_HANDLE) -> u32),
-    describe: forward!(TdhGetEventInformation(
-        event: *const EVENT_RECORD, count: u32, context: *const TDH_CONTEXT,
-        buffer: *mut TRACE_EVENT_INFO, size: *mut u32
-    ) -> u32),
-};
+use super::receive::receive;
 
 /// What `OpenTraceW` gives when it fails.
 const NO_TRACE: u64 = u64::MAX;
@@ -115,9 +37,6 @@ const NAMES: usize = 2 * 2 * 1024;
 const FLUSH: u32 = 1;
 /// How long the last events of a session are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Things that are attached to an event at most; Windows knows 18 kinds.
-const MAX_ATTACHED: u16 = 64;
-
 /// Bytes of what Windows says of an event.
 const MAX_DESCRIPTION: usize = 1 << 20;
 
@@ -431,69 +350,4 @@ pub fn describe(api: &Api, header: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
-}
-
-/// What Windows calls with each event. Nothing may leave it but by returning.
-unsafe extern "system" fn receive(record: *mut EVENT_RECORD) {
-    // SAFETY: Windows gives a record, or nothing, and in it what it was given.
-    let Some(record) = (unsafe { record.as_ref() }) else {
-        return;
-    };
-    // SAFETY: it is the queue of the session that this is called for, which outlives it.
-    let Some(queue) = (unsafe { record.UserContext.cast::<Queue>().as_ref() }) else {
-        return;
-    };
-    let taken = catch_unwind(AssertUnwindSafe(|| take(record, queue)));
-    if taken.is_err() {
-        queue.count_malformed();
-    }
-}
-
-/// Copies an event into a queue.
-fn take(record: &EVENT_RECORD, queue: &Queue) {
-    let header = (&raw const record.EventHeader).cast::<u8>();
-    let data = record.UserData.cast::<u8>().cast_const();
-    let count = record.ExtendedDataCount;
-    let is_odd = (data.is_null() && record.UserDataLength > 0)
-        || (record.ExtendedData.is_null() && count > 0)
-        || count > MAX_ATTACHED;
-    if is_odd {
-        queue.count_malformed();
-        return;
-    }
-    // SAFETY: a header has so many bytes, each of which may be looked at, and the data as many as the
-    // record says.
-    let (header, data) = unsafe {
-        (
-            slice(header, HEADER),
-            slice(data, record.UserDataLength.into()),
-        )
-    };
-    // SAFETY: there are so many of them.
-    let items = unsafe { slice(record.ExtendedData.cast_const(), count.into()) };
-    let wanted = items.iter().filter(|item| {
-        let kind = u32::from(item.ExtType);
-        let is_wanted =
-            kind == EVENT_HEADER_EXT_TYPE_RELATED_ACTIVITYID || kind == EVENT_HEADER_EXT_TYPE_SID;
-        is_wanted && item.DataPtr != 0
-    });
-    let attached = wanted.map(|item| {
-        // SAFETY: it has as many bytes as it says.
-        let bytes = unsafe { slice(item.DataPtr as *const u8, item.DataSize.into()) };
-        (item.ExtType, bytes)
-    });
-    queue.push(header, attached, data);
-}
-
-/// So many of what is at a place; none where that is nothing.
-///
-/// # Safety
-///
-/// If it is something, there are as many, and they stay as they are.
-unsafe fn slice<'a, T>(place: *const T, count: usize) -> &'a [T] {
-    if place.is_null() || count == 0 {
-        return &[];
-    }
-    // SAFETY: the caller says so.
-    unsafe { std::slice::from_raw_parts(place, count) }
 }

@@ -4,8 +4,47 @@ use std::net::IpAddr;
 
 use sha1::{Digest, Sha1};
 
+use super::convert::Value;
+use super::table::TABLE;
+
+/// The id of a connection whose ends are among the values of a record's fields, if they are.
+pub(super) fn of(values: &[(usize, Value)]) -> Option<String> {
+    let [
+        _,
+        source,
+        destination,
+        source_port,
+        destination_port,
+        transport,
+    ] = TABLE.ends;
+    let get = |place: usize| {
+        let mut all = values.iter();
+        all.find(|(field, _)| *field == place)
+            .map(|(_, value)| value)
+    };
+    let text = |place| match get(place)? {
+        Value::Text(text) => Some(&**text),
+        _ => None,
+    };
+    let port = |place| match get(place)? {
+        Value::Number(port) => u16::try_from(*port).ok(),
+        _ => None,
+    };
+    let protocol = match text(transport)? {
+        "tcp" => 6,
+        "udp" => 17,
+        _ => return None,
+    };
+    let end = |address, place| Some((text(address)?.parse().ok()?, port(place)?));
+    let (from, to) = (
+        end(source, source_port)?,
+        end(destination, destination_port)?,
+    );
+    Some(id(from, to, protocol))
+}
+
 /// A connection's id: `1:` and the digest of its ends in order. `protocol`: IP's number.
-pub fn id(source: (IpAddr, u16), destination: (IpAddr, u16), protocol: u8) -> String {
+fn id(source: (IpAddr, u16), destination: (IpAddr, u16), protocol: u8) -> String {
     let (first, second) = if ends(source) <= ends(destination) {
         (source, destination)
     } else {

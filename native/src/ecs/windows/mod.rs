@@ -7,105 +7,24 @@ pub mod convert;
 pub mod kinds;
 pub mod moves;
 mod origin;
+mod table;
 pub mod traces;
-
-use std::sync::LazyLock;
-
-use hashbrown::HashMap;
 
 use crate::ecs::catalogue::PROVIDER;
 use crate::ecs::fields::FIELDS;
 use crate::ecs::json::Json;
 use crate::enrich::guid::Identity;
-use crate::event::{Findings, LogRecord, Pairs, Role};
-use convert::{Answer, How, Value, is_nothing, is_zero};
+use crate::event::{Findings, LogRecord};
+use convert::{Answer, Value};
 use kinds::LogKind;
-use moves::{COMMUNITY, FOUND, OWN, RELATED};
+use moves::{COMMUNITY, FOUND, OWN};
 pub use origin::{Origin, host_name};
+use table::{LISTS, TABLE, take};
 use traces::TraceKind;
 
 /// Bits of a record's keywords.
 const AUDIT_FAILURE: u64 = 1 << 52;
 const AUDIT_SUCCESS: u64 = 1 << 53;
-
-/// The lists of `related`, in the order of their writing.
-const LISTS: [(&str, &str); 4] = [
-    ("related.hosts", "hosts"),
-    ("related.user", "user"),
-    ("related.hash", "hash"),
-    ("related.ip", "ip"),
-];
-
-/// Where the guid of a process is told.
-fn guid(role: Role) -> &'static str {
-    match role {
-        Role::Actor => "sekoiaio.process.guid",
-        Role::Parent => "sekoiaio.process.parent_guid",
-        Role::Source => "sekoiaio.source_process.guid",
-        Role::Target => "sekoiaio.target_process.guid",
-    }
-}
-
-/// The rows of [`moves`], ready to be asked.
-struct Table {
-    rows: HashMap<&'static str, HashMap<&'static str, Vec<Row>>>,
-    /// For each field, which of [`LISTS`] it is in.
-    lists: Vec<Option<usize>>,
-    pid: usize,
-    thread: usize,
-    guids: [usize; Role::ALL.len()],
-    /// The Community ID, and what it is made of: both addresses, both ports, the protocol.
-    ends: [usize; 6],
-}
-
-struct Row {
-    ids: &'static [u32],
-    when: Option<(&'static str, &'static str)>,
-    field: usize,
-    how: How,
-    is_taken: bool,
-}
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let place = |name: &str| FIELDS.iter().position(|field| field.name == name);
-    let mut rows: HashMap<_, HashMap<_, Vec<Row>>> = HashMap::new();
-    for row in moves::ALL {
-        // A test has them all in the table.
-        let Some(field) = place(row.to) else {
-            continue;
-        };
-        let of_provider = rows.entry(row.provider).or_default();
-        of_provider.entry(row.from).or_default().push(Row {
-            ids: row.ids,
-            when: row.when,
-            field,
-            how: row.how,
-            is_taken: row.is_taken,
-        });
-    }
-    let mut lists = vec![None; FIELDS.len()];
-    for (field, list) in RELATED {
-        if let Some(place) = place(field) {
-            lists[place] = LISTS.iter().position(|(name, _)| name == list);
-        }
-    }
-    Table {
-        rows,
-        lists,
-        pid: place("process.pid").unwrap_or_default(),
-        thread: place("process.thread.id").unwrap_or_default(),
-        guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),
-        ends: [
-            "network.community_id",
-            "source.ip",
-            "destination.ip",
-            "source.port",
-            "destination.port",
-            "network.transport",
-        ]
-        .map(|name| place(name).unwrap_or_default()),
-    }
-});
 
 /// The fields that a record has, in the order of [`FIELDS`].
 pub struct Mapped<'a> {
@@ -145,7 +64,7 @@ impl<'a> Mapped<'a> {
         let has_community =
             |(name, ids): &(&str, &[u32])| *name == provider && ids.contains(&record.id);
         if COMMUNITY.iter().any(has_community) {
-            let id = community_id(&values);
+            let id = community::of(&values);
             values.extend(id.map(|id| (table.ends[0], Value::Text(id.into()))));
         }
         // The first of a field's values stays.
@@ -368,84 +287,6 @@ impl<'a> Mapped<'a> {
             json.texts("truncated", cut.iter().map(String::as_bytes));
         }
     }
-}
-
-impl Row {
-    /// `is_special`: there are rows for this very event.
-    fn is_for(&self, record: &LogRecord, is_special: bool) -> bool {
-        let is_for_id = match is_special {
-            true => self.ids.contains(&record.id),
-            false => self.ids.is_empty(),
-        };
-        let holds = |(name, value)| record.data.get(name) == Some(value);
-        is_for_id && self.when.is_none_or(holds)
-    }
-}
-
-/// Adds the fields of values by the rows of a provider. Tells of each value whether it is told as a
-/// field alone.
-fn community_id(values: &[(usize, Value)]) -> Option<String> {
-    let [
-        _,
-        source,
-        destination,
-        source_port,
-        destination_port,
-        transport,
-    ] = TABLE.ends;
-    let get = |place: usize| {
-        let mut all = values.iter();
-        all.find(|(field, _)| *field == place)
-            .map(|(_, value)| value)
-    };
-    let text = |place| match get(place)? {
-        Value::Text(text) => Some(&**text),
-        _ => None,
-    };
-    let port = |place| match get(place)? {
-        Value::Number(port) => u16::try_from(*port).ok(),
-        _ => None,
-    };
-    let protocol = match text(transport)? {
-        "tcp" => 6,
-        "udp" => 17,
-        _ => return None,
-    };
-    let end = |address, place| Some((text(address)?.parse().ok()?, port(place)?));
-    let (from, to) = (
-        end(source, source_port)?,
-        end(destination, destination_port)?,
-    );
-    Some(community::id(from, to, protocol))
-}
-
-fn take<'a>(
-    record: &LogRecord,
-    provider: &str,
-    data: &'a Pairs,
-    values: &mut Vec<(usize, Value<'a>)>,
-) -> Vec<bool> {
-    let mut taken = Vec::with_capacity(data.len());
-    let of_provider = TABLE.rows.get(provider);
-    for (name, value) in data.iter() {
-        let mut is_taken = false;
-        if let Some(rows) = of_provider.and_then(|rows| rows.get(name))
-            && !is_nothing(value)
-        {
-            let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
-            for row in rows {
-                if !row.is_for(record, is_special) {
-                    continue;
-                }
-                let made = (row.how.make)(value);
-                // A process or port 0 is none, and not told.
-                is_taken |= row.is_taken && (made.is_some() || is_zero(value));
-                values.extend(made.map(|made| (row.field, made)));
-            }
-        }
-        taken.push(is_taken);
-    }
-    taken
 }
 
 fn write(json: &mut Json, key: &'static str, value: &Value) {

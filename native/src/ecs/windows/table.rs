@@ -1,0 +1,132 @@
+//! The rows of [`moves`](super::moves), ready to be asked.
+
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
+use super::convert::{How, Value, is_nothing, is_zero};
+use super::moves::{self, RELATED};
+use crate::ecs::fields::FIELDS;
+use crate::event::{LogRecord, Pairs, Role};
+
+/// The lists of `related`, in the order of their writing.
+pub(super) const LISTS: [(&str, &str); 4] = [
+    ("related.hosts", "hosts"),
+    ("related.user", "user"),
+    ("related.hash", "hash"),
+    ("related.ip", "ip"),
+];
+
+/// Where the guid of a process is told.
+fn guid(role: Role) -> &'static str {
+    match role {
+        Role::Actor => "sekoiaio.process.guid",
+        Role::Parent => "sekoiaio.process.parent_guid",
+        Role::Source => "sekoiaio.source_process.guid",
+        Role::Target => "sekoiaio.target_process.guid",
+    }
+}
+
+/// All of them.
+pub(super) struct Table {
+    pub(super) rows: HashMap<&'static str, HashMap<&'static str, Vec<Row>>>,
+    /// For each field, which of [`LISTS`] it is in.
+    pub(super) lists: Vec<Option<usize>>,
+    pub(super) pid: usize,
+    pub(super) thread: usize,
+    pub(super) guids: [usize; Role::ALL.len()],
+    /// The Community ID, and what it is made of: both addresses, both ports, the protocol.
+    pub(super) ends: [usize; 6],
+}
+
+pub(super) struct Row {
+    ids: &'static [u32],
+    when: Option<(&'static str, &'static str)>,
+    field: usize,
+    how: How,
+    is_taken: bool,
+}
+
+pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let place = |name: &str| FIELDS.iter().position(|field| field.name == name);
+    let mut rows: HashMap<_, HashMap<_, Vec<Row>>> = HashMap::new();
+    for row in moves::ALL {
+        // A test has them all in the table.
+        let Some(field) = place(row.to) else {
+            continue;
+        };
+        let of_provider = rows.entry(row.provider).or_default();
+        of_provider.entry(row.from).or_default().push(Row {
+            ids: row.ids,
+            when: row.when,
+            field,
+            how: row.how,
+            is_taken: row.is_taken,
+        });
+    }
+    let mut lists = vec![None; FIELDS.len()];
+    for (field, list) in RELATED {
+        if let Some(place) = place(field) {
+            lists[place] = LISTS.iter().position(|(name, _)| name == list);
+        }
+    }
+    Table {
+        rows,
+        lists,
+        pid: place("process.pid").unwrap_or_default(),
+        thread: place("process.thread.id").unwrap_or_default(),
+        guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),
+        ends: [
+            "network.community_id",
+            "source.ip",
+            "destination.ip",
+            "source.port",
+            "destination.port",
+            "network.transport",
+        ]
+        .map(|name| place(name).unwrap_or_default()),
+    }
+});
+
+impl Row {
+    /// `is_special`: there are rows for this very event.
+    fn is_for(&self, record: &LogRecord, is_special: bool) -> bool {
+        let is_for_id = match is_special {
+            true => self.ids.contains(&record.id),
+            false => self.ids.is_empty(),
+        };
+        let holds = |(name, value)| record.data.get(name) == Some(value);
+        is_for_id && self.when.is_none_or(holds)
+    }
+}
+
+/// Adds the fields of values by the rows of a provider. Tells of each value whether it is told as a
+/// field alone.
+pub(super) fn take<'a>(
+    record: &LogRecord,
+    provider: &str,
+    data: &'a Pairs,
+    values: &mut Vec<(usize, Value<'a>)>,
+) -> Vec<bool> {
+    let mut taken = Vec::with_capacity(data.len());
+    let of_provider = TABLE.rows.get(provider);
+    for (name, value) in data.iter() {
+        let mut is_taken = false;
+        if let Some(rows) = of_provider.and_then(|rows| rows.get(name))
+            && !is_nothing(value)
+        {
+            let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
+            for row in rows {
+                if !row.is_for(record, is_special) {
+                    continue;
+                }
+                let made = (row.how.make)(value);
+                // A process or port 0 is none, and not told.
+                is_taken |= row.is_taken && (made.is_some() || is_zero(value));
+                values.extend(made.map(|made| (row.field, made)));
+            }
+        }
+        taken.push(is_taken);
+    }
+    taken
+}
