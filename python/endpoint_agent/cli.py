@@ -22,7 +22,7 @@ from typing import NoReturn, get_args
 from endpoint_agent import __version__
 from endpoint_agent.config import DEFAULT_PATH, INTAKE_KEY_VARIABLE, Region, Settings, load
 from endpoint_agent.configfile import read_private
-from endpoint_agent.errors import AgentError, NotPermittedError, UsageError
+from endpoint_agent.errors import AgentError, NotPermittedError, UnsupportedError, UsageError
 from endpoint_agent.spelling import modern
 
 Command = Callable[[argparse.Namespace], int]
@@ -288,12 +288,21 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    _require_linux(options.command)
     from endpoint_agent.doctor import doctor
 
     return doctor(options.config, options.output)
 
 
+def _require_linux(command: str) -> None:
+    if sys.platform == "win32":
+        raise UnsupportedError(
+            f"{command} is not there on Windows; see endpoint-agent status, check, and the log"
+        )
+
+
 def _live(options: argparse.Namespace) -> int:
+    _require_linux(options.command)
     try:
         from endpoint_agent.live import live
 

@@ -244,6 +244,13 @@ def test_what_cannot_be_is_refused(tmp_path: Path, line: str, status: int, messa
     assert (ran.returncode, message in ran.stderr) == (status, True), ran.stderr
 
 
+@pytest.mark.parametrize("command", ["doctor", "live"])
+def test_what_is_of_linux_alone_says_so(command: str) -> None:
+    ran = python("-m", "endpoint_agent", command)
+
+    assert (ran.returncode, "is not there on Windows" in ran.stderr) == (3, True), ran.stderr
+
+
 @pytest.mark.parametrize(
     ("channels", "passed"), [("[Mock, Not/There]", True), ("[Mock, Denied]", False)]
 )
