@@ -131,7 +131,9 @@ def test_check_proves_the_audit_source_where_ebpf_cannot_be() -> None:
     assert [answer["fallback"] in warning for warning in answer["warnings"]] == [True]
     assert [name for name, seen in answer["proof"].items() if not seen] == []
     assert (check.returncode, answer["passed"], answer["error"]) == (0, True, None)
-    assert {state for _, state, _ in answer["coverage"]} == {"attached"}
+    # Before 5.16 the audit system does not tell datagrams from other data.
+    missing = {hook for hook, state, _ in answer["coverage"] if state != "attached"}
+    assert missing <= {"audit rule datagrams"}
 
 
 def test_tracefs_that_nobody_mounted_is_mounted_for_the_agent_alone() -> None:
