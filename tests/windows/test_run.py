@@ -23,13 +23,10 @@ import pytest
 from endpoint_agent.balance import SUMS
 from tests.live.daemon import COMMAND, END, KEY, wait
 
+from .wine import on_wine
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests/windows"
-
-
-def on_wine(path: Path) -> str:
-    """A path of this host as Windows' programs have it there."""
-    return "Z:" + str(path).replace("/", "\\")
 
 
 @pytest.fixture(scope="session", autouse=True)

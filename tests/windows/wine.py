@@ -34,6 +34,11 @@ print(json.dumps(getattr(_native, sys.argv[1])(*words)))
 OWN = ("users/", "windows/temp/", "windows/Installer/", "windows/logs/")
 
 
+def on_wine(path: Path) -> str:
+    """A path of this host as Windows' programs have it there."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
 class Host:
     """One prefix of Wine. A program that waits keeps its service manager running."""
 

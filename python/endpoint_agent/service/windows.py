@@ -149,7 +149,6 @@ def _await_end(service: _native.Service, stop: threading.Event) -> None:
 
 def _run(config_path: Path, stop: threading.Event, service: _native.Service) -> int:
     from endpoint_agent import log
-    from endpoint_agent.agent import run
 
     try:
         settings = load(config_path)
@@ -159,9 +158,16 @@ def _run(config_path: Path, stop: threading.Event, service: _native.Service) -> 
         _LOGGER.error("the agent does not start: %s", error)
         return error.exit_status
     try:
+        from endpoint_agent.agent import run
+
         return run(settings, config_path, stop=stop, ready=service.running)
     except AgentError as error:
         return error.exit_status
+    except Exception as error:
+        # Nor that; and whoever puts a version on trial looks for the reason here.
+        log.start(settings)
+        _LOGGER.exception("the agent ends by a fault of its own: %r", error)
+        raise
 
 
 def is_administrator() -> bool:
