@@ -89,7 +89,7 @@ impl Engine {
         emit: &mut dyn FnMut(&[u8]),
     ) {
         if let Action::Logged(record) = &event.action {
-            return self.log(event.time, record, sequence, emit);
+            return self.log(event, record, sequence, emit);
         }
         self.processes.tidy(event.time);
         if event.process.start == ProcessKey::UNKNOWN_START {
@@ -155,7 +155,7 @@ impl Engine {
     /// Tells a record of an event log, which says itself who did what.
     fn log(
         &mut self,
-        time: u64,
+        event: &Event,
         record: &LogRecord,
         sequence: &mut dyn FnMut() -> u64,
         emit: &mut dyn FnMut(&[u8]),
@@ -163,14 +163,16 @@ impl Engine {
         self.counters.add(Counter::Captured, 1);
         let drops = &self.rules.drops;
         let identity = self.processes.identity();
+        let (time, content) = (event.time, &event.content);
         if !drops.is_empty()
-            && let Some(rule) = drops.ask(self.encoder.log(time, record, identity, 0))
+            && let Some(rule) = drops.ask(self.encoder.log(time, record, content, identity, 0))
         {
             drops.count(rule, 1);
             self.counters.add(Counter::Filtered, 1);
             return;
         }
-        emit(self.encoder.log(time, record, identity, sequence()));
+        let sequence = sequence();
+        emit(self.encoder.log(time, record, content, identity, sequence));
     }
 
     fn report(

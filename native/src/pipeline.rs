@@ -4,10 +4,6 @@ mod audit;
 mod episodes;
 #[cfg(target_os = "linux")]
 mod handing_over;
-#[cfg(target_os = "linux")]
-mod hold;
-#[cfg(not(target_os = "linux"))]
-#[path = "pipeline/no_hold.rs"]
 mod hold;
 mod marks;
 #[cfg(target_os = "linux")]
@@ -26,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::capture::{Hook, Progress, Source};
 use crate::counters::{Counter, Counters};
 use crate::engine::Engine;
+use crate::enrich::hashes::Hashes;
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 use crate::filter::Rules;
@@ -108,6 +105,15 @@ impl Pipeline {
             worker: Some(worker),
             thread: None,
         }
+    }
+
+    /// Has events wait for the content of their files.
+    #[must_use]
+    pub fn hashing(mut self, hashes: Option<Hashes>) -> Self {
+        if let Some(worker) = &mut self.worker {
+            worker.hold.hashing(hashes);
+        }
+        self
     }
 
     /// Starts the thread. A second call does nothing.

@@ -115,7 +115,7 @@ fields! {
     "process.thread.id" Long Ecs "Thread that acted, if it is not the first of its process."
     "process.args" Keyword Ecs "Arguments, empty ones included, 32 KiB of them; of exec only."
     "process.args_count" Long Ecs "How many arguments there were, cut ones included."
-    "process.hash.md5" Keyword Ecs "Of the executed file; of exec only."
+    "process.hash.md5" Keyword Ecs "Of the executed file; of exec only, and of the start of a process on Windows."
     "process.hash.sha1" Keyword Ecs "The same."
     "process.hash.sha256" Keyword Ecs "The same."
     "process.pe.company" Keyword Ecs "What the executed file says of itself; of the event log, as what follows."

@@ -22,7 +22,7 @@ pub mod windows;
 
 use crate::enrich::guid::Identity;
 use crate::enrich::processes::{Process, Rendered};
-use crate::event::{Action, LogRecord, Loss, ProcessKey};
+use crate::event::{Action, Content, LogRecord, Loss, ProcessKey};
 use catalogue::EVENTS_LOST;
 use json::{Json, UNLIMITED};
 use record::Head;
@@ -103,10 +103,11 @@ impl Encoder {
         &mut self,
         time: u64,
         record: &LogRecord,
+        content: &Content,
         identity: &Identity,
         sequence: u64,
     ) -> &[u8] {
-        let mapped = Mapped::new(record, identity);
+        let mapped = Mapped::new(record, content, identity);
         let host = host_name(&record.computer);
         self.write_log(time, &mapped, host, sequence, UNLIMITED);
         let (mut limit, least) = TEXT_LIMITS;

@@ -9,8 +9,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +20,7 @@ use lru::LruCache;
 use crate::error::{Error, Result};
 use crate::event::{Content, Digests, FileVersion, Unread};
 use crate::host::content::{self, Place};
-use crate::host::{clock, thread};
+use crate::host::{thread, wall};
 
 /// Files that wait for the thread; as many again may wait for their time.
 const MAX_JOBS: usize = 256;
@@ -56,8 +55,11 @@ pub struct Job {
     pub number: u64,
     /// Where it may be found, the best place first.
     pub places: Vec<Place>,
-    /// Which it has to be; without the time of its change where it is being written.
+    /// Which it has to be, as far as that is told; without the time of its change where it is being
+    /// written.
     pub version: FileVersion,
+    /// It is being written, so that its version is of no use later.
+    pub is_written: bool,
     /// Its time is too short ago to tell this version from others: it has to be found at the only
     /// place before it is read and after.
     pub is_fresh: bool,
@@ -111,7 +113,10 @@ impl Hashes {
         let Settings {
             max_size, excluded, ..
         } = &self.shared.settings;
-        if excluded.iter().any(|excluded| is_within(path, excluded)) {
+        if excluded
+            .iter()
+            .any(|excluded| content::is_within(path, excluded))
+        {
             return Some(Content::Unasked);
         }
         if !content::is_local(version.filesystem) {
@@ -140,13 +145,6 @@ impl Hashes {
     pub fn done(&self, wait: Duration) -> Option<(u64, Content)> {
         self.done.recv_timeout(wait).ok()
     }
-}
-
-/// Whether a path is that of a folder or of something below it.
-fn is_within(path: &[u8], folder: &Path) -> bool {
-    let folder = folder.as_os_str().as_bytes();
-    let rest = path.strip_prefix(folder.strip_suffix(b"/").unwrap_or(folder));
-    matches!(rest, Some([] | [b'/', ..]))
 }
 
 /// Whether a version's time of change is too short before `now`, nanoseconds since the epoch.
@@ -194,17 +192,16 @@ impl Reader {
         if !self.shared.budget.allows(Instant::now()) {
             return Content::Unread(Unread::TooMuch);
         }
-        let begun = clock::thread_time();
+        let begun = thread::cpu_time();
         let digests = self.digests(job);
-        let used = clock::thread_time().saturating_sub(begun);
+        let used = thread::cpu_time().saturating_sub(begun);
         self.shared.budget.spend(Instant::now(), used);
         digests.map_or_else(Content::Unread, Content::Known)
     }
 
     fn digests(&mut self, job: &Job) -> std::result::Result<Arc<Digests>, Unread> {
         let Settings { root, max_size, .. } = &self.shared.settings;
-        let is_written = job.version.changed == 0;
-        let is_kept = !is_written && !job.is_fresh;
+        let is_kept = !job.is_written && !job.is_fresh;
         // A panic elsewhere leaves the cache whole.
         let known = || {
             let known = self.shared.known.lock();
@@ -214,17 +211,21 @@ impl Reader {
             return Ok(digests.clone());
         }
         let find = || content::open(root, &job.places, &job.version);
-        let (file, version) = find().ok_or(Unread::NotFound)?;
+        let (file, version) = find()?;
+        // Where the event does not tell the version, only now it is known.
+        if is_kept && let Some(digests) = known().get(&version) {
+            return Ok(digests.clone());
+        }
         if version.size > *max_size {
             return Err(Unread::TooLarge);
         }
-        if is_written && is_fresh(&version, clock::real_time()) {
+        if job.is_written && is_fresh(&version, wall::now()) {
             return Err(Unread::Changing);
         }
         let digests = content::digest(file, &version, &mut self.block);
         let digests = Arc::new(digests.ok_or(Unread::Changing)?);
         if job.is_fresh {
-            find().ok_or(Unread::NotFound)?;
+            find()?;
         }
         if is_kept {
             known().put(version, digests.clone());
@@ -271,4 +272,8 @@ impl Budget {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
+#[cfg(test)]
+#[cfg(windows)]
+mod tests_windows;

@@ -2,7 +2,6 @@
 
 pub mod containers;
 pub mod guid;
-#[cfg(target_os = "linux")]
 pub mod hashes;
 pub mod ledger;
 pub mod processes;

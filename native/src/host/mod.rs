@@ -4,7 +4,6 @@
 pub mod access;
 #[cfg(target_os = "linux")]
 pub mod clock;
-#[cfg(target_os = "linux")]
 pub mod content;
 #[cfg(target_os = "linux")]
 pub mod files;
@@ -19,5 +18,8 @@ pub mod runtimes;
 #[cfg(target_os = "linux")]
 pub mod senders;
 #[cfg(target_os = "linux")]
+pub mod thread;
+#[cfg(windows)]
+#[path = "thread_windows.rs"]
 pub mod thread;
 pub mod wall;

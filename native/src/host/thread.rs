@@ -1,4 +1,6 @@
-//! The calling thread's priority.
+//! The calling thread's priority, and what it uses.
+
+pub use super::clock::thread_time as cpu_time;
 
 /// `IOPRIO_WHO_PROCESS`, and the class that reads only when nobody else does, in `ioprio_set(2)`.
 const IO_OF_THREAD: libc::c_int = 1;

@@ -1,21 +1,11 @@
-//! What Linux alone has: files that are read while events wait, and another agent before or after.
+//! What Linux alone has: another agent before or after.
 
 use super::{Pipeline, stand_by};
 use crate::capture::gate::Moment;
-use crate::enrich::hashes::Hashes;
 use crate::error::Result;
 use crate::event::Event;
 
 impl Pipeline {
-    /// Has events wait for the content of their files.
-    #[must_use]
-    pub fn hashing(mut self, hashes: Option<Hashes>) -> Self {
-        if let Some(worker) = &mut self.worker {
-            worker.hold.hashing(hashes);
-        }
-        self
-    }
-
     /// Begins with events that the source has given already.
     #[must_use]
     pub fn beginning_with(mut self, early: Vec<Event>) -> Self {

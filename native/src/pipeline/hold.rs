@@ -3,14 +3,22 @@
 //! Events stay in their order: behind one that waits, all wait, and none longer than that.
 //! While nothing waits, an event passes without a copy.
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(windows)]
+mod windows;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::counters::{Counter, Counters};
 use crate::enrich::hashes::{self, Hashes, Job};
-use crate::event::{Action, Content, Event, FileChange, FileVersion, Unread};
-use crate::host::content::Place;
+use crate::event::{Action, Content, Event, Unread};
+#[cfg(target_os = "linux")]
+use linux::{places, subject};
+#[cfg(windows)]
+use windows::{places, subject};
 
 /// How long an event waits; who lets it go comes by every 25 ms.
 const LIMIT: Duration = Duration::from_millis(125);
@@ -117,12 +125,14 @@ impl Hold {
             return None;
         }
         let now = Instant::now();
-        let is_written = version.changed == 0;
+        // What Windows logs tells no version, and is of programs.
+        let is_written = version.changed == 0 && !matches!(event.action, Action::Logged(_));
         let is_fresh = !is_written && hashes::is_fresh(&version, event.time);
         let job = Job {
             number: self.first + self.waiting.len() as u64,
             places: places(event, is_fresh),
             version,
+            is_written,
             is_fresh,
             after: if is_written { now + SETTLE } else { now },
         };
@@ -170,50 +180,6 @@ impl Hold {
     }
 }
 
-/// The file whose content an event is about. Of one that is being written, the kernel could not yet
-/// tell the version.
-fn subject(event: &Event) -> Option<(&[u8], FileVersion)> {
-    match &event.action {
-        Action::Exec(exec) => Some((&exec.executable, exec.file?)),
-        Action::File(file)
-            if matches!(file.change, FileChange::Created | FileChange::Modified)
-                && !file.deleted =>
-        {
-            let inode = file.inode?;
-            let version = FileVersion {
-                device: inode.device,
-                inode: inode.number,
-                filesystem: inode.filesystem,
-                ..FileVersion::default()
-            };
-            (inode.filesystem != 0).then_some((&file.path, version))
-        }
-        _ => None,
-    }
-}
-
-/// The process that acts may be gone before its file is looked for; its parent sees the same files
-/// where both are in one container, and the agent where they are in none.
-fn places(event: &Event, is_fresh: bool) -> Vec<Place> {
-    let pid = event.process.pid;
-    match &event.action {
-        Action::Exec(_) if is_fresh => vec![Place::Program(pid)],
-        Action::Exec(exec) => {
-            let parent = exec.parent.map_or(pid, |parent| parent.pid);
-            vec![
-                Place::Program(pid),
-                Place::Seen(parent, exec.executable.clone()),
-                Place::Rooted(exec.executable.clone()),
-            ]
-        }
-        Action::File(file) => vec![
-            Place::Seen(pid, file.path.clone()),
-            Place::Rooted(file.path.clone()),
-        ],
-        _ => Vec::new(),
-    }
-}
-
 /// Bytes of an event, those that are rarely many estimated.
 pub(super) fn size(event: &Event) -> usize {
     let texts = match &event.action {
@@ -235,4 +201,8 @@ pub(super) fn size(event: &Event) -> usize {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
+#[cfg(test)]
+#[cfg(windows)]
+mod tests_windows;

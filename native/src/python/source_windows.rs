@@ -14,6 +14,7 @@ use crate::capture::eventlog::subscribe::{Query, Subscription};
 use crate::capture::together::Together;
 use crate::capture::{self, Source};
 use crate::engine::Engine;
+use crate::enrich::hashes::{self, Hashes};
 use crate::error::Result;
 use crate::pipeline::Pipeline;
 use crate::spool::Spool;
@@ -40,11 +41,14 @@ pub struct Tracing {
     with_dns: bool,
     /// A new file for what it tells.
     record: Option<PathBuf>,
+    /// Which programs are read.
+    hashes: hashes::Settings,
 }
 
-/// A source.
+/// A source, and what its events wait for.
 pub struct Opened {
     source: Box<dyn Source>,
+    hashes: Option<Hashes>,
     /// The boot of a recording.
     pub boot_id: Option<[u8; 16]>,
 }
@@ -58,6 +62,11 @@ impl Given<'_> {
             "windows" => Some(Tracing {
                 with_dns: self.dns,
                 record: self.record,
+                hashes: hashes::Settings {
+                    max_size: self.hash_max_size,
+                    excluded: self.hash_excluded,
+                    root: self.root,
+                },
             }),
             "eventlog" => None,
             _ => return Err(PyValueError::new_err(format!("no such source: {source}"))),
@@ -84,14 +93,24 @@ impl Prepared {
                     .map(|query| query.channel.clone())
                     .collect();
                 together.add("event log", Ok(log.open()?));
-                if let Some(Tracing { with_dns, record }) = tracing {
+                let mut hashing = None;
+                if let Some(Tracing {
+                    with_dns,
+                    record,
+                    hashes,
+                }) = tracing
+                {
                     let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
                     let names: Vec<&str> = names.iter().map(String::as_str).collect();
                     let live = Live::open(&session::WINDOWS, &names, with_dns, recorder);
+                    if live.is_ok() {
+                        hashing = Hashes::start(hashes)?;
+                    }
                     together.add("event tracing", live.map(|live| Box::new(live) as Box<_>));
                 }
                 Ok(Opened {
                     source: Box::new(together),
+                    hashes: hashing,
                     boot_id: None,
                 })
             }
@@ -99,6 +118,7 @@ impl Prepared {
                 let (source, boot_id) = capture::open(&path)?;
                 Ok(Opened {
                     source,
+                    hashes: None,
                     boot_id: Some(boot_id),
                 })
             }
@@ -120,7 +140,7 @@ impl Opened {
     /// A recording waits for room in the queue; a live source sees to that itself.
     pub fn into_pipeline(self, engine: Engine, spool: Arc<Spool>) -> Pipeline {
         let is_patient = self.boot_id.is_some();
-        Pipeline::new(self.source, engine, spool, is_patient)
+        Pipeline::new(self.source, engine, spool, is_patient).hashing(self.hashes)
     }
 }
 

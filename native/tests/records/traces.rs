@@ -10,7 +10,7 @@ use endpoint_agent_native::capture::etw::templates::{
 };
 use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::ecs::windows::traces;
-use endpoint_agent_native::event::Loss;
+use endpoint_agent_native::event::{Content, Digests, Event, Loss, Unread};
 use serde_json::{Value, json};
 
 use crate::made::{Made, SECOND, SYSTEM, TIME, made};
@@ -279,6 +279,46 @@ fn a_start_that_only_one_source_tells_is_told_after_a_second() {
         assert!(seen[0]["sekoiaio"]["process"]["guid"].is_string());
         assert_eq!(seen[1]["event"]["action"], "dns-query");
     }
+}
+
+#[test]
+fn a_start_tells_the_hashes_of_its_program_or_why_it_has_none() {
+    let mut frames = begun();
+    for event in shell().iter().chain(&command("cmd.exe", 1, 2, 3)) {
+        event.write(&mut frames);
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&frames).unwrap();
+    let digests = Digests {
+        md5: [0x1a; 16],
+        sha1: [0x2b; 20],
+        sha256: [0x3c; 32],
+    };
+    let told = |content: Content| {
+        let mut scene = Scene::new();
+        let mut recording = TraceFile::open(file.path()).unwrap();
+        let mut sink = |mut event: Event| {
+            event.content = content.clone();
+            scene.event(event);
+        };
+        while recording.drain(Duration::ZERO, &mut sink).unwrap() == Progress::Running {}
+        scene.records().remove(0)
+    };
+    let known = told(Content::Known(digests.into()));
+    let [md5, sha1, sha256] = ["1a".repeat(16), "2b".repeat(20), "3c".repeat(32)];
+    assert_eq!(known["event"]["action"], "process-created");
+    assert_eq!(
+        known["process"]["hash"],
+        json!({"md5": md5, "sha1": sha1, "sha256": sha256})
+    );
+    assert_eq!(known["related"]["hash"], json!([md5, sha1, sha256]));
+    assert_eq!(known["action"]["properties"]["hash_missing"], Value::Null);
+    let unread = told(Content::Unread(Unread::NotFound));
+    assert_eq!(unread["process"]["hash"], Value::Null);
+    assert_eq!(
+        unread["action"]["properties"]["hash_missing"],
+        "not found as it was"
+    );
 }
 
 /// Something of everything, by the shell.

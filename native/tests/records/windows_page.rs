@@ -36,6 +36,11 @@ those of the same names that it finds: processes with the classic logger's comma
 connections, and what DNS, PowerShell, WMI and AMSI say. Where Sysmon's channel is read and its service
 runs, or a channel that tells the same, those events are not told twice (`capture/etw/plan.rs`).
 
+The start of a process that event tracing tells has the MD5, SHA-1 and SHA-256 of its program, as `HashesMaxSize`
+and `HashesExcludedPaths` say (`host/content/windows.rs`): the file is opened by its path so that nobody is kept
+from writing, renaming or deleting it, and has no hash if it was changed since the process was created. What
+that cannot see is in [limitations.md](limitations.md#windows).
+
 ## The live event log
 
 `endpoint-agent run` reads on Windows the channels of `EventLogChannels`. It was run in Windows' own Python

@@ -11,10 +11,12 @@ mod table;
 pub mod traces;
 
 use crate::ecs::catalogue::PROVIDER;
+use crate::ecs::content;
+use crate::ecs::escape::hex;
 use crate::ecs::fields::FIELDS;
 use crate::ecs::json::Json;
 use crate::enrich::guid::Identity;
-use crate::event::{Findings, LogRecord};
+use crate::event::{Content, Digests, Findings, LogRecord};
 use convert::{Answer, Value};
 use kinds::LogKind;
 use moves::{COMMUNITY, FOUND, OWN};
@@ -29,6 +31,8 @@ const AUDIT_SUCCESS: u64 = 1 << 53;
 /// The fields that a record has, in the order of [`FIELDS`].
 pub struct Mapped<'a> {
     record: &'a LogRecord,
+    /// Of the program that a process was started with.
+    content: &'a Content,
     kind: Option<&'static LogKind>,
     /// Of an event of event tracing that has a row of its own.
     trace: Option<&'static TraceKind>,
@@ -39,9 +43,15 @@ pub struct Mapped<'a> {
     has_repeats: bool,
 }
 
+/// Bytes as hexadecimal digits.
+fn digits(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|&byte| hex(byte));
+    digits.map(char::from).collect()
+}
+
 impl<'a> Mapped<'a> {
     /// Looks everything up. `identity`: what guids are made of.
-    pub fn new(record: &'a LogRecord, identity: &Identity) -> Self {
+    pub fn new(record: &'a LogRecord, content: &'a Content, identity: &Identity) -> Self {
         let table = &*TABLE;
         let mut values = Vec::with_capacity(record.data.len() + 16);
         let findings = record.findings.as_deref();
@@ -54,6 +64,11 @@ impl<'a> Mapped<'a> {
                 let guid = |&key| Value::Text(identity.guid(key).to_string().into());
                 values.extend(key.as_ref().map(|key| (*field, guid(key))));
             }
+        }
+        if let Content::Known(digests) = content {
+            let Digests { md5, sha1, sha256 } = &**digests;
+            let digests = [&md5[..], sha1, sha256].map(|digest| Value::Text(digits(digest).into()));
+            values.extend(table.hashes.into_iter().zip(digests));
         }
         let provider = kinds::common(&record.provider);
         let taken = take(record, provider, &record.data, &mut values);
@@ -75,6 +90,7 @@ impl<'a> Mapped<'a> {
         let has_repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
         Self {
             record,
+            content,
             has_repeats,
             kind: kinds::find(&record.provider, record.id),
             trace: findings.and_then(|_| traces::find(&record.provider, record.id)),
@@ -236,6 +252,7 @@ impl<'a> Mapped<'a> {
                 json.named_text(name, value.as_bytes());
             }
         }
+        content::write_reason(json, self.content);
         self.write_own(json);
         json.close();
         json.close();

@@ -34,6 +34,8 @@ pub(super) struct Table {
     pub(super) lists: Vec<Option<usize>>,
     pub(super) pid: usize,
     pub(super) thread: usize,
+    /// The three digests of a program.
+    pub(super) hashes: [usize; 3],
     pub(super) guids: [usize; Role::ALL.len()],
     /// The Community ID, and what it is made of: both addresses, both ports, the protocol.
     pub(super) ends: [usize; 6],
@@ -75,6 +77,12 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
         lists,
         pid: place("process.pid").unwrap_or_default(),
         thread: place("process.thread.id").unwrap_or_default(),
+        hashes: [
+            "process.hash.md5",
+            "process.hash.sha1",
+            "process.hash.sha256",
+        ]
+        .map(|name| place(name).unwrap_or_default()),
         guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),
         ends: [
             "network.community_id",

@@ -1,6 +1,9 @@
 use super::*;
+use crate::host::content::is_within;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use tempfile::TempDir;
 
 const TMPFS: u32 = 0x0102_1994;
@@ -40,6 +43,7 @@ fn job(version: FileVersion, places: Vec<Place>) -> Job {
         number: 7,
         places,
         version,
+        is_written: version.changed == 0,
         is_fresh: false,
         after: Instant::now(),
     }
@@ -118,7 +122,7 @@ fn a_written_file_is_read_when_it_rests_and_its_version_is_not_kept() {
         assert!(begun.elapsed() < PATIENCE);
     };
     assert!(matches!(content, Content::Known(_)));
-    assert!(!is_fresh(&version, clock::real_time()));
+    assert!(!is_fresh(&version, wall::now()));
     assert_eq!(hashes.ask(b"/file", &version), None);
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::enrich::hashes::Settings;
-use crate::event::{Exec, Exit, File, Inode};
+use crate::event::{Exec, Exit, File, FileChange, FileVersion, Inode};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;

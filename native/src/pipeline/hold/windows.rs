@@ -1,0 +1,34 @@
+//! Which files events are about: those of event tracing tell the path of what a new process runs. The
+//! event log tells what Sysmon has read.
+
+use crate::capture::etw::templates::{KERNEL_PROCESS, PROCESS_CLASS};
+use crate::event::{Action, Event, FileVersion, Role};
+use crate::host::content::Place;
+
+/// The program of a process that has begun, and when that was.
+fn begun(event: &Event) -> Option<(&str, u64)> {
+    let Action::Logged(record) = &event.action else {
+        return None;
+    };
+    let findings = record.findings.as_deref()?;
+    let is_start =
+        record.id == 1 && [PROCESS_CLASS.name, KERNEL_PROCESS.name].contains(&&*record.provider);
+    let process = findings.processes[Role::Actor as usize].filter(|_| is_start)?;
+    let image = findings.facts.get("Image")?;
+    (!image.is_empty()).then_some((image, process.start))
+}
+
+/// The file whose content an event is about; its version is known once it is opened.
+pub fn subject(event: &Event) -> Option<(&[u8], FileVersion)> {
+    let (image, _) = begun(event)?;
+    Some((image.as_bytes(), FileVersion::default()))
+}
+
+/// Where it was.
+pub fn places(event: &Event, _is_fresh: bool) -> Vec<Place> {
+    let place = begun(event).map(|(image, executed)| Place {
+        path: image.into(),
+        executed,
+    });
+    place.into_iter().collect()
+}
