@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import py_compile
+import re
 import shutil
 import ssl
 import subprocess
@@ -20,7 +21,7 @@ from tests.live.daemon import KEY, Intake, wait
 
 from .test_install import DELIVERED, INSTALLED
 from .test_shipped import BUNDLE
-from .wine import AGENT, VERSIONS, Host, on_wine
+from .wine import AGENT, PATIENCE, SERVICE, VERSIONS, Host, on_wine
 
 pytest.importorskip("tuf")
 
@@ -175,3 +176,23 @@ def test_updated_and_back_from_a_version_that_is_broken(
     for run in runs:
         sequence = {e["event"]["sequence"] for e in events if e["agent"]["ephemeral_id"] == run}
         assert sequence == set(range(1, max(sequence) + 1)), f"{len(sequence)} of {max(sequence)}"
+
+
+def test_the_agent_updates_itself(
+    installed: Host, offer: Callable[[str], None], intake: Intake
+) -> None:
+    host = installed
+    offer(NEWER)
+    # Within seconds, and not within hours.
+    schedule = host.drive / VERSIONS / __version__ / "packages/endpoint_agent/update/schedule.py"
+    text = schedule.read_text()
+    hasty = re.sub("^FIRST = .*", "FIRST = (1.0, 3.0)", text, flags=re.MULTILINE)
+    assert hasty != text
+    change(schedule, hasty)
+    host.ask("service_stop", SERVICE, "30")
+    host.ask("service_start", SERVICE)
+
+    wait(lambda: told(intake.events(), "updated"), PATIENCE)
+
+    assert links(host) == [NEWER, NEWER]
+    assert status(host)["version"] == f"v{NEWER}"
