@@ -38,7 +38,7 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 	@$(BIN)/endpoint-agent live
 
 .PHONY: test
-test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz test-wine ## The whole suite on this kernel, slices of it on two others and under Wine
+test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
 	$(BIN)/pytest tests --ignore tests/install --ignore tests/windows
 
 .PHONY: test-boot
@@ -116,9 +116,8 @@ test-windows: $(VENV)/.built dist/windows/SHA256SUMS ## Build for Windows what r
 	tools/windows test --lib --test records --test spool --test subscribe --test tracing
 	$(BIN)/pytest tests/windows
 
-# What calls Windows, against mocks of the event log and of event tracing.
 .PHONY: test-wine
-test-wine:
+test-wine: ## Run what calls Windows under Wine, against mocks of the event log and of event tracing
 	-@tools/debian-packages $(WINDOWS_PACKAGES)
 	@if command -v wine && [ -x /usr/bin/cargo ]; then tools/windows test --test subscribe --test tracing; \
 		else echo 'skipped what runs under Wine: Debian has none, or no compiler for it'; fi
