@@ -30,8 +30,10 @@ IMPORTS = """
 import importlib, pkgutil, sys
 sys.path.append(sys.argv[1])
 import endpoint_agent
-# What needs extras that no bundle has, and what would run.
-elsewhere = ("endpoint_agent.server", "endpoint_agent.live", "endpoint_agent.__main__")
+# What needs extras that no bundle has, what would run, and what runs on Windows alone.
+elsewhere = tuple(
+    "endpoint_agent." + name for name in ("server", "live", "__main__", "service.windows")
+)
 for one in pkgutil.walk_packages(endpoint_agent.__path__, "endpoint_agent."):
     if not one.name.startswith(elsewhere):
         importlib.import_module(one.name)
