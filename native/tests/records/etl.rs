@@ -1,18 +1,15 @@
 //! Files of event tracing. Those here were written by hand, by the documented layouts: no file that
 //! Windows has written was read.
 
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use endpoint_agent_native::capture::etw::etl::EtlFile;
 use endpoint_agent_native::capture::etw::recording::MAGIC;
 use endpoint_agent_native::capture::etw::templates::{FILE_CLASS, KERNEL_PROCESS, PROCESS_CLASS};
-use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::event::Loss;
 
 use crate::made::{Made, SECOND, TIME, made};
-use crate::scene::Scene;
+use crate::scene::{self, Played};
 use crate::traces::acts;
 use crate::{assert_file, repository};
 
@@ -179,27 +176,9 @@ fn file(events: &[Made], style: Style) -> Vec<u8> {
     [first, buffers.concat()].concat()
 }
 
-/// What a file gives: a scene with its records, what was lost, and how it ended.
-fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    let mut scene = Scene::new();
-    let mut losses = Vec::new();
-    let ended = drain(file.path(), &mut scene, &mut losses);
-    (scene, losses, ended)
-}
-
-fn drain(path: &Path, scene: &mut Scene, losses: &mut Vec<Loss>) -> Result<(), String> {
-    let mut file = EtlFile::open(path).map_err(|error| error.to_string())?;
-    loop {
-        let progress = file.drain(Duration::ZERO, &mut |event| scene.event(event));
-        losses.extend(file.losses());
-        match progress {
-            Ok(Progress::Running) => {}
-            Ok(Progress::Ended) => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
+/// What a file gives.
+fn play(bytes: &[u8]) -> Played {
+    scene::play(bytes, EtlFile::open)
 }
 
 fn causes(losses: &[Loss]) -> Vec<(&str, &str, u64)> {

@@ -5,17 +5,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::time::Duration;
 
+use endpoint_agent_native::capture::Source;
 use endpoint_agent_native::capture::eventlog::binxml::Reader;
 use endpoint_agent_native::capture::eventlog::chunk::{self, Chunk};
 use endpoint_agent_native::capture::eventlog::file::LogFile;
-use endpoint_agent_native::capture::{Progress, Source};
-use endpoint_agent_native::event::Loss;
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::scene::{self, Played, Scene};
 use crate::{assert_file, repository};
 
 const FOLDER: &str = "tests/golden/eventlog";
@@ -40,27 +38,9 @@ fn bytes(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// What a file gives: a scene with its records, what was lost, and how it ended.
-fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    let mut scene = Scene::new();
-    let mut losses = Vec::new();
-    let ended = read(file.path(), &mut scene, &mut losses);
-    (scene, losses, ended)
-}
-
-fn read(path: &Path, scene: &mut Scene, losses: &mut Vec<Loss>) -> Result<(), String> {
-    let mut file = LogFile::open(path).map_err(|error| error.to_string())?;
-    loop {
-        let progress = file.drain(Duration::ZERO, &mut |event| scene.event(event));
-        losses.extend(file.losses());
-        match progress {
-            Ok(Progress::Running) => {}
-            Ok(Progress::Ended) => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
+/// What a file gives.
+fn play(bytes: &[u8]) -> Played {
+    scene::play(bytes, LogFile::open)
 }
 
 /// Records that files and hand have made, for whoever checks all fields.

@@ -1,11 +1,15 @@
 //! Stands in for a source: makes events and feeds them to an engine.
 
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::counters::{Counter, Counters};
 use endpoint_agent_native::engine::{Context, Engine};
+use endpoint_agent_native::error::Result;
 use endpoint_agent_native::event::{
     Action, Connection, Content, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork,
     Inode, LoginSession, Loss, ProcessKey, Stage,
@@ -249,4 +253,26 @@ pub fn staged(stage: Stage, direction: Direction, local: &str, peer: &str) -> Ac
         peer: end(peer),
         stage,
     })
+}
+
+/// What a file gives: a scene with its records, what was lost, and how it ended.
+pub type Played = (Scene, Vec<Loss>, std::result::Result<(), String>);
+
+/// Plays a file with these bytes to its end, or to its first error.
+pub fn play<S: Source>(bytes: &[u8], open: impl FnOnce(&Path) -> Result<S>) -> Played {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let (mut scene, mut losses) = (Scene::new(), Vec::new());
+    let ended = open(file.path()).and_then(|source| drain(source, &mut scene, &mut losses));
+    (scene, losses, ended.map_err(|error| error.to_string()))
+}
+
+fn drain(mut source: impl Source, scene: &mut Scene, losses: &mut Vec<Loss>) -> Result<()> {
+    loop {
+        let progress = source.drain(Duration::ZERO, &mut |event| scene.event(event));
+        losses.extend(source.losses());
+        if progress? == Progress::Ended {
+            return Ok(());
+        }
+    }
 }

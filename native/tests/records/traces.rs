@@ -10,11 +10,11 @@ use endpoint_agent_native::capture::etw::templates::{
 };
 use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::ecs::windows::traces;
-use endpoint_agent_native::event::{Content, Digests, Event, Loss, Unread};
+use endpoint_agent_native::event::{Content, Digests, Event, Unread};
 use serde_json::{Value, json};
 
 use crate::made::{Made, SECOND, SYSTEM, TIME, made};
-use crate::scene::Scene;
+use crate::scene::{self, Played, Scene};
 use crate::{assert_file, repository};
 
 const FOLDER: &str = "tests/golden/etw";
@@ -38,27 +38,9 @@ fn begun() -> Vec<u8> {
     file
 }
 
-/// What a recording gives: a scene with its records, what was lost, and how it ended.
-pub fn play(bytes: &[u8]) -> (Scene, Vec<Loss>, Result<(), String>) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    let mut scene = Scene::new();
-    let mut losses = Vec::new();
-    let ended = drain(file.path(), &mut scene, &mut losses);
-    (scene, losses, ended)
-}
-
-fn drain(path: &std::path::Path, scene: &mut Scene, losses: &mut Vec<Loss>) -> Result<(), String> {
-    let mut file = TraceFile::open(path).map_err(|error| error.to_string())?;
-    loop {
-        let progress = file.drain(Duration::ZERO, &mut |event| scene.event(event));
-        losses.extend(file.losses());
-        match progress {
-            Ok(Progress::Running) => {}
-            Ok(Progress::Ended) => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
+/// What a recording gives.
+pub fn play(bytes: &[u8]) -> Played {
+    scene::play(bytes, TraceFile::open)
 }
 
 fn told(events: Vec<Made>) -> Vec<Value> {
