@@ -2,7 +2,8 @@
  * Load generators, one program:
  *
  *   storm exec COUNT                        spawn /bin/true COUNT times, one after the other
- *   storm pace COUNT RATE                   the same, RATE of them a second
+ *   storm pace COUNT RATE                   the same, RATE of them a second, and as many at a time as
+ *                                           there are processors
  *   storm fork COUNT                        processes that do nothing
  *   storm open COUNT NAMES PROCESSES FOLDER open for writing and close, COUNT times in all; each of
  *                                           the PROCESSES goes round its NAMES files in FOLDER
@@ -48,10 +49,17 @@ static void wait_until(double start, double seconds)
 		nanosleep(&time, NULL);
 }
 
-static void spawn_many(long count, long rate)
+static void reap(void)
+{
+	if (wait(NULL) < 0)
+		fail("wait");
+}
+
+static void spawn_many(long count, long rate, long together)
 {
 	char *arguments[] = { "true", NULL }, *environment[] = { NULL };
 	double start = now();
+	long running = 0;
 
 	for (long i = 0; i < count; i++) {
 		pid_t child;
@@ -60,9 +68,13 @@ static void spawn_many(long count, long rate)
 			wait_until(start, (double)i / rate);
 		if (posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environment))
 			fail("posix_spawn");
-		if (waitpid(child, NULL, 0) < 0)
-			fail("waitpid");
+		if (++running == together) {
+			reap();
+			running--;
+		}
 	}
+	for (; running; running--)
+		reap();
 }
 
 static void fork_many(long count)
@@ -152,9 +164,9 @@ int main(int argc, char **argv)
 	double start = now();
 
 	if (argc == 3 && !strcmp(argv[1], "exec"))
-		spawn_many(count, 0);
+		spawn_many(count, 0, 1);
 	else if (argc == 4 && !strcmp(argv[1], "pace"))
-		spawn_many(count, atol(argv[3]));
+		spawn_many(count, atol(argv[3]), sysconf(_SC_NPROCESSORS_ONLN));
 	else if (argc == 3 && !strcmp(argv[1], "fork"))
 		fork_many(count);
 	else if (argc == 6 && !strcmp(argv[1], "open"))
