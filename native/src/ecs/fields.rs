@@ -372,7 +372,8 @@ fields! {
         "Where a program starts: process ids of its parent, its parent, and so on, five at most."
     "action.properties.ancestors.executable" Keyword Own
         "What each of them ran, in the same order; empty where that is not known."
-    "action.properties.ancestors.guid" Keyword Own "UUID of each of them, in the same order."
+    "action.properties.ancestors.guid" Keyword Own
+        "UUID of each of them, in the same order; on Windows empty where it is not known when it was created."
     "action.properties.container_id" Keyword Own "The same as `container.id`."
     "action.properties.ns_pid" Long Own
         "Number of the process's PID namespace, if it is not that of the host's first process."

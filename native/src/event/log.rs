@@ -54,8 +54,21 @@ pub struct Findings {
     pub facts: Pairs,
     /// The processes that it is about, by their [`Role`].
     pub processes: [Option<ProcessKey>; Role::ALL.len()],
+    /// Who started the process that has begun, who started that one, and so on.
+    pub ancestors: Vec<Ancestor>,
     /// What it tells was tried in vain.
     pub has_failed: bool,
+}
+
+/// A process that started another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its number.
+    pub pid: u32,
+    /// Which one, if that is known.
+    pub key: Option<ProcessKey>,
+    /// What it ran, or nothing.
+    pub executable: String,
 }
 
 /// What a process has to do with an event.

@@ -22,12 +22,15 @@ pub fn fields_of(record: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     // The values of an event log's record have names of their own.
     if record.get("winlog").is_some() {
-        let properties = record["action"]
-            .as_object_mut()
-            .unwrap()
-            .remove("properties");
-        for value in properties.unwrap().as_object().unwrap().values() {
-            assert!(is(Type::Keyword, value) || value.is_array(), "{value}");
+        let action = record["action"].as_object_mut().unwrap();
+        let properties = action["properties"].as_object_mut().unwrap();
+        properties.retain(|_, value| {
+            let is_value = is(Type::Keyword, value) || value.is_array();
+            assert!(is_value || value.is_object(), "{value}");
+            !is_value
+        });
+        if properties.is_empty() {
+            action.remove("properties");
         }
     }
     visit(&mut Vec::new(), &record, &mut names);

@@ -147,8 +147,11 @@ fn a_start_is_told_as_the_original_agent_tells_it() {
             &session.to_string(),
         );
         for pair in [[kernels, classic], [classic_earlier, kernels_later]] {
-            let seen = told(shell().into_iter().chain(pair).collect());
+            let mut seen = told(shell().into_iter().chain(pair).collect());
             assert_eq!(seen.len(), 1);
+            // The original agent tells no more than the parent.
+            let properties = seen[0]["action"]["properties"].as_object_mut();
+            assert!(properties.unwrap().remove("ancestors").is_some());
             crate::windows::assert_within(&expected, &seen[0], "");
             let guids = &seen[0]["sekoiaio"]["process"];
             assert_ne!(guids["guid"], guids["parent_guid"]);
@@ -253,14 +256,68 @@ fn threads_that_a_process_or_its_parent_makes_are_not_remote() {
 fn a_start_that_only_one_source_tells_is_told_after_a_second() {
     let [kernels, classic] = command("cmd.exe", 1, 2, 3);
     let later = || made(&DNS, 3006, 0).after(2 * SECOND).text("QueryName", "a");
-    for half in [kernels, classic] {
+    // Only the kernel's provider says when it was created, which the guid is made of.
+    for (half, has_guid) in [(kernels, true), (classic, false)] {
         let seen = told(vec![half, later()]);
         assert_eq!(seen[0]["event"]["action"], "process-created");
         assert_eq!(seen[0]["process"]["pid"], 8432);
         assert_eq!(seen[0]["process"]["name"], "cmd.exe");
-        assert!(seen[0]["sekoiaio"]["process"]["guid"].is_string());
+        let guid = &seen[0]["sekoiaio"]["process"]["guid"];
+        assert_eq!(guid.is_string(), has_guid);
         assert_eq!(seen[1]["event"]["action"], "dns-query");
     }
+}
+
+#[test]
+fn a_start_tells_who_started_who_started_it() {
+    let started = |pid: u64, parent: u64, created: u64| {
+        made(&KERNEL_PROCESS, 1, 0)
+            .number("ProcessID", pid)
+            .number("ParentProcessID", parent)
+            .number("CreateTime", created)
+            .text("ImageName", format!("{pid}.exe"))
+    };
+    let mut events: Vec<_> = (1..8)
+        .map(|pid| started(pid + 1, pid, TIME + pid))
+        .collect();
+    // The number 8 is another's by then.
+    events.push(
+        made(&KERNEL_PROCESS, 15, 0)
+            .number("ProcessID", 50)
+            .number("ParentProcessID", 8)
+            .number("CreateTime", TIME),
+    );
+    events.push(started(51, 50, TIME + 9));
+    let seen = told(events);
+    let ancestors = |record: &Value| record["action"]["properties"]["ancestors"].clone();
+    assert_eq!(ancestors(&seen[0]), Value::Null);
+    let last = ancestors(&seen[6]);
+    assert_eq!(last["pid"], json!([7, 6, 5, 4, 3]));
+    let executables = json!(["7.exe", "6.exe", "5.exe", "4.exe", "3.exe"]);
+    assert_eq!(last["executable"], executables);
+    let own = |record: &Value| record["sekoiaio"]["process"]["guid"].clone();
+    let guids: Vec<_> = (1..6).rev().map(|place| own(&seen[place])).collect();
+    assert_eq!(last["guid"], json!(guids));
+    assert_eq!(seen[6]["sekoiaio"]["process"]["parent_guid"], guids[0]);
+    assert_eq!(ancestors(&seen[7])["pid"], json!([50]));
+}
+
+#[test]
+fn an_end_is_that_of_the_process_that_it_names() {
+    let [kernels, classic] = command("cmd.exe", 1, 2, 3);
+    let ended = |created: u64| {
+        made(&KERNEL_PROCESS, 2, 0)
+            .number("ProcessID", 8432)
+            .number("CreateTime", created)
+    };
+    let starts = shell().into_iter().chain([kernels, classic]);
+    let seen = told(starts.chain([ended(TIME - 1_000), ended(TIME)]).collect());
+    let guid = |place: usize| &seen[place]["sekoiaio"]["process"]["guid"];
+    assert_eq!(guid(0), guid(1));
+    assert!(guid(2).is_string());
+    assert_ne!(guid(1), guid(2), "one whose start was missed");
+    assert_eq!(seen[1]["process"]["name"], "cmd.exe");
+    assert_eq!(seen[2]["process"].get("name"), None);
 }
 
 #[test]

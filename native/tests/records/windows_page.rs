@@ -134,6 +134,9 @@ are opened, processes that were there) are not told.
 * The start of a process is told by the kernel's provider, which knows its file, and by the classic
   logger, which knows its command line and user. One event tells both; where one of them does not
   come within a second, what the other says.
+* The guid of a process is made of its number and of when it was created, as Windows itself counts that, so it is
+  the same after a restart of the agent. Only the kernel's provider says when that was: of a process that the
+  classic logger alone tells there is none. A start also tells up to five ancestors.
 * `process.*` is the process that did it, with its parent, its user and the guid of both, as far as events
   before have told them; of a connection the one that the event names. A thread is remote if another
   process made it, but for the first one of a process, which its parent makes.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::processes::{Process, Program};
 use super::starts::Start;
 use super::tell::{ACTOR, SOURCE, Seen, TARGET, Teller, push_number, record};
-use crate::event::{Findings, LogRecord, ProcessKey};
+use crate::event::{Ancestor, Findings, LogRecord, ProcessKey};
 
 impl Teller {
-    fn key(pid: u32, created: u64) -> ProcessKey {
-        ProcessKey {
+    /// Which process it is, if an event says when it was created.
+    fn key(pid: u32, created: u64) -> Option<ProcessKey> {
+        (created != 0).then_some(ProcessKey {
             pid,
             start: created,
-        }
+        })
     }
 
     /// The kernel's provider tells of a process, one that starts or one that was there.
@@ -21,7 +22,7 @@ impl Teller {
         let payload = &seen.payload;
         let pid = payload.short("ProcessID");
         let process = Process {
-            key: Some(Self::key(pid, payload.number("CreateTime"))),
+            key: Self::key(pid, payload.number("CreateTime")),
             program: Arc::new(Program {
                 image: self.host.path(&payload.text("ImageName")),
                 command_line: String::new(),
@@ -57,9 +58,14 @@ impl Teller {
         is_new: bool,
     ) -> Option<LogRecord> {
         let time = seen.header.time;
-        if let Some(parent) = self.processes.get(process.parent, time) {
-            process.parent_key = parent.key;
-            process.parent_program = Some(parent.program.clone());
+        let pid_of_parent = process.parent;
+        // Of a process that was there, the number of its parent may be another's by now.
+        let is_older = |parent: &&Process| match (parent.key, process.key) {
+            (Some(parent), Some(child)) => parent.start <= child.start,
+            _ => true,
+        };
+        if let Some(parent) = self.processes.get(pid_of_parent, time).filter(is_older) {
+            process.ancestors = parent.heritage(pid_of_parent);
         }
         if !is_new {
             process.has_begun = true;
@@ -92,20 +98,26 @@ impl Teller {
             time,
             ..
         } = start;
-        // The classic logger does not say when it was created, which is just before it is told.
-        process.key.get_or_insert(Self::key(pid, time));
         // What has happened between the two.
         let known = self.processes.get(pid, time).cloned().unwrap_or_default();
-        let is_other = known.key.is_some_and(|key| Some(key) != process.key);
-        if !is_other {
+        if known.key.is_none() || known.key == process.key {
             process.has_begun |= known.has_begun;
             process.ended = process.ended.or(known.ended);
         }
         let mut findings = Findings::default();
         let lines = [
             (ACTOR.arguments, Some(process.program.clone())),
-            ("ParentArguments", process.parent_program.clone()),
+            (
+                "ParentArguments",
+                process.ancestors.first().map(|it| it.program.clone()),
+            ),
         ];
+        let ancestors = process.ancestors.iter().map(|it| Ancestor {
+            pid: it.pid,
+            key: it.key,
+            executable: it.program.image.clone(),
+        });
+        findings.ancestors = ancestors.collect();
         self.processes.learn(pid, process);
         self.add_process(&mut findings, &ACTOR, pid, time);
         for (name, program) in lines {
@@ -120,6 +132,9 @@ impl Teller {
     pub(super) fn process_ended(&mut self, seen: &Seen) -> Option<LogRecord> {
         self.knows_ends = true;
         let pid = seen.payload.short("ProcessID");
+        if let Some(key) = Self::key(pid, seen.payload.number("CreateTime")) {
+            self.processes.ascertain(key);
+        }
         let told = self.told(seen, pid, None);
         self.processes.end(pid, seen.header.time);
         Some(told)
@@ -179,8 +194,11 @@ fn merged(known: Option<Process>, more: Process) -> Process {
             image: first(&new.image, &old.image),
             command_line: first(&new.command_line, &old.command_line),
         }),
-        parent_key: more.parent_key.or(known.parent_key),
-        parent_program: more.parent_program.or(known.parent_program),
+        ancestors: if more.ancestors.is_empty() {
+            known.ancestors
+        } else {
+            more.ancestors
+        },
         user: first(&more.user, &known.user).into(),
         ..more
     }

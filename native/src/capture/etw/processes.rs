@@ -6,6 +6,9 @@ use lru::LruCache;
 
 use crate::event::ProcessKey;
 
+/// Ancestors of a process that are remembered.
+pub const MAX_ANCESTORS: usize = 5;
+
 /// Processes that are known at most, and bytes of all their texts.
 pub const MAX_PROCESSES: usize = 16_384;
 #[allow(missing_docs)]
@@ -22,16 +25,23 @@ pub struct Process {
     pub program: Arc<Program>,
     /// Number of the one that started it.
     pub parent: u32,
-    /// That one, as far as it was known then.
-    pub parent_key: Option<ProcessKey>,
-    #[allow(missing_docs)]
-    pub parent_program: Option<Arc<Program>>,
+    /// That one, the one that started it, and so on, as far as they were known then.
+    pub ancestors: Arc<[Ancestor]>,
     /// SID of its user, or nothing.
     pub user: Arc<str>,
     /// Its first thread is there.
     pub has_begun: bool,
     /// When it ended, 100 ns since 1601.
     pub ended: Option<u64>,
+}
+
+/// A process that started another, and what it ran then.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // as of a process
+pub struct Ancestor {
+    pub pid: u32,
+    pub key: Option<ProcessKey>,
+    pub program: Arc<Program>,
 }
 
 /// What a process runs; what is not known is empty.
@@ -44,9 +54,28 @@ pub struct Program {
 }
 
 impl Process {
+    /// The ancestors of what it starts, itself the first of them. `pid`: its number.
+    pub fn heritage(&self, pid: u32) -> Arc<[Ancestor]> {
+        let itself = Ancestor {
+            pid,
+            key: self.key,
+            program: self.program.clone(),
+        };
+        let all = std::iter::once(itself).chain(self.ancestors.iter().cloned());
+        all.take(MAX_ANCESTORS).collect()
+    }
+
     fn size(&self) -> usize {
-        // A program that several processes share is counted for the first of them.
-        self.program.image.len() + self.program.command_line.len() + self.user.len()
+        // A program that several processes share is counted for each of them, since any may be the
+        // last that keeps it.
+        let ancestors = self.ancestors.iter().map(|it| it.program.size());
+        self.program.size() + self.user.len() + ancestors.sum::<usize>()
+    }
+}
+
+impl Program {
+    fn size(&self) -> usize {
+        self.image.len() + self.command_line.len()
     }
 }
 
@@ -97,6 +126,22 @@ impl Processes {
         process.is_some_and(|process| !std::mem::replace(&mut process.has_begun, true))
     }
 
+    /// The process that ends with a number is this one: what was known of another is not of it.
+    pub fn ascertain(&mut self, key: ProcessKey) {
+        match self.known.peek_mut(&key.pid) {
+            Some(process) if process.key.is_none_or(|known| known == key) => {
+                process.key = Some(key);
+            }
+            _ => self.learn(
+                key.pid,
+                Process {
+                    key: Some(key),
+                    ..Process::default()
+                },
+            ),
+        }
+    }
+
     /// A process ends.
     pub fn end(&mut self, pid: u32, time: u64) {
         if let Some(process) = self.known.peek_mut(&pid) {
@@ -114,7 +159,8 @@ impl Processes {
 mod tests {
     use std::sync::Arc;
 
-    use super::{LINGER, MAX_BYTES, MAX_PROCESSES, Process, Processes, Program};
+    use super::{LINGER, MAX_ANCESTORS, MAX_BYTES, MAX_PROCESSES, Process, Processes, Program};
+    use crate::event::ProcessKey;
 
     fn running(image: &str) -> Process {
         Process {
@@ -138,6 +184,34 @@ mod tests {
         assert!(table.begin(4));
         assert!(!table.begin(4));
         assert!(!table.begin(5));
+    }
+
+    #[test]
+    fn an_end_is_that_of_the_process_that_it_names() {
+        let mut table = Processes::default();
+        let key = |start| ProcessKey { pid: 4, start };
+        table.learn(4, running("a"));
+        table.ascertain(key(7));
+        let known = table.get(4, 9).unwrap();
+        assert_eq!((&*known.program.image, known.key), ("a", Some(key(7))));
+        // The end of that one and the start of this were missed.
+        table.ascertain(key(8));
+        let known = table.get(4, 9).unwrap();
+        assert_eq!((&*known.program.image, known.key), ("", Some(key(8))));
+    }
+
+    #[test]
+    fn children_have_what_their_parents_had_and_these() {
+        let mut process = running("0");
+        for pid in 1..9 {
+            let ancestors = process.heritage(pid);
+            process = running(&pid.to_string());
+            process.ancestors = ancestors;
+        }
+        let pids: Vec<_> = process.ancestors.iter().map(|it| it.pid).collect();
+        assert_eq!(pids, [8, 7, 6, 5, 4]);
+        assert_eq!(process.ancestors[0].program.image, "7");
+        assert_eq!(process.size(), 1 + MAX_ANCESTORS);
     }
 
     #[test]

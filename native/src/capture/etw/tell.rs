@@ -263,12 +263,12 @@ impl Teller {
         findings.processes[names.role as usize] = process.key;
         push_number(findings, names.parent, process.parent);
         if names.role == Role::Actor {
-            if let Some(program) = &process.parent_program {
-                let line = &program.command_line;
-                findings.facts.push("ParentImage", &program.image);
+            if let Some(parent) = process.ancestors.first() {
+                let line = &parent.program.command_line;
+                findings.facts.push("ParentImage", &parent.program.image);
                 findings.facts.push("ParentCommandLine", line);
+                findings.processes[Role::Parent as usize] = parent.key;
             }
-            findings.processes[Role::Parent as usize] = process.parent_key;
             let user = process.user.clone();
             self.add_user(findings, &user);
         }

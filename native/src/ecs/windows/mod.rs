@@ -31,6 +31,7 @@ const AUDIT_SUCCESS: u64 = 1 << 53;
 /// The fields that a record has, in the order of [`FIELDS`].
 pub struct Mapped<'a> {
     record: &'a LogRecord,
+    identity: &'a Identity,
     /// Of the program that a process was started with.
     content: &'a Content,
     kind: Option<&'static LogKind>,
@@ -51,7 +52,7 @@ fn digits(bytes: &[u8]) -> String {
 
 impl<'a> Mapped<'a> {
     /// Looks everything up. `identity`: what guids are made of.
-    pub fn new(record: &'a LogRecord, content: &'a Content, identity: &Identity) -> Self {
+    pub fn new(record: &'a LogRecord, content: &'a Content, identity: &'a Identity) -> Self {
         let table = &*TABLE;
         let mut values = Vec::with_capacity(record.data.len() + 16);
         let findings = record.findings.as_deref();
@@ -90,6 +91,7 @@ impl<'a> Mapped<'a> {
         let has_repeats = names.windows(2).any(|pair| pair[0] == pair[1]);
         Self {
             record,
+            identity,
             content,
             has_repeats,
             kind: kinds::find(&record.provider, record.id),
@@ -253,6 +255,7 @@ impl<'a> Mapped<'a> {
             }
         }
         content::write_reason(json, self.content);
+        self.write_ancestors(json);
         self.write_own(json);
         json.close();
         json.close();
@@ -275,6 +278,25 @@ impl<'a> Mapped<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Writes who started what has begun, as of Linux; a guid that is not known is empty.
+    fn write_ancestors(&self, json: &mut Json) {
+        let findings = self.record.findings.as_deref();
+        let ancestors = findings.map_or(&[][..], |findings| &findings.ancestors);
+        if ancestors.is_empty() {
+            return;
+        }
+        let guid = |key| self.identity.guid(key).to_string();
+        json.open("ancestors");
+        json.numbers("pid", ancestors.iter().map(|it| it.pid.into()));
+        let executables = ancestors.iter().map(|it| it.executable.as_bytes());
+        json.texts("executable", executables);
+        let guids = ancestors
+            .iter()
+            .map(|it| it.key.map(guid).unwrap_or_default());
+        json.plain_texts("guid", guids);
+        json.close();
     }
 
     /// Writes what is not among the values, under the names that the original agent has for it.

@@ -1,6 +1,7 @@
 //! Which files events are about: those of event tracing tell the path of what a new process runs. The
 //! event log tells what Sysmon has read.
 
+use crate::capture::etw::raw::of_epoch;
 use crate::capture::etw::templates::{KERNEL_PROCESS, PROCESS_CLASS};
 use crate::event::{Action, Event, FileVersion, Role};
 use crate::host::content::Place;
@@ -13,9 +14,11 @@ fn begun(event: &Event) -> Option<(&str, u64)> {
     let findings = record.findings.as_deref()?;
     let is_start =
         record.id == 1 && [PROCESS_CLASS.name, KERNEL_PROCESS.name].contains(&&*record.provider);
-    let process = findings.processes[Role::Actor as usize].filter(|_| is_start)?;
-    let image = findings.facts.get("Image")?;
-    (!image.is_empty()).then_some((image, process.start))
+    let process = findings.processes[Role::Actor as usize];
+    let image = findings.facts.get("Image").filter(|_| is_start)?;
+    // Only the kernel's provider says when it was created, which is just before it is told.
+    let created = process.map_or(of_epoch(event.time), |process| process.start);
+    (!image.is_empty()).then_some((image, created))
 }
 
 /// The file whose content an event is about; its version is known once it is opened.
