@@ -11,10 +11,11 @@ mod made;
 #[path = "tracing/mock.rs"]
 mod mock;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use endpoint_agent_native::capture::etw::live::Live;
 use endpoint_agent_native::capture::etw::plan::plan;
+use endpoint_agent_native::capture::etw::raw::{of_epoch, since_epoch};
 use endpoint_agent_native::capture::etw::recorder::Recorder;
 use endpoint_agent_native::capture::etw::recording::TraceFile;
 use endpoint_agent_native::capture::etw::session::WINDOWS;
@@ -192,6 +193,52 @@ fn what_is_recorded_can_be_replayed() {
     assert_eq!((drained.unwrap(), &replayed), (Progress::Ended, &seen));
     let losses = file.losses().into_iter();
     assert_eq!(losses.map(|loss| loss.count).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
+fn a_process_that_the_event_log_names_is_asked_for() {
+    let own = u64::from(std::process::id());
+    let _mock = alone(Mock {
+        events: vec![(ALL[3], made(&DNS, 3006, 0).text("QueryName", "a"))],
+        ..Mock::default()
+    });
+    let mut live = Live::start(&MOCK, plan(false, &[], true), None).unwrap();
+    let computer = read(&mut live, 1, LONG).remove(0).computer;
+    let mut keys = |pid: &str, computer: &str, time: u64| {
+        let logged = LogRecord {
+            provider: "Microsoft-Windows-Security-Auditing".into(),
+            id: 5156,
+            computer: computer.into(),
+            data: [("ProcessID", pid)].into_iter().collect(),
+            ..LogRecord::default()
+        };
+        let mut event = logged.into_event(time);
+        live.complete(&mut event);
+        record(event.action)
+            .findings
+            .map(|it| it.processes[0].unwrap())
+    };
+    let now = || {
+        let since = UNIX_EPOCH.elapsed().unwrap();
+        u64::try_from(since.as_nanos()).unwrap()
+    };
+    let key = keys(&own.to_string(), &computer, now()).unwrap();
+    assert_eq!(u64::from(key.pid), own);
+    let age = of_epoch(now()) - key.start;
+    assert!(age < 600 * SECOND, "{age}: created when these tests began");
+    assert_eq!(keys(&own.to_string(), &computer, now()), Some(key));
+    let before = since_epoch(key.start) - 100;
+    assert_eq!(keys(&own.to_string(), &computer, before), None);
+    assert_eq!(keys(&own.to_string(), "Other", now()), None);
+    assert_eq!(keys("4294967292", &computer, now()), None, "nobody has it");
+    let mut child = std::process::Command::new("cmd.exe")
+        .args(["/c", "exit"])
+        .spawn()
+        .unwrap();
+    child.wait().unwrap();
+    // It has ended, and its number is not another's as long as somebody has it open.
+    let ended = keys(&child.id().to_string(), &computer, now()).unwrap();
+    assert!(ended.pid == child.id() && ended.start >= key.start);
 }
 
 #[test]

@@ -78,6 +78,9 @@ pub trait Source: Send {
         false
     }
 
+    /// Adds to an event of another source what it knows of the processes that this names.
+    fn complete(&mut self, _event: &mut Event) {}
+
     /// What it looks at, if that has changed since the last call.
     fn new_coverage(&mut self) -> Option<Vec<Hook>> {
         None

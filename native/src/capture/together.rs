@@ -1,4 +1,5 @@
-//! Several live sources as one: each gives in its turn what it has.
+//! Several live sources as one: each gives in its turn what it has, and the others say what they know
+//! of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,10 +49,16 @@ impl Source for Together {
         let mut wait = timeout;
         let mut is_running = self.sources.is_empty();
         let last = self.sources.len().saturating_sub(1);
-        for (place, source) in self.sources.iter_mut().enumerate() {
+        for place in 0..self.sources.len() {
             let patience = if place == last { wait } else { Duration::ZERO };
-            let progress = source.drain(patience, &mut |event| {
+            let (before, rest) = self.sources.split_at_mut(place);
+            let Some((source, after)) = rest.split_first_mut() else {
+                break;
+            };
+            let progress = source.drain(patience, &mut |mut event| {
                 wait = Duration::ZERO;
+                let others = before.iter_mut().chain(after.iter_mut());
+                others.for_each(|other| other.complete(&mut event));
                 sink(event);
             })?;
             is_running |= progress == Progress::Running;
@@ -154,6 +161,12 @@ mod tests {
             Vec::new()
         }
 
+        fn complete(&mut self, event: &mut Event) {
+            if self.can_mark {
+                event.thread = 7;
+            }
+        }
+
         fn mark(&mut self) -> bool {
             self.can_mark
         }
@@ -187,10 +200,11 @@ mod tests {
         let mut pids = Vec::new();
         let wait = Duration::from_secs(1);
         for _ in 0..2 {
-            let mut sink = |event: Event| pids.push(event.process.pid);
+            let mut sink = |event: Event| pids.push((event.process.pid, event.thread));
             assert_eq!(together.drain(wait, &mut sink).unwrap(), Progress::Running);
         }
-        assert_eq!(pids, [1, 2, 3]);
+        // The first one knows of the other's.
+        assert_eq!(pids, [(1, 1), (2, 2), (3, 7)]);
         assert!(together.mark());
         together.settle();
         assert_eq!(together.notices(), ["[0ns, 0ns] true", "[0ns, 1s] false"]);

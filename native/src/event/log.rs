@@ -43,11 +43,13 @@ pub struct LogRecord {
     pub data: Pairs,
     /// It says more, which is left out.
     pub truncated: bool,
-    /// What is known of it besides, if it came by event tracing and not by the event log.
+    /// It came by event tracing, and not by the event log.
+    pub is_traced: bool,
+    /// What is known of it besides.
     pub findings: Option<Box<Findings>>,
 }
 
-/// What an event of Windows' event tracing does not say itself.
+/// What an event of Windows does not say itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     /// Names and values, as rows of `ecs::windows::moves` have them.

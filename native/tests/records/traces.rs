@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use endpoint_agent_native::capture::etw::player::Player;
+use endpoint_agent_native::capture::etw::raw::{Header, since_epoch};
 use endpoint_agent_native::capture::etw::recording::{Frame, MAGIC, TraceFile};
 use endpoint_agent_native::capture::etw::templates::{
     self, AMSI, DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY,
@@ -10,7 +12,7 @@ use endpoint_agent_native::capture::etw::templates::{
 };
 use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::ecs::windows::traces;
-use endpoint_agent_native::event::{Content, Digests, Event, Unread};
+use endpoint_agent_native::event::{Content, Digests, Event, LogRecord, Unread};
 use serde_json::{Value, json};
 
 use crate::made::{Made, SECOND, SYSTEM, TIME, made};
@@ -318,6 +320,59 @@ fn an_end_is_that_of_the_process_that_it_names() {
     assert_ne!(guid(1), guid(2), "one whose start was missed");
     assert_eq!(seen[1]["process"]["name"], "cmd.exe");
     assert_eq!(seen[2]["process"].get("name"), None);
+}
+
+#[test]
+fn a_record_of_the_event_log_has_the_guids_that_event_tracing_tells() {
+    let mut scene = Scene::new();
+    let mut player = Player::default();
+    player.host().name = "Windows-Desktop".into();
+    for event in shell().iter().chain(&command("cmd.exe", 1, 2, 3)) {
+        let header = Header::read(&event.header()).unwrap();
+        let attached = std::iter::empty();
+        player.tell(&header, attached, &event.data(), &mut |it| scene.event(it));
+    }
+    let logged = |computer: &str| {
+        let record = LogRecord {
+            provider: "Microsoft-Windows-Security-Auditing".into(),
+            id: 4688,
+            number: 7,
+            computer: computer.into(),
+            data: [
+                ("NewProcessId", "0x20F0"),
+                ("NewProcessName", r"C:\Windows\System32\cmd.exe"),
+                ("ProcessId", "0x1F98"),
+                ("CommandLine", ""),
+            ]
+            .into_iter()
+            .collect(),
+            ..LogRecord::default()
+        };
+        record.into_event(since_epoch(TIME))
+    };
+    let created = |pid| (pid == 8432).then_some(TIME - 1_000);
+    for computer in ["Windows-Desktop.example.org", "Other"] {
+        let mut event = logged(computer);
+        player.complete(&mut event, &created);
+        scene.event(event);
+    }
+    let [traced, known, others] = &scene.records()[..] else {
+        panic!()
+    };
+    assert_eq!(known["sekoiaio"]["process"], traced["sekoiaio"]["process"]);
+    assert_eq!(known["winlog"]["record_id"], "7");
+    assert_eq!(known["event"]["action"], "created-process");
+    for name in ["pid", "name", "executable", "command_line"] {
+        let of = |record: &Value| record["process"]["parent"][name].clone();
+        assert_eq!(of(known), of(traced), "{name}");
+    }
+    let line = &known["process"]["command_line"];
+    assert_eq!(*line, traced["process"]["command_line"]);
+    // The record's own.
+    let executable = r"C:\Windows\System32\cmd.exe";
+    assert_eq!(known["process"]["executable"], executable);
+    assert_eq!(others["sekoiaio"], Value::Null);
+    assert_eq!(others["process"]["parent"], json!({"pid": 8088}));
 }
 
 #[test]

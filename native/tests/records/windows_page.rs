@@ -91,6 +91,11 @@ others. That folder, if the agent has made it, is for the system, administrators
 | `action.properties.NAME` | Each value of its `EventData` or `UserData` as text, `-` and empty ones too. A value without a name is `param1`, `param2`, …; of a name that occurs twice it is a list. |
 | `action.properties.Keywords`, `ProviderGuid`, `Severity`, `SourceName`, `EventType` | The same of its head, as the original agent calls it, unless a value has that name. |
 
+Live, and beside event tracing, a process that the record names by its number has `sekoiaio.process.guid`, its
+program, its parent and `sekoiaio.process.parent_guid` as event tracing would tell them, as far as the record says
+nothing else and it is sure which process had that number (`capture/etw/whose.rs`). Another that something is
+done to has `sekoiaio.target_process.guid` likewise.
+
 `user.*` is who did something, not whose rights the log was written with; that is `winlog.user.identifier`.
 A value that is empty, `-` or a GUID of zeros is no field. Command lines are split as
 `CommandLineToArgvW` does it.

@@ -1,10 +1,11 @@
-//! What this host is asked of itself: its name, its drives, whose SIDs are whose, whether Sysmon runs.
+//! What this host is asked of itself: its name, its drives, whose SIDs are whose, when a process was
+//! created, whether Sysmon runs.
 
 use std::collections::HashSet;
 use std::ptr::{null, null_mut};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Foundation::{CloseHandle, FILETIME, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertStringSidToSidW;
 use windows_sys::Win32::Security::{LookupAccountSidW, PSID, SidTypeUnknown};
 use windows_sys::Win32::Storage::FileSystem::QueryDosDeviceW;
@@ -14,6 +15,9 @@ use windows_sys::Win32::System::Services::{
 };
 use windows_sys::Win32::System::SystemInformation::{
     ComputerNamePhysicalDnsHostname, GetComputerNameExW,
+};
+use windows_sys::Win32::System::Threading::{
+    GetProcessTimes, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
 use super::host::Host;
@@ -71,6 +75,24 @@ pub fn drives(host: &mut Host) {
             host.learn_drive(&text(&units), &drive);
         }
     }
+}
+
+/// When the process that has a number now was created, 100 ns since 1601.
+pub fn created(pid: u32) -> Option<u64> {
+    let mut times = [FILETIME::default(); 4];
+    let [created, ended, kernel, user] = &mut times;
+    // SAFETY: the process is closed once, and all times have room.
+    let done = unsafe {
+        let process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid);
+        if process.is_null() {
+            return None;
+        }
+        let done = GetProcessTimes(process, created, ended, kernel, user);
+        CloseHandle(process);
+        done
+    };
+    let time = u64::from(created.dwHighDateTime) << 32 | u64::from(created.dwLowDateTime);
+    (done != 0 && time != 0).then_some(time)
 }
 
 /// Sysmon's service runs.

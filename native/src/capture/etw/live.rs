@@ -325,6 +325,10 @@ impl Source for Live {
         all
     }
 
+    fn complete(&mut self, event: &mut Event) {
+        self.frames.player.complete(event, &asked::created);
+    }
+
     fn coverage(&self) -> Vec<Hook> {
         self.hooks.clone()
     }

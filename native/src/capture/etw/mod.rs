@@ -38,5 +38,6 @@ mod starts;
 pub mod tell;
 pub mod template;
 pub mod templates;
+mod whose;
 
 pub use super::eventlog::Malformed;

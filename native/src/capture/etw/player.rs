@@ -4,6 +4,7 @@ use super::host::Host;
 use super::raw::{Header, since_epoch};
 use super::tell::{Teller, Trouble};
 use super::template::Provider;
+use crate::ecs::windows::host_name;
 use crate::event::{Action, Event, LogRecord, Loss};
 
 /// What is learnt from and not told.
@@ -79,6 +80,17 @@ impl Player {
     /// What this process does is not told.
     pub fn mute_process(&mut self, pid: u32) {
         self.muted.process = Some(pid.to_string());
+    }
+
+    /// Adds to a record of the event log what is known of the processes that it names, if it is of this
+    /// host. `created`: when the process that has a number now was created, 100 ns since 1601.
+    pub fn complete(&mut self, event: &mut Event, created: &dyn Fn(u32) -> Option<u64>) {
+        if let Action::Logged(record) = &mut event.action
+            && !record.is_traced
+            && host_name(&record.computer).eq_ignore_ascii_case(&self.teller.host.name)
+        {
+            self.teller.complete(record, event.time, created);
+        }
     }
 
     /// It is that time, in 100 ns since 1601: what has waited for long enough is told.

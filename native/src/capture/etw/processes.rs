@@ -105,6 +105,20 @@ impl Processes {
         self.known.get(&pid).filter(is_there)
     }
 
+    /// This process, if it has not been forgotten.
+    pub fn find(&mut self, key: ProcessKey) -> Option<&Process> {
+        let is_it = |process: &&Process| process.key == Some(key);
+        self.known.get(&key.pid).filter(is_it)
+    }
+
+    /// The process that had a number at a time, for sure: it had ended when the number could be
+    /// another's.
+    pub fn held(&self, pid: u32, time: u64) -> Option<ProcessKey> {
+        let process = self.known.peek(&pid)?;
+        let (key, ended) = (process.key?, process.ended?);
+        (key.start..=ended).contains(&time).then_some(key)
+    }
+
     /// A process has a number now.
     pub fn learn(&mut self, pid: u32, process: Process) {
         self.size += process.size();

@@ -9,7 +9,7 @@ use super::Malformed;
 use super::host::Host;
 use super::names::Names;
 use super::payload::Payload;
-use super::processes::Processes;
+use super::processes::{Process, Processes, Program};
 use super::raw::{Header, since_epoch};
 use super::schema;
 use super::show;
@@ -18,7 +18,7 @@ use super::template::{Provider, Template};
 use super::templates::{
     DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY, PROCESS_CLASS,
 };
-use crate::event::{Event, Findings, LogRecord, Pairs, Role};
+use crate::event::{Event, Findings, LogRecord, Pairs, ProcessKey, Role};
 
 /// Bytes that names and short values take in most records, and facts that most have.
 const ROOM: usize = 256;
@@ -257,18 +257,8 @@ impl Teller {
         let Some(process) = self.processes.get(pid, time) else {
             return;
         };
-        let facts = &mut findings.facts;
-        facts.push(names.image, &process.program.image);
-        facts.push(names.command_line, &process.program.command_line);
-        findings.processes[names.role as usize] = process.key;
-        push_number(findings, names.parent, process.parent);
+        push_process(findings, names, process);
         if names.role == Role::Actor {
-            if let Some(parent) = process.ancestors.first() {
-                let line = &parent.program.command_line;
-                findings.facts.push("ParentImage", &parent.program.image);
-                findings.facts.push("ParentCommandLine", line);
-                findings.processes[Role::Parent as usize] = parent.key;
-            }
             let user = process.user.clone();
             self.add_user(findings, &user);
         }
@@ -305,6 +295,7 @@ pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord 
         process: header.process,
         thread: header.thread,
         computer: host.name.clone(),
+        is_traced: true,
         findings: Some(Box::new(findings)),
         ..LogRecord::default()
     };
@@ -329,6 +320,28 @@ fn attach<'a>(record: &mut LogRecord, attached: impl Iterator<Item = (u16, &'a [
             _ => {}
         }
     }
+}
+
+/// Adds what a process runs, and who started it.
+pub(super) fn push_process(findings: &mut Findings, names: &Called, process: &Process) {
+    let facts = &mut findings.facts;
+    facts.push(names.image, &process.program.image);
+    facts.push(names.command_line, &process.program.command_line);
+    findings.processes[names.role as usize] = process.key;
+    push_number(findings, names.parent, process.parent);
+    if names.role == Role::Actor
+        && let Some(parent) = process.ancestors.first()
+    {
+        push_parent(findings, parent.key, &parent.program);
+    }
+}
+
+/// Adds who started the process that did it.
+pub(super) fn push_parent(findings: &mut Findings, key: Option<ProcessKey>, program: &Program) {
+    let line = &program.command_line;
+    findings.facts.push("ParentImage", &program.image);
+    findings.facts.push("ParentCommandLine", line);
+    findings.processes[Role::Parent as usize] = key;
 }
 
 /// Adds what is known of an event as a number.

@@ -21,6 +21,7 @@ use convert::{Answer, Value};
 use kinds::LogKind;
 use moves::{COMMUNITY, FOUND, OWN};
 pub use origin::{Origin, host_name};
+pub use table::named;
 use table::{LISTS, TABLE, take};
 use traces::TraceKind;
 
@@ -55,16 +56,9 @@ impl<'a> Mapped<'a> {
     pub fn new(record: &'a LogRecord, content: &'a Content, identity: &'a Identity) -> Self {
         let table = &*TABLE;
         let mut values = Vec::with_capacity(record.data.len() + 16);
-        let findings = record.findings.as_deref();
-        if let Some(Findings {
-            facts, processes, ..
-        }) = findings
-        {
-            take(record, FOUND, facts, &mut values);
-            for (field, key) in table.guids.iter().zip(processes) {
-                let guid = |&key| Value::Text(identity.guid(key).to_string().into());
-                values.extend(key.as_ref().map(|key| (*field, guid(key))));
-            }
+        // Of what is traced the agent knows more than the event says; a record says itself who did what.
+        if record.is_traced {
+            find(record, identity, &mut values);
         }
         if let Content::Known(digests) = content {
             let Digests { md5, sha1, sha256 } = &**digests;
@@ -73,8 +67,11 @@ impl<'a> Mapped<'a> {
         }
         let provider = kinds::common(&record.provider);
         let taken = take(record, provider, &record.data, &mut values);
+        if !record.is_traced {
+            find(record, identity, &mut values);
+        }
         if OWN.contains(&&*record.provider) {
-            values.push((table.pid, Value::Number(record.process.into())));
+            values.push((table.pids[0], Value::Number(record.process.into())));
             values.push((table.thread, Value::Number(record.thread.into())));
         }
         let has_community =
@@ -95,7 +92,9 @@ impl<'a> Mapped<'a> {
             content,
             has_repeats,
             kind: kinds::find(&record.provider, record.id),
-            trace: findings.and_then(|_| traces::find(&record.provider, record.id)),
+            trace: (record.is_traced)
+                .then(|| traces::find(&record.provider, record.id))
+                .flatten(),
             values,
             taken,
         }
@@ -217,7 +216,7 @@ impl<'a> Mapped<'a> {
         json.text_if_known("channel", record.channel.as_bytes());
         json.text_if_known("computer_name", record.computer.as_bytes());
         // Event tracing does not number its events.
-        if record.findings.is_none() {
+        if !record.is_traced {
             json.digits("record_id", record.number);
         }
         json.number("version", record.version.into());
@@ -325,6 +324,18 @@ impl<'a> Mapped<'a> {
         if !cut.is_empty() && is_free(&"truncated") {
             json.texts("truncated", cut.iter().map(String::as_bytes));
         }
+    }
+}
+
+/// Adds the fields of what the agent knows of a record besides.
+fn find<'a>(record: &'a LogRecord, identity: &Identity, values: &mut Vec<(usize, Value<'a>)>) {
+    let Some(findings) = record.findings.as_deref() else {
+        return;
+    };
+    take(record, FOUND, &findings.facts, values);
+    let guid = |&key| Value::Text(identity.guid(key).to_string().into());
+    for (field, key) in TABLE.guids.iter().zip(&findings.processes) {
+        values.extend(key.as_ref().map(|key| (*field, guid(key))));
     }
 }
 

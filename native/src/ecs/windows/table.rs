@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-use super::convert::{How, Value, is_nothing, is_zero};
-use super::moves::{self, RELATED};
+use super::convert::{self, How, Value, is_nothing, is_zero};
+use super::kinds::common;
+use super::moves::{self, OWN, RELATED};
+use super::origin::host_name;
 use crate::ecs::fields::FIELDS;
 use crate::event::{LogRecord, Pairs, Role};
 
@@ -27,12 +29,23 @@ fn guid(role: Role) -> &'static str {
     }
 }
 
+/// Where the number of a process is told.
+fn pid(role: Role) -> &'static str {
+    match role {
+        Role::Actor => "process.pid",
+        Role::Parent => "process.parent.pid",
+        Role::Source => "sekoiaio.source_process.pid",
+        Role::Target => "sekoiaio.target_process.pid",
+    }
+}
+
 /// All of them.
 pub(super) struct Table {
     pub(super) rows: HashMap<&'static str, HashMap<&'static str, Vec<Row>>>,
     /// For each field, which of [`LISTS`] it is in.
     pub(super) lists: Vec<Option<usize>>,
-    pub(super) pid: usize,
+    /// The number of a process, by its [`Role`].
+    pub(super) pids: [usize; Role::ALL.len()],
     pub(super) thread: usize,
     /// The three digests of a program.
     pub(super) hashes: [usize; 3],
@@ -75,7 +88,7 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table {
         rows,
         lists,
-        pid: place("process.pid").unwrap_or_default(),
+        pids: Role::ALL.map(|role| place(pid(role)).unwrap_or_default()),
         thread: place("process.thread.id").unwrap_or_default(),
         hashes: [
             "process.hash.md5",
@@ -137,4 +150,43 @@ pub(super) fn take<'a>(
         taken.push(is_taken);
     }
     taken
+}
+
+/// Nanoseconds that are cut off a time with milliseconds.
+const MILLISECOND: u64 = 999_999;
+
+/// The numbers of the processes of its host that a record names, by their [`Role`], and until when they had
+/// them: until the act, where the record says when that was. `time`: of its writing, nanoseconds since
+/// the epoch.
+pub fn named(record: &LogRecord, time: u64) -> ([Option<u32>; Role::ALL.len()], u64) {
+    let mut pids = [None; Role::ALL.len()];
+    let data = &record.data;
+    let is_far = |machine| {
+        !is_nothing(machine)
+            && !host_name(machine).eq_ignore_ascii_case(host_name(&record.computer))
+    };
+    if data.get("ClientMachine").is_some_and(is_far) {
+        return (pids, time);
+    }
+    let of_provider = TABLE.rows.get(common(&record.provider));
+    for (name, value) in data.iter() {
+        let rows = of_provider.and_then(|rows| rows.get(name));
+        let rows = rows.map_or(&[][..], Vec::as_slice);
+        let is_special = rows.iter().any(|row| row.ids.contains(&record.id));
+        for row in rows {
+            if let Some(role) = TABLE.pids.iter().position(|&field| field == row.field)
+                && pids[role].is_none()
+                && row.is_for(record, is_special)
+                && let Some(Value::Number(pid)) = (row.how.make)(value)
+            {
+                pids[role] = u32::try_from(pid).ok();
+            }
+        }
+    }
+    if OWN.contains(&&*record.provider) && pids[0].is_none() {
+        pids[0] = Some(record.process);
+    }
+    let acted = data.get("UtcTime").and_then(convert::nanoseconds);
+    let acted = acted.map_or(time, |acted| time.min(acted + MILLISECOND));
+    (pids, acted)
 }

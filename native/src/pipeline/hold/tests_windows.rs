@@ -16,6 +16,7 @@ fn record(provider: &'static str, id: u32, image: &str) -> LogRecord {
     LogRecord {
         provider: provider.into(),
         id,
+        is_traced: true,
         findings: Some(Box::new(findings)),
         ..LogRecord::default()
     }
@@ -45,7 +46,7 @@ fn the_start_of_a_process_waits_for_the_hash_of_its_program_and_nothing_else_has
     std::thread::sleep(Duration::from_millis(50));
     let image = path.to_str().unwrap();
     let logged = LogRecord {
-        findings: None,
+        is_traced: false,
         ..record(PROCESS_CLASS.name, 1, image)
     };
     let told = contents([

@@ -11,7 +11,7 @@ fn begun(event: &Event) -> Option<(&str, u64)> {
     let Action::Logged(record) = &event.action else {
         return None;
     };
-    let findings = record.findings.as_deref()?;
+    let findings = record.findings.as_deref().filter(|_| record.is_traced)?;
     let is_start =
         record.id == 1 && [PROCESS_CLASS.name, KERNEL_PROCESS.name].contains(&&*record.provider);
     let process = findings.processes[Role::Actor as usize];

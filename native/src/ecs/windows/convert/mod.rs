@@ -283,6 +283,14 @@ pub fn time(value: &str) -> Option<Value<'_>> {
     some(format!("{}T{}Z", &value[..10], &value[11..]))
 }
 
+/// The same, as nanoseconds since the epoch.
+pub fn nanoseconds(value: &str) -> Option<u64> {
+    match time(value)? {
+        Value::Text(text) => crate::ecs::time::parse(&text),
+        _ => None,
+    }
+}
+
 /// Texts with a NUL between them.
 pub fn texts(value: &str) -> Option<Value<'_>> {
     Some(Value::Texts(value.split('\0').map(Into::into).collect()))
