@@ -24,42 +24,42 @@ impl Clock {
             self.second = second;
             self.set_second();
         }
-        self.put(20, 3, time / 1_000_000 % 1_000);
+        put(&mut self.text[20..23], time / 1_000_000 % 1_000);
         // It is ASCII.
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     /// Nanoseconds since the epoch in UTC, cut to 100 ns, without zeros at the end of its fraction.
     pub fn show_exactly(&mut self, time: u64) -> String {
-        let whole = &self.show(time)[..19];
-        match time / 100 % 10_000_000 {
-            0 => format!("{whole}Z"),
-            fraction => {
-                let digits = format!("{fraction:07}");
-                format!("{whole}.{}Z", digits.trim_end_matches('0'))
-            }
-        }
+        let mut text = *b"0000-00-00T00:00:00.0000000";
+        text[..19].copy_from_slice(&self.show(time).as_bytes()[..19]);
+        put(&mut text[20..], time / 100 % 10_000_000);
+        // It is ASCII.
+        let whole = std::str::from_utf8(&text).unwrap_or_default();
+        [whole.trim_end_matches('0').trim_end_matches('.'), "Z"].concat()
     }
 
     fn set_second(&mut self) {
         let (year, month, day) = civil(self.second / 86_400);
-        let fields = [(0, 4, year), (5, 2, month), (8, 2, day)];
         let seconds = self.second % 86_400;
-        let clock = [
-            (11, 2, seconds / 3_600),
-            (14, 2, seconds / 60 % 60),
-            (17, 2, seconds % 60),
-        ];
-        for (at, width, value) in fields.into_iter().chain(clock) {
-            self.put(at, width, value);
+        for (place, value) in [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, seconds / 3_600),
+            (14..16, seconds / 60 % 60),
+            (17..19, seconds % 60),
+        ] {
+            put(&mut self.text[place], value);
         }
     }
+}
 
-    fn put(&mut self, at: usize, width: usize, mut value: u64) {
-        for digit in self.text[at..at + width].iter_mut().rev() {
-            *digit = b'0' + (value % 10) as u8;
-            value /= 10;
-        }
+/// Writes a number in as many digits as there is room for.
+fn put(digits: &mut [u8], mut value: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
     }
 }
 

@@ -93,7 +93,7 @@ impl Role {
 
 impl LogRecord {
     /// The event of its writing, at this time, nanoseconds since the epoch.
-    pub fn into_event(self, time: u64) -> Event {
+    pub fn into_event(self: Box<Self>, time: u64) -> Event {
         Event {
             time,
             process: ProcessKey {
@@ -111,7 +111,7 @@ impl LogRecord {
             repeat: None,
             call: None,
             content: Content::default(),
-            action: Action::Logged(Box::new(self)),
+            action: Action::Logged(self),
         }
     }
 }

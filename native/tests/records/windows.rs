@@ -340,7 +340,7 @@ pub fn assert_within(expected: &Value, seen: &Value, at: &str) {
 
 fn told(record: LogRecord) -> Value {
     let mut scene = Scene::new();
-    scene.event(record.into_event(BEGIN));
+    scene.event(Box::new(record).into_event(BEGIN));
     scene.records().remove(0)
 }
 
@@ -364,7 +364,7 @@ fn times_have_what_the_log_has_of_them() {
         (1_721_398_228_000_000_000, "2024-07-19T14:10:28Z"),
     ] {
         let mut scene = Scene::new();
-        scene.event(security(4624, true, &[]).into_event(time));
+        scene.event(Box::new(security(4624, true, &[])).into_event(time));
         assert_eq!(scene.records()[0]["@timestamp"], shown);
     }
 }
@@ -373,10 +373,10 @@ fn times_have_what_the_log_has_of_them() {
 pub fn scene() -> Scene {
     let mut scene = Scene::new();
     for (record, _) in samples() {
-        scene.event(record.into_event(BEGIN));
+        scene.event(Box::new(record).into_event(BEGIN));
     }
     for record in others().into_iter().chain([connection()]) {
-        scene.event(record.into_event(BEGIN));
+        scene.event(Box::new(record).into_event(BEGIN));
     }
     scene
 }
@@ -385,7 +385,7 @@ pub fn scene() -> Scene {
 fn what_the_sql_server_writes_as_text_is_read() {
     let mut scene = Scene::new();
     let mut told = |id: u32, data: &[(&str, &str)]| {
-        scene.event(record("MSSQL$RADAR", "", id, data).into_event(BEGIN));
+        scene.event(Box::new(record("MSSQL$RADAR", "", id, data)).into_event(BEGIN));
         scene.records().pop().unwrap()
     };
     let reason = " Reason: Password did not match that for the login provided.";
@@ -432,7 +432,7 @@ fn connection() -> LogRecord {
 fn a_connection_has_its_community_id() {
     let told = |record: LogRecord| {
         let mut scene = Scene::new();
-        scene.event(record.into_event(BEGIN));
+        scene.event(Box::new(record).into_event(BEGIN));
         scene.records()[0]["network"]["community_id"].clone()
     };
     assert_eq!(told(connection()), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
@@ -607,12 +607,12 @@ fn rules_may_drop_records_by_any_field() {
         drops: Drops::new(drops, None),
         ..Rules::default()
     }));
-    scene.event(security(4624, true, &[]).into_event(BEGIN));
+    scene.event(Box::new(security(4624, true, &[])).into_event(BEGIN));
     let other = LogRecord {
         channel: "Other".into(),
         ..security(4624, true, &[])
     };
-    scene.event(other.into_event(BEGIN));
+    scene.event(Box::new(other).into_event(BEGIN));
     let kept = scene.records();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0]["event"]["sequence"], 1);

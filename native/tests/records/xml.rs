@@ -48,7 +48,7 @@ fn of_xml(path: &Path) -> Vec<(LogRecord, u64)> {
     let read = |document: &str| {
         xml::read(document, &mut builder).unwrap();
         let (record, time) = builder.take();
-        (record, time.unwrap_or_default())
+        (*record, time.unwrap_or_default())
     };
     text.split('\0').map(read).collect()
 }

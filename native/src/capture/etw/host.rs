@@ -84,17 +84,21 @@ impl Host {
     }
 
     /// A path of the kernel as programs write it, where its device is known.
-    pub fn path(&self, native: &str) -> String {
-        let plain = native.strip_prefix(r"\??\").unwrap_or(native);
-        let on = |(device, drive): &(String, String)| {
-            let (begin, rest) = plain.split_at_checked(device.len())?;
-            let is_whole = rest.is_empty() || rest.starts_with('\\');
-            (is_whole && begin.eq_ignore_ascii_case(device)).then(|| format!("{drive}{rest}"))
+    pub fn path(&self, mut native: String) -> String {
+        const PREFIX: &str = r"\??\";
+        if native.starts_with(PREFIX) {
+            native.drain(..PREFIX.len());
+        }
+        let is_on = |(device, _): &&(String, String)| {
+            let parts = native.split_at_checked(device.len());
+            parts.is_some_and(|(begin, rest)| {
+                begin.eq_ignore_ascii_case(device) && (rest.is_empty() || rest.starts_with('\\'))
+            })
         };
-        self.drives
-            .iter()
-            .find_map(on)
-            .unwrap_or_else(|| plain.into())
+        if let Some((device, drive)) = self.drives.iter().find(is_on) {
+            native.replace_range(..device.len(), drive);
+        }
+        native
     }
 }
 
@@ -121,7 +125,7 @@ mod tests {
             ),
         ] {
             let path = if path.is_empty() { native } else { path };
-            assert_eq!(host.path(native), path);
+            assert_eq!(host.path(native.into()), path);
         }
         for number in 0..2 * MAX_DRIVES {
             host.learn_drive(&format!("device {number}"), &format!("drive {number}"));

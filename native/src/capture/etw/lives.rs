@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::processes::{Process, Program};
 use super::starts::Start;
-use super::tell::{ACTOR, SOURCE, Seen, TARGET, Teller, push_number, record};
+use super::tell::{ACTOR, SOURCE, Seen, TARGET, Teller, Told, findings, push_number, record};
 use crate::event::{Ancestor, Findings, LogRecord, ProcessKey};
 
 impl Teller {
@@ -17,14 +17,14 @@ impl Teller {
     }
 
     /// The kernel's provider tells of a process, one that starts or one that was there.
-    pub(super) fn process_there(&mut self, seen: &Seen) -> Option<LogRecord> {
+    pub(super) fn process_there(&mut self, seen: &Seen) -> Told {
         self.knows_ends = true;
         let payload = &seen.payload;
         let pid = payload.short("ProcessID");
         let process = Process {
             key: Self::key(pid, payload.number("CreateTime")),
             program: Arc::new(Program {
-                image: self.host.path(&payload.text("ImageName")),
+                image: self.host.path(payload.text("ImageName")),
                 command_line: String::new(),
             }),
             parent: payload.short("ParentProcessID"),
@@ -34,7 +34,7 @@ impl Teller {
     }
 
     /// The classic logger does.
-    pub(super) fn classic_there(&mut self, seen: &Seen) -> Option<LogRecord> {
+    pub(super) fn classic_there(&mut self, seen: &Seen) -> Told {
         let payload = &seen.payload;
         let pid = payload.short("ProcessId");
         let process = Process {
@@ -56,7 +56,7 @@ impl Teller {
         mut process: Process,
         is_classic: bool,
         is_new: bool,
-    ) -> Option<LogRecord> {
+    ) -> Told {
         let time = seen.header.time;
         let pid_of_parent = process.parent;
         // Of a process that was there, the number of its parent may be another's by now.
@@ -90,7 +90,7 @@ impl Teller {
     }
 
     /// A process has started, and what is known of it is all that will be.
-    pub(super) fn start(&mut self, start: Start) -> LogRecord {
+    pub(super) fn start(&mut self, start: Start) -> Box<LogRecord> {
         let Start {
             pid,
             mut process,
@@ -104,7 +104,7 @@ impl Teller {
             process.has_begun |= known.has_begun;
             process.ended = process.ended.or(known.ended);
         }
-        let mut findings = Findings::default();
+        let mut findings = findings();
         let lines = [
             (ACTOR.arguments, Some(process.program.clone())),
             (
@@ -129,7 +129,7 @@ impl Teller {
         record
     }
 
-    pub(super) fn process_ended(&mut self, seen: &Seen) -> Option<LogRecord> {
+    pub(super) fn process_ended(&mut self, seen: &Seen) -> Told {
         self.knows_ends = true;
         let pid = seen.payload.short("ProcessID");
         if let Some(key) = Self::key(pid, seen.payload.number("CreateTime")) {
@@ -140,7 +140,7 @@ impl Teller {
         Some(told)
     }
 
-    pub(super) fn classic_ended(&mut self, seen: &Seen) -> Option<LogRecord> {
+    pub(super) fn classic_ended(&mut self, seen: &Seen) -> Told {
         let pid = seen.payload.short("ProcessId");
         // 4 is told of those that are there at the end of the session.
         if self.knows_ends || seen.header.id == 4 {
@@ -152,7 +152,7 @@ impl Teller {
     }
 
     /// The first thread of a process is made by its parent; others that are not its own are remote.
-    pub(super) fn thread_started(&mut self, seen: &Seen) -> Option<LogRecord> {
+    pub(super) fn thread_started(&mut self, seen: &Seen) -> Told {
         let header = seen.header;
         let pid = seen.payload.short("ProcessID");
         let parent = self.processes.get(pid, header.time);

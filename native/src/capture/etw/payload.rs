@@ -155,8 +155,13 @@ fn sid_size(bytes: &[u8]) -> Result<usize, Malformed> {
 
 /// A number of up to 8 bytes.
 pub fn number(bytes: &[u8]) -> u64 {
-    let mut whole = [0; 8];
-    let count = bytes.len().min(8);
-    whole[..count].copy_from_slice(&bytes[..count]);
-    u64::from_le_bytes(whole)
+    // Nearly all have 4 or 8.
+    if let Ok(whole) = bytes.try_into() {
+        return u64::from_le_bytes(whole);
+    }
+    if let Ok(half) = bytes.try_into() {
+        return u32::from_le_bytes(half).into();
+    }
+    let low = bytes.iter().take(8).rev();
+    low.fold(0, |whole, byte| whole << 8 | u64::from(*byte))
 }

@@ -16,7 +16,7 @@
 //! head and another clock, so they have a format of their own.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -240,25 +240,23 @@ impl TraceFile {
         let Self {
             file, path, frame, ..
         } = self;
-        let read = |file: &mut BufReader<File>, count: usize, frame: &mut Vec<u8>| {
-            frame.clear();
-            let wanted = Read::take(file, count as u64).read_to_end(frame);
-            wanted.map_err(Error::io("cannot read", &*path))
-        };
         let damaged =
             |what: &str| Error::Recording(format!("{} is damaged: it has {what}", path.display()));
-        match read(file, FRAME, frame)? {
-            0 => return Ok(None),
-            FRAME => {}
-            _ => return Err(damaged("half a frame at its end")),
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => damaged("half a frame at its end"),
+            _ => Error::io("cannot read", &*path)(error),
+        };
+        if file.fill_buf().map_err(failed)?.is_empty() {
+            return Ok(None);
         }
-        let (size, kind) = (number(&frame[..4]) as usize, number(&frame[4..6]) as u16);
+        let mut head = [0; FRAME];
+        file.read_exact(&mut head).map_err(failed)?;
+        let (size, kind) = (number(&head[..4]) as usize, number(&head[4..6]) as u16);
         if !(FRAME..=MAX_FRAME).contains(&size) {
             return Err(damaged(&format!("a frame of {size} bytes")));
         }
-        if read(file, size - FRAME, frame)? < size - FRAME {
-            return Err(damaged("half a frame at its end"));
-        }
+        frame.resize(size - FRAME, 0);
+        file.read_exact(frame).map_err(failed)?;
         Ok(Some(kind))
     }
 }

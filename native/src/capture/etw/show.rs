@@ -2,7 +2,7 @@
 //! capitals.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use super::payload::number;
 use super::raw::since_epoch;
@@ -33,10 +33,11 @@ pub fn value(text: &mut String, kind: Kind, bytes: &[u8]) {
             Some(1) if bytes.len() == 24 + 4 * usize::from(bytes[17]) => sid(text, &bytes[16..]),
             _ => sid(text, bytes.get(8..).unwrap_or_default()),
         },
-        Kind::IPv4 => shown(text, Ipv4Addr::from((number(bytes) as u32).to_le_bytes())),
+        Kind::IPv4 => numbers(text, '.', bytes.iter().map(|&byte| byte.into())),
         Kind::IPv6 => {
             let whole = <[u8; 16]>::try_from(bytes).unwrap_or_default();
-            shown(text, Ipv6Addr::from(whole));
+            // Writing into a text never fails.
+            let _ = write!(text, "{}", Ipv6Addr::from(whole));
         }
         Kind::Port => {
             let port = (number(bytes) as u16).swap_bytes();
@@ -83,9 +84,14 @@ pub fn registry_data(text: &mut String, kind: u64, bytes: &[u8]) {
     }
 }
 
-/// Writing into a text never fails.
-fn shown(text: &mut String, value: impl std::fmt::Display) {
-    let _ = write!(text, "{value}");
+/// Appends numbers with this between them.
+fn numbers(text: &mut String, between: char, all: impl Iterator<Item = u64>) {
+    for (place, number) in all.enumerate() {
+        if place > 0 {
+            text.push(between);
+        }
+        text.push_str(itoa::Buffer::new().format(number));
+    }
 }
 
 /// `0x1F`.
@@ -112,18 +118,16 @@ fn unicode(text: &mut String, bytes: &[u8]) {
     while let Some((part, after)) = rest.split_at_checked(2 * plain.len().min(rest.len() / 2))
         && !part.is_empty()
     {
-        let mut is_plain = true;
+        let mut bits = 0;
         for (unit, byte) in part.chunks_exact(2).zip(&mut plain) {
             *byte = unit[0];
-            is_plain &= unit[1] == 0 && unit[0] < 0x80;
+            bits |= u16::from_le_bytes([unit[0], unit[1]]);
         }
-        let Some(ascii) = str::from_utf8(&plain[..part.len() / 2])
-            .ok()
-            .filter(|_| is_plain)
-        else {
+        if bits >= 0x80 {
             break;
-        };
-        text.push_str(ascii);
+        }
+        let ascii = str::from_utf8(&plain[..part.len() / 2]);
+        text.push_str(ascii.unwrap_or_default());
         rest = after;
     }
     let units = rest
@@ -141,11 +145,14 @@ pub fn sid(text: &mut String, bytes: &[u8]) {
     let authority = head[2..]
         .iter()
         .fold(0_u64, |whole, byte| whole << 8 | u64::from(*byte));
-    shown(text, format_args!("S-{}-{authority}", head[0]));
-    for part in parts.chunks_exact(4) {
-        text.push('-');
-        text.push_str(itoa::Buffer::new().format(number(part)));
-    }
+    text.reserve(2 * bytes.len());
+    text.push_str("S-");
+    let parts = parts.chunks_exact(4).map(number);
+    numbers(
+        text,
+        '-',
+        [head[0].into(), authority].into_iter().chain(parts),
+    );
 }
 
 /// A GUID as events hold it, in capitals and braces.

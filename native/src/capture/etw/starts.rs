@@ -22,7 +22,7 @@ pub struct Start {
     /// It was told by the classic logger.
     pub is_classic: bool,
     /// The record that tells it.
-    pub record: LogRecord,
+    pub record: Box<LogRecord>,
     /// When it was told, 100 ns since 1601.
     pub time: u64,
 }

@@ -38,11 +38,14 @@ pub(super) struct Seen<'a> {
     pub(super) payload: Payload<'a>,
 }
 
+/// The record of an event, if it is told.
+pub(super) type Told = Option<Box<LogRecord>>;
+
 /// What is done with events, one row each. Those without a row are told as they are.
 struct Row {
     provider: &'static Provider,
     ids: &'static [u16],
-    act: fn(&mut Teller, &Seen) -> Option<LogRecord>,
+    act: fn(&mut Teller, &Seen) -> Told,
 }
 
 const ROWS: &[Row] = &[
@@ -74,7 +77,7 @@ const ROWS: &[Row] = &[
 const fn row(
     provider: &'static Provider,
     ids: &'static [u16],
-    act: fn(&mut Teller, &Seen) -> Option<LogRecord>,
+    act: fn(&mut Teller, &Seen) -> Told,
 ) -> Row {
     Row { provider, ids, act }
 }
@@ -233,11 +236,8 @@ impl Teller {
     }
 
     /// The record of an event that a process has caused.
-    pub(super) fn told(&mut self, seen: &Seen, pid: u32, thread: Option<u32>) -> LogRecord {
-        let mut findings = Findings {
-            facts: Pairs::with_room(FACTS, 2 * ROOM),
-            ..Findings::default()
-        };
+    pub(super) fn told(&mut self, seen: &Seen, pid: u32, thread: Option<u32>) -> Box<LogRecord> {
+        let mut findings = findings();
         self.add_process(&mut findings, &ACTOR, pid, seen.header.time);
         if let Some(thread) = thread {
             push_number(&mut findings, ACTOR.thread, thread);
@@ -271,19 +271,27 @@ impl Teller {
         findings.facts.push("UserSid", sid);
     }
 
-    fn resolved(&mut self, seen: &Seen) -> Option<LogRecord> {
+    fn resolved(&mut self, seen: &Seen) -> Told {
         Some(self.told(seen, seen.header.process, Some(seen.header.thread)))
     }
 }
 
+/// Findings with room for what most have.
+pub(super) fn findings() -> Findings {
+    Findings {
+        facts: Pairs::with_room(FACTS, 2 * ROOM),
+        ..Findings::default()
+    }
+}
+
 /// The record of an event.
-pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord {
+pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> Box<LogRecord> {
     let Seen {
         header,
         provider,
         payload,
     } = seen;
-    let mut record = LogRecord {
+    let mut record = Box::new(LogRecord {
         provider: Cow::Borrowed(provider.name),
         provider_guid: Cow::Borrowed(provider.shown_guid),
         id: header.id.into(),
@@ -298,7 +306,7 @@ pub(super) fn record(seen: &Seen, host: &Host, findings: Findings) -> LogRecord 
         is_traced: true,
         findings: Some(Box::new(findings)),
         ..LogRecord::default()
-    };
+    });
     if header.activity != [0; 16] {
         record.activity = show::guid(header.activity);
     }

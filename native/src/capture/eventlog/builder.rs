@@ -15,7 +15,7 @@ const MAX_TEXT: usize = 512 << 10;
 /// Takes the elements, attributes and values of one event in the order of its XML.
 #[derive(Debug, Default)]
 pub struct Builder {
-    record: LogRecord,
+    record: Box<LogRecord>,
     time: Option<u64>,
     /// The elements that are open.
     path: Vec<Place>,
@@ -89,7 +89,7 @@ enum Slot {
 
 impl Builder {
     /// The record, with the time that it tells, and a builder of the next one.
-    pub fn take(&mut self) -> (LogRecord, Option<u64>) {
+    pub fn take(&mut self) -> (Box<LogRecord>, Option<u64>) {
         self.path.clear();
         self.slot = None;
         self.unnamed = 0;

@@ -104,7 +104,7 @@ mod tests {
     use crate::capture::eventlog::builder::Builder;
     use crate::event::LogRecord;
 
-    fn record(xml: &str) -> Result<(LogRecord, Option<u64>), &'static str> {
+    fn record(xml: &str) -> Result<(Box<LogRecord>, Option<u64>), &'static str> {
         let mut builder = Builder::default();
         let read = read(xml, &mut builder);
         let taken = builder.take();
@@ -148,7 +148,7 @@ mod tests {
             .collect(),
             ..LogRecord::default()
         };
-        assert_eq!(record, expected);
+        assert_eq!(*record, expected);
         assert_eq!(time, Some(1_639_650_332_351_835_800));
     }
 

@@ -32,7 +32,7 @@ fn contents(records: impl IntoIterator<Item = LogRecord>) -> Vec<Content> {
     let mut told = Vec::new();
     let mut sink = |event: &Event| told.push(event.content.clone());
     for record in records {
-        hold.push(record.into_event(wall::now()), &mut sink);
+        hold.push(Box::new(record).into_event(wall::now()), &mut sink);
     }
     hold.finish(&mut sink);
     told
