@@ -348,7 +348,7 @@ fn a_record_of_the_event_log_has_the_guids_that_event_tracing_tells() {
             .collect(),
             ..LogRecord::default()
         };
-        record.into_event(since_epoch(TIME))
+        Box::new(record).into_event(since_epoch(TIME))
     };
     let created = |pid| (pid == 8432).then_some(TIME - 1_000);
     for computer in ["Windows-Desktop.example.org", "Other"] {
