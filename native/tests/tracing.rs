@@ -212,7 +212,7 @@ fn a_process_that_the_event_log_names_is_asked_for() {
             data: [("ProcessID", pid)].into_iter().collect(),
             ..LogRecord::default()
         };
-        let mut event = logged.into_event(time);
+        let mut event = Box::new(logged).into_event(time);
         live.complete(&mut event);
         record(event.action)
             .findings

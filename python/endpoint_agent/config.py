@@ -236,8 +236,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     hashes_max_size: Annotated[
         int,
         _setting(
-            "Size of the largest executed or written file whose MD5, SHA-1 and SHA-256 are told. "
-            "0 for none.",
+            "Size of the largest executed or written file whose MD5, SHA-1 and SHA-256 are told, "
+            "and on Windows of an executed one its signature. 0 for none.",
             unit="MB",
             ge=0,
             le=10_000,
@@ -246,7 +246,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     hashes_excluded_paths: Annotated[
         tuple[_Path, ...],
         _setting(
-            "Files that are not hashed, and folders below which none is.",
+            "Files that are not hashed or verified, and folders below which none is.",
             allowed="a list of at most 1000 absolute paths",
             max_length=1000,
         ),

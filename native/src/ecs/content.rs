@@ -5,7 +5,8 @@ use crate::event::Content;
 
 /// Writes `hash`, if the content is known.
 pub fn write(json: &mut Json, content: &Content) {
-    if let Content::Known(digests) = content {
+    if let Content::Known(known) = content {
+        let digests = &known.digests;
         json.open("hash");
         json.hex("md5", &digests.md5);
         json.hex("sha1", &digests.sha1);

@@ -118,6 +118,13 @@ fields! {
     "process.hash.md5" Keyword Ecs "Of the executed file; of exec only, and of the start of a process on Windows."
     "process.hash.sha1" Keyword Ecs "The same."
     "process.hash.sha256" Keyword Ecs "The same."
+    "process.code_signature.exists" Boolean Ecs
+        "The executed file is signed, by itself or by a catalog; of the start of a process on Windows, as what follows."
+    "process.code_signature.status" Keyword Ecs
+        "`Valid`, or what Windows calls that which is wrong with it: `CERT_E_UNTRUSTEDROOT`, …"
+    "process.code_signature.subject_name" Keyword Ecs "Who signed it."
+    "process.code_signature.trusted" Boolean Ecs "The host trusts who signed it; revocations are not asked for."
+    "process.code_signature.valid" Boolean Ecs "It is a signature of this very content."
     "process.pe.company" Keyword Ecs "What the executed file says of itself; of the event log, as what follows."
     "process.pe.description" Keyword Ecs "The same."
     "process.pe.file_version" Keyword Ecs "The same."

@@ -117,7 +117,8 @@ pub fn write_related(json: &mut Json, act: &Act, hosts: &[u8], names: &[u8]) {
     if !addresses.is_empty() {
         json.plain_texts("ip", addresses);
     }
-    if let Content::Known(digests) = &act.event.content {
+    if let Content::Known(known) = &act.event.content {
+        let digests = &known.digests;
         json.hex_list("hash", [&digests.md5[..], &digests.sha1, &digests.sha256]);
     }
     json.close();

@@ -1,4 +1,4 @@
-//! Digests of files, made by a thread that lets others go first.
+//! Digests of files and, on Windows, their signatures, by a thread that lets others go first.
 //!
 //! A version of an executed file is read once. The thread uses at most one part in [`SHARE`] of a
 //! CPU and has at most [`MAX_JOBS`] files to do; whoever waits for it decides how long.
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 
 use crate::error::{Error, Result};
-use crate::event::{Content, Digests, FileVersion, Unread};
+use crate::event::{Content, FileVersion, Inspection, Signature, Unread};
 use crate::host::content::{self, Place};
 use crate::host::{thread, wall};
 
@@ -30,8 +30,6 @@ const MAX_KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 const SHARE: u64 = 50;
 /// and so many nanoseconds at once after a rest.
 const BURST: u64 = 1_000_000_000;
-/// Bytes of the thread's stack: it calls nothing deep.
-const STACK: usize = 65_536;
 /// Bytes read at once.
 const BLOCK: usize = 32_768;
 /// Nanoseconds: twice the step of the clock of the slowest kernels.
@@ -67,18 +65,29 @@ pub struct Job {
     pub after: Instant,
 }
 
+/// What came of a job.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its number.
+    pub number: u64,
+    /// What was found.
+    pub content: Content,
+    /// Nothing more will be.
+    pub is_last: bool,
+}
+
 /// The asking side. Dropping it ends the thread once it has read its file.
 #[derive(Debug)]
 pub struct Hashes {
     jobs: SyncSender<Job>,
-    done: Receiver<(u64, Content)>,
+    done: Receiver<Answer>,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    known: Mutex<LruCache<FileVersion, Arc<Digests>>>,
+    known: Mutex<LruCache<FileVersion, Arc<Inspection>>>,
     budget: Budget,
 }
 
@@ -102,7 +111,7 @@ impl Hashes {
         // Nobody joins it: it may be waiting for a disk.
         std::thread::Builder::new()
             .name("hashes".into())
-            .stack_size(STACK)
+            .stack_size(content::STACK)
             .spawn(move || reader.work(&taken, &answer))
             .map_err(Error::io("cannot start a thread for", "hashes"))?;
         Ok(Some(Self { jobs, done, shared }))
@@ -128,9 +137,9 @@ impl Hashes {
         // Who asks never waits for the thread, which may be put aside at any moment.
         if version.changed != 0
             && let Ok(mut known) = self.shared.known.try_lock()
-            && let Some(digests) = known.get(version)
+            && let Some(found) = known.get(version)
         {
-            return Some(Content::Known(digests.clone()));
+            return Some(Content::Known(found.clone()));
         }
         let is_allowed = self.shared.budget.allows(Instant::now());
         (!is_allowed).then_some(Content::Unread(Unread::TooMuch))
@@ -141,8 +150,9 @@ impl Hashes {
         self.jobs.try_send(job).is_ok()
     }
 
-    /// The number of a job that is done, and what came of it. Waits for one until then.
-    pub fn done(&self, wait: Duration) -> Option<(u64, Content)> {
+    /// What came of a job, or the first of it: verifying a signature may take longer than an event can
+    /// wait. Waits for it until then.
+    pub fn done(&self, wait: Duration) -> Option<Answer> {
         self.done.recv_timeout(wait).ok()
     }
 }
@@ -159,7 +169,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn work(mut self, jobs: &Receiver<Job>, done: &Sender<(u64, Content)>) {
+    fn work(mut self, jobs: &Receiver<Job>, done: &Sender<Answer>) {
         thread::yield_to_others();
         // In the order of their time, since all wait equally long.
         let mut early: VecDeque<Job> = VecDeque::new();
@@ -173,7 +183,7 @@ impl Reader {
                 },
             };
             let (number, content) = match next {
-                Ok(job) if job.after <= Instant::now() => (job.number, self.read(&job)),
+                Ok(job) if job.after <= Instant::now() => (job.number, self.read(&job, done)),
                 Ok(job) if early.len() < MAX_JOBS => {
                     early.push_back(job);
                     continue;
@@ -182,24 +192,33 @@ impl Reader {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if done.send((number, content)).is_err() {
+            let answer = Answer {
+                number,
+                content,
+                is_last: true,
+            };
+            if done.send(answer).is_err() {
                 return;
             }
         }
     }
 
-    fn read(&mut self, job: &Job) -> Content {
+    fn read(&mut self, job: &Job, done: &Sender<Answer>) -> Content {
         if !self.shared.budget.allows(Instant::now()) {
             return Content::Unread(Unread::TooMuch);
         }
         let begun = thread::cpu_time();
-        let digests = self.digests(job);
+        let found = self.inspect(job, done);
         let used = thread::cpu_time().saturating_sub(begun);
         self.shared.budget.spend(Instant::now(), used);
-        digests.map_or_else(Content::Unread, Content::Known)
+        found.map_or_else(Content::Unread, Content::Known)
     }
 
-    fn digests(&mut self, job: &Job) -> std::result::Result<Arc<Digests>, Unread> {
+    fn inspect(
+        &mut self,
+        job: &Job,
+        done: &Sender<Answer>,
+    ) -> std::result::Result<Arc<Inspection>, Unread> {
         let Settings { root, max_size, .. } = &self.shared.settings;
         let is_kept = !job.is_written && !job.is_fresh;
         // A panic elsewhere leaves the cache whole.
@@ -207,14 +226,14 @@ impl Reader {
             let known = self.shared.known.lock();
             known.unwrap_or_else(PoisonError::into_inner)
         };
-        if is_kept && let Some(digests) = known().get(&job.version) {
-            return Ok(digests.clone());
+        if is_kept && let Some(found) = known().get(&job.version) {
+            return Ok(found.clone());
         }
         let find = || content::open(root, &job.places, &job.version);
         let (file, version) = find()?;
         // Where the event does not tell the version, only now it is known.
-        if is_kept && let Some(digests) = known().get(&version) {
-            return Ok(digests.clone());
+        if is_kept && let Some(found) = known().get(&version) {
+            return Ok(found.clone());
         }
         if version.size > *max_size {
             return Err(Unread::TooLarge);
@@ -222,15 +241,28 @@ impl Reader {
         if job.is_written && is_fresh(&version, wall::now()) {
             return Err(Unread::Changing);
         }
-        let digests = content::digest(file, &version, &mut self.block);
-        let digests = Arc::new(digests.ok_or(Unread::Changing)?);
+        let digests = content::digest(&file, &version, &mut self.block);
+        let mut found = Inspection {
+            digests: digests.ok_or(Unread::Changing)?,
+            signature: Signature::Unknown,
+        };
         if job.is_fresh {
             find()?;
         }
-        if is_kept {
-            known().put(version, digests.clone());
+        if content::CAN_VERIFY {
+            // Without whoever asked, the last answer ends the thread.
+            let _ = done.send(Answer {
+                number: job.number,
+                content: Content::Known(found.clone().into()),
+                is_last: false,
+            });
+            found.signature = content::signature(&file, &job.places, &version);
         }
-        Ok(digests)
+        let found = Arc::new(found);
+        if is_kept {
+            known().put(version, found.clone());
+        }
+        Ok(found)
     }
 }
 

@@ -26,6 +26,32 @@ pub struct Digests {
     pub sha256: [u8; 32],
 }
 
+/// What was found in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    #[allow(missing_docs)]
+    pub digests: Digests,
+    /// Whether somebody signed it.
+    pub signature: Signature,
+}
+
+/// What the host says of the signature of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Signature {
+    /// Nobody asked, or there was no answer.
+    #[default]
+    Unknown,
+    /// It has none.
+    Missing,
+    /// It has one.
+    Present {
+        /// Who signed it, if that is known.
+        subject: String,
+        /// How the host verified it: 0, or the number of an error (`HRESULT` of Windows).
+        status: u32,
+    },
+}
+
 /// What is known of the content of the file that an event is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Content {
@@ -33,7 +59,7 @@ pub enum Content {
     #[default]
     Unasked,
     /// It was read.
-    Known(Arc<Digests>),
+    Known(Arc<Inspection>),
     /// It was not.
     Unread(Unread),
 }

@@ -22,11 +22,11 @@ use windows as platform;
 
 use crate::event::{Digests, FileVersion};
 use platform::look;
-pub use platform::{Place, is_local, is_within, open};
+pub use platform::{CAN_VERIFY, Place, STACK, is_local, is_within, open, signature};
 
 /// The digests of a whole file, none if it changes while it is read or cannot be read.
 /// `block`: where its bytes are put.
-pub fn digest(mut file: File, version: &FileVersion, block: &mut [u8]) -> Option<Digests> {
+pub fn digest(mut file: &File, version: &FileVersion, block: &mut [u8]) -> Option<Digests> {
     let (mut md5, mut sha1, mut sha256) = (Md5::new(), Sha1::new(), Sha256::new());
     let mut size = 0;
     // It may grow as fast as it is read.
@@ -42,7 +42,7 @@ pub fn digest(mut file: File, version: &FileVersion, block: &mut [u8]) -> Option
         sha1.update(&block[..read]);
         sha256.update(&block[..read]);
     }
-    let is_whole = size == version.size && look(&file, version.filesystem)? == *version;
+    let is_whole = size == version.size && look(file, version.filesystem)? == *version;
     is_whole.then(|| Digests {
         md5: md5.finalize().into(),
         sha1: sha1.finalize().into(),

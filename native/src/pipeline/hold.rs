@@ -148,25 +148,28 @@ impl Hold {
         let Some(hashes) = &self.hashes else {
             return;
         };
-        while let Some((number, content)) = hashes.done(wait) {
+        while let Some(answer) = hashes.done(wait) {
             wait = Duration::ZERO;
             self.is_late = false;
-            let index = number.checked_sub(self.first).map(|index| index as usize);
+            let index = answer
+                .number
+                .checked_sub(self.first)
+                .map(|index| index as usize);
             if let Some(held) = index.and_then(|index| self.waiting.get_mut(index)) {
-                held.event.content = content;
-                held.until = None;
+                held.event.content = answer.content;
+                held.until = held.until.filter(|_| !answer.is_last);
             }
         }
     }
 
-    /// Lets the first go, if it waits for an answer without it, for that reason.
+    /// Lets the first go, if it waits for an answer with what came of it, or without it for that reason.
     fn release(&mut self, why: Unread, sink: Sink) {
         let Some(mut held) = self.waiting.pop_front() else {
             return;
         };
         self.first += 1;
         self.bytes -= held.size;
-        if held.until.is_some() {
+        if held.until.is_some() && !matches!(held.event.content, Content::Known(_)) {
             held.event.content = Content::Unread(why);
         }
         self.pass(&held.event, sink);

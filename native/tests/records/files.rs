@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::event::{
-    Action, Content, Digests, Direction, Event, File, FileChange, Inode, Repeat, Unread,
+    Action, Content, Digests, Direction, Event, File, FileChange, Inode, Inspection, Repeat,
+    Signature, Unread,
 };
 
 use crate::scene::{BEGIN, SHELL, Scene, Who, connection, exec, file, inode, john, key};
@@ -121,10 +122,14 @@ pub fn repeats() -> Scene {
 /// An executed and a written file whose content is known, and one that could not be read.
 pub fn hashes() -> Scene {
     let mut scene = Scene::with_shell();
-    let content = Content::Known(Arc::new(Digests {
+    let digests = Digests {
         md5: [0x0f; 16],
         sha1: [0xa1; 20],
         sha256: [0x7e; 32],
+    };
+    let content = Content::Known(Arc::new(Inspection {
+        digests,
+        signature: Signature::Unknown,
     }));
     let mut happens = |content, action| {
         scene.event(Event {

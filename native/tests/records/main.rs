@@ -35,6 +35,7 @@ mod made;
 mod page;
 #[cfg(target_os = "linux")]
 mod processes;
+mod programs;
 #[cfg(target_os = "linux")]
 mod resolving;
 #[cfg(target_os = "linux")]

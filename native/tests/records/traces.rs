@@ -1,8 +1,8 @@
 //! Events of Windows' event tracing: recordings made by hand, and what becomes of them.
 
-use std::io::Write;
 use std::time::Duration;
 
+use endpoint_agent_native::capture::Progress;
 use endpoint_agent_native::capture::etw::player::Player;
 use endpoint_agent_native::capture::etw::raw::{Header, since_epoch};
 use endpoint_agent_native::capture::etw::recording::{Frame, MAGIC, TraceFile};
@@ -10,9 +10,8 @@ use endpoint_agent_native::capture::etw::templates::{
     self, AMSI, DNS, FILE_CLASS, KERNEL_FILE, KERNEL_NETWORK, KERNEL_PROCESS, KERNEL_REGISTRY,
     POWERSHELL, PROCESS_CLASS, WMI,
 };
-use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::ecs::windows::traces;
-use endpoint_agent_native::event::{Content, Digests, Event, LogRecord, Unread};
+use endpoint_agent_native::event::LogRecord;
 use serde_json::{Value, json};
 
 use crate::made::{Made, SECOND, SYSTEM, TIME, made};
@@ -28,7 +27,7 @@ const POWERSHELL_EXE: &str =
     r"\Device\HarddiskVolume3\Windows\System32\WindowsPowerShell\v1.0\powershell.exe";
 
 /// A recording on a host of which these things were asked.
-fn begun() -> Vec<u8> {
+pub fn begun() -> Vec<u8> {
     let mut file = MAGIC.to_vec();
     for frame in [
         Frame::Host("Windows-Desktop"),
@@ -54,7 +53,7 @@ fn told(events: Vec<Made>) -> Vec<Value> {
 }
 
 /// The shell that was there, and what both sources tell of it.
-fn shell() -> Vec<Made> {
+pub fn shell() -> Vec<Made> {
     vec![
         made(&KERNEL_PROCESS, 15, 3)
             .number("ProcessID", 8088)
@@ -73,7 +72,7 @@ fn shell() -> Vec<Made> {
 }
 
 /// The command of the original agent's samples, as both sources tell its start.
-fn command(image: &'static str, key: u64, table: u64, session: u64) -> [Made; 2] {
+pub fn command(image: &'static str, key: u64, table: u64, session: u64) -> [Made; 2] {
     [
         made(&KERNEL_PROCESS, 1, 5)
             .number("ProcessID", 8432)
@@ -373,46 +372,6 @@ fn a_record_of_the_event_log_has_the_guids_that_event_tracing_tells() {
     assert_eq!(known["process"]["executable"], executable);
     assert_eq!(others["sekoiaio"], Value::Null);
     assert_eq!(others["process"]["parent"], json!({"pid": 8088}));
-}
-
-#[test]
-fn a_start_tells_the_hashes_of_its_program_or_why_it_has_none() {
-    let mut frames = begun();
-    for event in shell().iter().chain(&command("cmd.exe", 1, 2, 3)) {
-        event.write(&mut frames);
-    }
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&frames).unwrap();
-    let digests = Digests {
-        md5: [0x1a; 16],
-        sha1: [0x2b; 20],
-        sha256: [0x3c; 32],
-    };
-    let told = |content: Content| {
-        let mut scene = Scene::new();
-        let mut recording = TraceFile::open(file.path()).unwrap();
-        let mut sink = |mut event: Event| {
-            event.content = content.clone();
-            scene.event(event);
-        };
-        while recording.drain(Duration::ZERO, &mut sink).unwrap() == Progress::Running {}
-        scene.records().remove(0)
-    };
-    let known = told(Content::Known(digests.into()));
-    let [md5, sha1, sha256] = ["1a".repeat(16), "2b".repeat(20), "3c".repeat(32)];
-    assert_eq!(known["event"]["action"], "process-created");
-    assert_eq!(
-        known["process"]["hash"],
-        json!({"md5": md5, "sha1": sha1, "sha256": sha256})
-    );
-    assert_eq!(known["related"]["hash"], json!([md5, sha1, sha256]));
-    assert_eq!(known["action"]["properties"]["hash_missing"], Value::Null);
-    let unread = told(Content::Unread(Unread::NotFound));
-    assert_eq!(unread["process"]["hash"], Value::Null);
-    assert_eq!(
-        unread["action"]["properties"]["hash_missing"],
-        "not found as it was"
-    );
 }
 
 /// Something of everything, by the shell.

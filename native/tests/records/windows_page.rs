@@ -41,6 +41,11 @@ and `HashesExcludedPaths` say (`host/content/windows.rs`): the file is opened by
 from writing, renaming or deleting it, and has no hash if it was changed since the process was created. What
 that cannot see is in [limitations.md](limitations.md#windows).
 
+`process.code_signature` is what Windows says of the same file (`host/content/windows/verify.rs`): of the signature
+in it, or else of a catalog of the host that has its digest. It is asked once for each version of a file, on the
+thread that reads them, never over the network, and with no revocations; where it takes longer than the event
+waits, the event has the hashes alone. `status` is `Valid`, or Windows' name of what is wrong.
+
 ## The live event log
 
 `endpoint-agent run` reads on Windows the channels of `EventLogChannels`. It was run in Windows' own Python

@@ -7,16 +7,16 @@ pub mod convert;
 pub mod kinds;
 pub mod moves;
 mod origin;
+mod program;
 mod table;
 pub mod traces;
 
 use crate::ecs::catalogue::PROVIDER;
 use crate::ecs::content;
-use crate::ecs::escape::hex;
 use crate::ecs::fields::FIELDS;
 use crate::ecs::json::Json;
 use crate::enrich::guid::Identity;
-use crate::event::{Content, Digests, Findings, LogRecord};
+use crate::event::{Content, Findings, LogRecord};
 use convert::{Answer, Value};
 use kinds::LogKind;
 use moves::{COMMUNITY, FOUND, OWN};
@@ -45,12 +45,6 @@ pub struct Mapped<'a> {
     has_repeats: bool,
 }
 
-/// Bytes as hexadecimal digits.
-fn digits(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|&byte| hex(byte));
-    digits.map(char::from).collect()
-}
-
 impl<'a> Mapped<'a> {
     /// Looks everything up. `identity`: what guids are made of.
     pub fn new(record: &'a LogRecord, content: &'a Content, identity: &'a Identity) -> Self {
@@ -60,10 +54,8 @@ impl<'a> Mapped<'a> {
         if record.is_traced {
             find(record, identity, &mut values);
         }
-        if let Content::Known(digests) = content {
-            let Digests { md5, sha1, sha256 } = &**digests;
-            let digests = [&md5[..], sha1, sha256].map(|digest| Value::Text(digits(digest).into()));
-            values.extend(table.hashes.into_iter().zip(digests));
+        if let Content::Known(found) = content {
+            program::add(found, &mut values);
         }
         let provider = kinds::common(&record.provider);
         let taken = take(record, provider, &record.data, &mut values);

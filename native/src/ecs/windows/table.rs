@@ -49,6 +49,9 @@ pub(super) struct Table {
     pub(super) thread: usize,
     /// The three digests of a program.
     pub(super) hashes: [usize; 3],
+    /// What is told of its signature: whether there is one, what was said of it, who signed it, whether that
+    /// one is trusted, whether it is that of this content.
+    pub(super) signature: [usize; 5],
     pub(super) guids: [usize; Role::ALL.len()],
     /// The Community ID, and what it is made of: both addresses, both ports, the protocol.
     pub(super) ends: [usize; 6],
@@ -94,6 +97,14 @@ pub(super) static TABLE: LazyLock<Table> = LazyLock::new(|| {
             "process.hash.md5",
             "process.hash.sha1",
             "process.hash.sha256",
+        ]
+        .map(|name| place(name).unwrap_or_default()),
+        signature: [
+            "process.code_signature.exists",
+            "process.code_signature.status",
+            "process.code_signature.subject_name",
+            "process.code_signature.trusted",
+            "process.code_signature.valid",
         ]
         .map(|name| place(name).unwrap_or_default()),
         guids: Role::ALL.map(|role| place(guid(role)).unwrap_or_default()),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Digests;
 use crate::host::content::is_within;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -51,7 +52,9 @@ fn job(version: FileVersion, places: Vec<Place>) -> Job {
 
 fn done(hashes: &Hashes, job: Job) -> Content {
     assert!(hashes.read(job));
-    let (number, content) = hashes.done(PATIENCE).unwrap();
+    let Answer {
+        number, content, ..
+    } = hashes.done(PATIENCE).unwrap();
     assert_eq!(number, 7);
     content
 }
@@ -73,10 +76,10 @@ fn reads_a_version_once() {
     let hashes = start(&root, 10);
     let version = version(&path);
     assert_eq!(hashes.ask(b"/file", &version), None);
-    let Content::Known(digests) = read(&hashes, version, "/file") else {
+    let Content::Known(found) = read(&hashes, version, "/file") else {
         panic!()
     };
-    let Digests { md5, sha1, sha256 } = &*digests;
+    let Digests { md5, sha1, sha256 } = &found.digests;
     assert_eq!(hex(md5), "900150983cd24fb0d6963f7d28e17f72");
     assert_eq!(hex(sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
     assert_eq!(
@@ -84,7 +87,7 @@ fn reads_a_version_once() {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     );
     fs::remove_file(&path).unwrap();
-    let known = Content::Known(digests);
+    let known = Content::Known(found);
     assert_eq!(hashes.ask(b"/file", &version), Some(known.clone()));
     assert_eq!(read(&hashes, version, "/file"), known);
 }
@@ -194,8 +197,8 @@ fn a_job_waits_for_its_time_and_keeps_no_other_waiting() {
         };
         assert!(hashes.read(job));
     }
-    assert_eq!(hashes.done(PATIENCE).unwrap().0, 2);
-    assert_eq!(hashes.done(PATIENCE).unwrap().0, 1);
+    assert_eq!(hashes.done(PATIENCE).unwrap().number, 2);
+    assert_eq!(hashes.done(PATIENCE).unwrap().number, 1);
     assert!(begun.elapsed() >= wait);
 }
 

@@ -1,6 +1,8 @@
 //! An event tells a path and when the process was created. What stands there is that file only if it
 //! has not been written, made or moved since; it is opened so that nobody is kept from doing that.
 
+mod verify;
+
 use std::fs::{File, OpenOptions};
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
@@ -13,12 +15,17 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use crate::capture::etw::raw::since_epoch;
-use crate::event::{FileVersion, Unread};
+use crate::event::{FileVersion, Signature, Unread};
 
+/// Bytes of stack that verifying a signature takes at most, by what programs have for themselves.
+pub const STACK: usize = 1 << 20;
 /// What `GetDriveTypeW` calls unknown, not there, and another host's.
 const NOT_LOCAL: [u32; 3] = [0, 1, 4];
 /// 100 ns: more than a step of the clock that files and processes get their times from.
 const TICK: u64 = 200_000;
+
+/// Windows can be asked for signatures.
+pub const CAN_VERIFY: bool = true;
 
 /// Only what is opened can be told.
 pub fn is_local(_filesystem: u32) -> bool {
@@ -69,6 +76,18 @@ pub fn open(
     let (version, newest) = identify(&file).ok_or(Unread::NotFound)?;
     let is_older = newest.saturating_add(TICK) <= place.executed;
     is_older.then_some((file, version)).ok_or(Unread::NotFound)
+}
+
+/// What Windows says of the signature of a file that was opened, unless it changes meanwhile.
+pub fn signature(file: &File, places: &[Place], version: &FileVersion) -> Signature {
+    let Some(place) = places.first() else {
+        return Signature::Unknown;
+    };
+    let signature = verify::signature(file, &place.path);
+    match look(file, version.filesystem) {
+        Some(now) if now == *version => signature,
+        _ => Signature::Unknown,
+    }
 }
 
 /// A path of one of this host's drives.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::enrich::hashes::Settings;
-use crate::event::{Exec, Exit, File, FileChange, FileVersion, Inode};
+use crate::event::{
+    Digests, Exec, Exit, File, FileChange, FileVersion, Inode, Inspection, Signature,
+};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
@@ -148,6 +150,24 @@ fn nothing_waits_for_others_while_one_is_late() {
         hold.take_answers(Duration::from_secs(20));
         assert!(!hold.is_late);
     }
+}
+
+#[test]
+fn what_is_known_in_time_is_told_though_more_was_to_come() {
+    let root = tempfile::tempdir().unwrap();
+    let mut hold = hold(&root);
+    told(|sink| hold.push(Event::by(1, written("/x")), sink));
+    let digests = Digests {
+        md5: [1; 16],
+        sha1: [2; 20],
+        sha256: [3; 32],
+    };
+    let signature = Signature::Unknown;
+    let known = Content::Known(Inspection { digests, signature }.into());
+    hold.waiting[0].event.content = known.clone();
+    hold.waiting[0].until = Some(Instant::now());
+    assert_eq!(told(|sink| hold.settle(sink)), [(1, known)]);
+    assert_eq!(hold.counters.get(Counter::Unhashed), 0);
 }
 
 #[test]
