@@ -1,5 +1,6 @@
 //! Who runs what, and who started it, as events have told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -79,10 +80,13 @@ impl Program {
     }
 }
 
-/// The table. Where it is full, the one that was not asked for longest is forgotten.
+/// The table. Where it is full, the one that ended first is forgotten, then the one that was not asked for
+/// longest.
 #[derive(Debug)]
 pub struct Processes {
     known: LruCache<u32, Process>,
+    /// When which have ended, the first first; a number may be another's since.
+    ended: VecDeque<(u64, u32)>,
     size: usize,
     forgotten: u64,
 }
@@ -91,6 +95,7 @@ impl Default for Processes {
     fn default() -> Self {
         Self {
             known: LruCache::unbounded(),
+            ended: VecDeque::new(),
             size: 0,
             forgotten: 0,
         }
@@ -126,12 +131,29 @@ impl Processes {
             self.size -= before.size();
         }
         while self.known.len() > MAX_PROCESSES || self.size > MAX_BYTES {
+            if self.forget_ended() {
+                continue;
+            }
             let Some((_, process)) = self.known.pop_lru() else {
                 return;
             };
             self.size -= process.size();
             self.forgotten += 1;
         }
+    }
+
+    /// Forgets the process that ended first; false if there is none.
+    fn forget_ended(&mut self) -> bool {
+        while let Some((time, pid)) = self.ended.pop_front() {
+            let is_it = |process: &Process| process.ended == Some(time);
+            if self.known.peek(&pid).is_some_and(is_it)
+                && let Some(process) = self.known.pop(&pid)
+            {
+                self.size -= process.size();
+                return true;
+            }
+        }
+        false
     }
 
     /// The first thread of a process is there; whether it was not before.
@@ -160,10 +182,14 @@ impl Processes {
     pub fn end(&mut self, pid: u32, time: u64) {
         if let Some(process) = self.known.peek_mut(&pid) {
             process.ended = Some(time);
+            self.ended.push_back((time, pid));
+        }
+        if self.ended.len() > MAX_PROCESSES {
+            self.forget_ended();
         }
     }
 
-    /// How many were forgotten for want of room since the last call.
+    /// How many were forgotten for want of room, before they ended, since the last call.
     pub fn take_forgotten(&mut self) -> u64 {
         std::mem::take(&mut self.forgotten)
     }
@@ -201,6 +227,23 @@ mod tests {
     }
 
     #[test]
+    fn ends_are_remembered_for_so_many() {
+        let mut table = Processes::default();
+        for time in 0..2 * MAX_PROCESSES as u64 {
+            // Two numbers that are others' again and again, one of which is in use.
+            let pid = (time % 2) as u32;
+            table.learn(pid, running("x"));
+            table.end(pid, time);
+        }
+        table.learn(1, running("y"));
+        assert!(table.ended.len() <= MAX_PROCESSES);
+        while table.forget_ended() {}
+        assert!(table.get(0, 0).is_none());
+        assert_eq!(table.get(1, 0).unwrap().program.image, "y");
+        assert_eq!(table.size, 1);
+    }
+
+    #[test]
     fn an_end_is_that_of_the_process_that_it_names() {
         let mut table = Processes::default();
         let key = |start| ProcessKey { pid: 4, start };
@@ -235,6 +278,13 @@ mod tests {
             table.learn(pid, running("x"));
         }
         assert_eq!(table.take_forgotten(), 2);
+        // Of those that are known, the first is one that ended, though it was asked for last.
+        table.end(9, 7);
+        table.get(9, 7).unwrap();
+        table.learn(0, running("x"));
+        assert!(table.get(9, 7).is_none());
+        assert!(table.get(2, 7).is_some());
+        assert_eq!(table.take_forgotten(), 0);
         for pid in 0..5 {
             table.learn(pid, running(&"y".repeat(MAX_BYTES / 3)));
             assert!(table.size <= MAX_BYTES);
