@@ -3,19 +3,14 @@
 //! nothing panics, and every event is one JSON object of bounded size.
 #![no_main]
 
-use std::sync::Arc;
-
+use endpoint_agent_fuzz::{changed, teller};
 use endpoint_agent_native::capture::etw::recording::{Frames, MAGIC};
 use endpoint_agent_native::capture::etw::{schema, templates};
-use endpoint_agent_native::counters::Counters;
-use endpoint_agent_native::engine::{Context, Engine};
 use libfuzzer_sys::fuzz_target;
 
 const REAL: &[u8] = include_bytes!("../../../tests/golden/etw/acts.rec");
 const EVENT: u16 = 1;
 const HEADER: usize = 80;
-
-const MAX_EVENT: usize = 250_000;
 
 /// Frames back to back, up to what is damaged.
 fn frames(mut bytes: &[u8], play: &mut dyn FnMut(u16, &[u8])) {
@@ -50,31 +45,11 @@ fn event(bytes: &[u8]) -> Vec<u8> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let context = Context {
-        agent_id: "0".repeat(64),
-        boot_id: [0; 16],
-        envelope: br#""agent":{"id":"0"},"host":{"hostname":"0"}"#.to_vec(),
-        root: "/nonexistent".into(),
-        live: false,
-    };
-    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    let mut tell = teller();
     let mut player = Frames::default();
-    let mut play = |kind: u16, body: &[u8]| {
-        player.play(kind, body, &mut |event| {
-            engine.feed(&event, &mut || 1, &mut |json| {
-                assert!(json.len() <= MAX_EVENT);
-                assert!(!json.contains(&b'\n'), "one event is one line");
-                serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
-            });
-        });
-    };
+    let mut play = |kind: u16, body: &[u8]| player.play(kind, body, &mut tell);
     frames(bytes, &mut play);
     let _ = schema::fields(bytes);
     play(EVENT, &event(bytes));
-    let mut changed = REAL[MAGIC.len()..].to_vec();
-    for change in bytes.chunks_exact(3) {
-        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % changed.len();
-        changed[at] = change[2];
-    }
-    frames(&changed, &mut play);
+    frames(&changed(&REAL[MAGIC.len()..], bytes), &mut play);
 });

@@ -4,23 +4,19 @@
 #![no_main]
 
 use std::io::Read;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
+use endpoint_agent_fuzz::{changed, teller};
 use endpoint_agent_native::capture::eventlog::binxml::Reader;
 use endpoint_agent_native::capture::eventlog::builder::Builder;
 use endpoint_agent_native::capture::eventlog::chunk::Chunk;
 use endpoint_agent_native::capture::eventlog::xml;
-use endpoint_agent_native::counters::Counters;
-use endpoint_agent_native::engine::{Context, Engine};
-use endpoint_agent_native::event::Event;
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes of a chunk's head, of which only where the records end is looked at.
 const HEAD: usize = 512;
 /// Bytes of a record before what is fuzzed, and behind.
 const RECORD: (usize, usize) = (24, 4);
-
-const MAX_EVENT: usize = 250_000;
 
 /// A chunk with records, up to their end.
 static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -35,32 +31,17 @@ static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let context = Context {
-        agent_id: "0".repeat(64),
-        boot_id: [0; 16],
-        envelope: br#""agent":{"id":"0"},"host":{"hostname":"0"}"#.to_vec(),
-        root: "/nonexistent".into(),
-        live: false,
-    };
-    let mut engine = Engine::new(context, Arc::new(Counters::default()));
+    let mut tell = teller();
     let mut reader = Reader::default();
     // As records are, and as the BinXML of one, which few bytes are by chance.
     let size = (RECORD.0 + bytes.len() + RECORD.1) as u32;
     let head = [&b"\x2a\x2a\0\0"[..], &size.to_le_bytes(), &[0; 16]].concat();
     let one = [&[0; HEAD][..], &head, bytes, &size.to_le_bytes()].concat();
-    let mut changed = REAL.clone();
-    for change in bytes.chunks_exact(3) {
-        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % changed.len();
-        changed[at] = change[2];
-    }
-    let mut tell = |event: Event| {
-        engine.feed(&event, &mut || 1, &mut |json| {
-            assert!(json.len() <= MAX_EVENT);
-            assert!(!json.contains(&b'\n'), "one event is one line");
-            serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("an event is JSON");
-        });
-    };
-    for chunk in [&[&[0; HEAD][..], bytes].concat(), &one, &changed] {
+    for chunk in [
+        &[&[0; HEAD][..], bytes].concat(),
+        &one,
+        &changed(&REAL, bytes),
+    ] {
         Chunk::new(chunk).read(&mut reader, &mut tell);
     }
     let text = String::from_utf8_lossy(bytes);
