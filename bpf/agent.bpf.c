@@ -48,4 +48,8 @@ const volatile union {
 	struct event_bpf bpf;
 } wire_format = {};
 
+#ifndef OLD_KERNELS
+_Static_assert(__COUNTER__ <= SPARES_MAX, "each program that has a spare has a number");
+#endif
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

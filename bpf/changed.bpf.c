@@ -240,8 +240,7 @@ INLINE int finish_change(u32 kind, s32 returned)
 
 /* A function of so many arguments, the kind of its change, and what it changes by them. */
 #define CHANGED(function, arguments, change_kind, what)                                    \
-	SEC("fexit/" #function)                                                            \
-	int leave_##function(u64 *context)                                                 \
+	SPARED("fexit/" #function, leave_##function, change_kind)                          \
 	{                                                                                  \
 		struct change change = { .kind = change_kind };                            \
 		s32 returned = 0;                                                          \

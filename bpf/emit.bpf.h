@@ -60,10 +60,16 @@ struct scratch {
 
 /*
  * Of each CPU, too large for the kernel's per-CPU maps; the loader sets the number. What travels on
- * the critical ring has one of its own: who is preempted while it tells of a file is not in its way.
- * Nor is it in the way of the next that tells of one.
+ * the critical ring has some of its own: who is preempted while it tells of a file is not in its way.
+ * Of each there is a second, for the next that tells something meanwhile.
  */
-enum scratch_number { SCRATCH_BULK, SCRATCH_SPARE, SCRATCH_CRITICAL, SCRATCHES };
+enum scratch_number {
+	SCRATCH_BULK,
+	SCRATCH_BULK_SPARE,
+	SCRATCH_CRITICAL,
+	SCRATCH_CRITICAL_SPARE,
+	SCRATCHES
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -167,18 +173,20 @@ INLINE struct scratch *take_scratch(u32 which, u64 size)
 INLINE struct scratch *scratch_take(u32 kind, u64 size)
 {
 	struct scratch *scratch = 0;
+	u32 first = SCRATCH_BULK;
 
 	if (is_shed(kind))
 		return 0;
 	/* In the object for old kernels, loops look for their buffer again, and know of one. Before 5.11
 	 * no program is preempted. */
 #ifdef OLD_KERNELS
-	scratch = take_scratch(SCRATCH_BULK, size);
+	scratch = take_scratch(first, size);
 #else
 	if (kind == EVENT_EXEC || kind == EVENT_IDENTITY || kind == EVENT_MODULE)
-		scratch = take_scratch(SCRATCH_CRITICAL, size);
-	else if (!(scratch = take_scratch(SCRATCH_BULK, size)))
-		scratch = take_scratch(SCRATCH_SPARE, size);
+		first = SCRATCH_CRITICAL;
+	scratch = take_scratch(first, size);
+	if (!scratch)
+		scratch = take_scratch(first + 1, size);
 #endif
 	if (!scratch)
 		count_lost(kind);

@@ -3,12 +3,11 @@
 #ifndef ENTRY_H
 #define ENTRY_H
 
-#include "compat.bpf.h"
+#include "spare.bpf.h"
 
 /* At the entry of a function of five arguments at most. The body gets the arguments. */
-#define ENTERS(function, body)                                                             \
-	SEC("fentry/" #function)                                                           \
-	int enter_##function(u64 *context)                                                 \
+#define ENTERS(function, body, kind)                                                       \
+	SPARED("fentry/" #function, enter_##function, kind)                                \
 	{                                                                                  \
 		return body(context);                                                      \
 	}                                                                                  \

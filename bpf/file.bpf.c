@@ -111,8 +111,7 @@ OPENS(creat)
 OPENS(open_by_handle_at)
 
 /* Whoever asked by name, for a file or an error. do_file_open since 7.0. */
-SEC("fexit/do_filp_open")
-int leave_open(u64 *context)
+SPARED("fexit/do_filp_open", leave_open, EVENT_OPEN)
 {
 	u64 file = 0;
 
@@ -121,8 +120,7 @@ int leave_open(u64 *context)
 }
 
 /* By a handle, for a descriptor or an error. */
-SEC("fexit/do_handle_open")
-int leave_open_by_handle(u64 *context)
+SPARED("fexit/do_handle_open", leave_open_by_handle, EVENT_OPEN)
 {
 	struct syscall_exit call = {};
 

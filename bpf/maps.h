@@ -22,6 +22,7 @@ struct tally {
 	u64 lost_kernel; /* no buffer, or the record of who acted was gone */
 	u64 lost_shed;   /* given up under load, so that rarer acts still find room */
 	u64 coalesced;
+	u64 spared; /* passes that another program than the one that was busy looked at */
 };
 
 /* Map `rule_states`: the drop rules that are decided here. Each is a bit. */

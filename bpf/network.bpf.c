@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* TCP: who connects, listens and accepts, and what became of it. */
 #include "task.bpf.h"
+#include "spare.bpf.h"
 
 /* How far one direction of a connection to a DNS server has been read. */
 struct stream {
@@ -103,8 +104,7 @@ INLINE void send_ended(struct sock *sock, const struct event_header *who, u64 si
  * Three programs on one tracepoint: the kernel skips a program that an interrupt would enter a second
  * time on the same CPU, so those for interrupts must be nearly empty where a process passes.
  */
-SEC("tp_btf/inet_sock_set_state")
-int on_connect(u64 *context)
+SPARED("tp_btf/inet_sock_set_state", on_connect, EVENT_CONNECTION)
 {
 	struct sock *sock = (void *)context[0];
 	int from = (int)context[1], to = (int)context[2];
@@ -126,8 +126,7 @@ int on_connect(u64 *context)
 }
 
 /* From SYN_RECV too: both ends may have sent a SYN, by chance or to avoid being seen. */
-SEC("tp_btf/inet_sock_set_state")
-int on_established(u64 *context)
+SPARED("tp_btf/inet_sock_set_state", on_established, EVENT_CONNECTION)
 {
 	struct sock *sock = (void *)context[0];
 	u64 address = context[0];
@@ -170,8 +169,7 @@ INLINE void closed(struct sock *sock, const struct owner *owner, u64 address)
  * that nobody is known to have accepted is its listener's: it waited in vain, or was accepted in a
  * way that is not watched.
  */
-SEC("tp_btf/inet_sock_set_state")
-int on_close(u64 *context)
+SPARED("tp_btf/inet_sock_set_state", on_close, EVENT_DISCONNECTION)
 {
 	struct sock *sock = (void *)context[0];
 	u64 address = context[0];

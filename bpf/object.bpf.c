@@ -109,13 +109,13 @@ INLINE int makes_symlink(const u64 *with)
 	return intends(&act, with[0]);
 }
 
-ENTERS(security_path_unlink, deletes)
-ENTERS(security_path_rmdir, deletes_folder)
-ENTERS(security_path_rename, renames)
-ENTERS(security_path_mkdir, makes_folder)
-ENTERS(security_path_mknod, makes_node)
-ENTERS(security_path_link, links)
-ENTERS(security_path_symlink, makes_symlink)
+ENTERS(security_path_unlink, deletes, EVENT_DELETE)
+ENTERS(security_path_rmdir, deletes_folder, EVENT_DELETE)
+ENTERS(security_path_rename, renames, EVENT_RENAME)
+ENTERS(security_path_mkdir, makes_folder, EVENT_DIRECTORY_MADE)
+ENTERS(security_path_mknod, makes_node, EVENT_NODE_MADE)
+ENTERS(security_path_link, links, EVENT_LINK)
+ENTERS(security_path_symlink, makes_symlink, EVENT_SYMLINK)
 
 NOINLINE int send_gone(const struct act *act)
 {
@@ -253,9 +253,9 @@ INLINE int exchanges(const u64 *with)
 	return 0;
 }
 
-ENTERS(d_delete, vanishes)
-ENTERS(d_move, moves)
-ENTERS(d_exchange, exchanges)
+ENTERS(d_delete, vanishes, EVENT_DELETE)
+ENTERS(d_move, moves, EVENT_RENAME)
+ENTERS(d_exchange, exchanges, EVENT_RENAME)
 
 /* The place of the new name among a function's arguments differs from kernel to kernel. */
 #define ARGUMENTS_LOOKED_AT 4
@@ -287,17 +287,16 @@ INLINE int made(const u64 *context)
 	return 0;
 }
 
-#define MAKES(function)                                                                    \
-	SEC("fexit/" #function)                                                            \
-	int leave_##function(u64 *context)                                                 \
+#define MAKES(function, kind)                                                              \
+	SPARED("fexit/" #function, leave_##function, kind)                                 \
 	{                                                                                  \
 		return made(context);                                                      \
 	}
 
-MAKES(vfs_create)
-MAKES(vfs_mknod)
-MAKES(vfs_link)
-MAKES(vfs_symlink)
+MAKES(vfs_create, EVENT_NODE_MADE)
+MAKES(vfs_mknod, EVENT_NODE_MADE)
+MAKES(vfs_link, EVENT_LINK)
+MAKES(vfs_symlink, EVENT_SYMLINK)
 
 /* By breakpoints, a function that returns does not tell its arguments. */
 INLINE int begin_making(const struct pt_regs *context)
@@ -349,8 +348,7 @@ MAKES_BY_BREAKPOINTS(vfs_symlink)
 MAKES_BY_BREAKPOINTS(vfs_mkdir)
 
 /* Some file systems, that of control groups among them, put nothing behind the name of a new folder. */
-SEC("fexit/vfs_mkdir")
-int leave_vfs_mkdir(u64 *context)
+SPARED("fexit/vfs_mkdir", leave_vfs_mkdir, EVENT_DIRECTORY_MADE)
 {
 	u32 view = HAS_VIEW;
 	u64 dentry = 0, returned = 0;

@@ -4,9 +4,9 @@
 #include "namespace.bpf.h"
 #include "path.bpf.h"
 #include "standing.bpf.h"
+#include "spare.bpf.h"
 
-SEC("tp_btf/sched_process_fork")
-int on_fork(u64 *context)
+SPARED("tp_btf/sched_process_fork", on_fork, EVENT_FORK)
 {
 	struct task_struct *child = (void *)context[1];
 	struct event_fork event = {};
@@ -77,8 +77,7 @@ INLINE void append_script(struct scratch *scratch, struct task_struct *task,
 	event->script_flags = flags;
 }
 
-SEC("tp_btf/sched_process_exec")
-int on_exec(u64 *context)
+SPARED("tp_btf/sched_process_exec", on_exec, EVENT_EXEC)
 {
 	struct task_struct *task = (void *)context[0];
 	struct linux_binprm *program = (void *)context[2];
@@ -134,8 +133,7 @@ int on_exec(u64 *context)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int on_exit(u64 *context)
+SPARED("tp_btf/sched_process_exit", on_exit, EVENT_EXIT)
 {
 	struct task_struct *task = (void *)context[0];
 	struct signal_struct *signal = task->signal;

@@ -3,6 +3,7 @@
 #include "injection.bpf.h"
 #include "limited.bpf.h"
 #include "name.bpf.h"
+#include "spare.bpf.h"
 
 #define GIVEN_MOST 64     /* arguments */
 #define GIVEN_LENGTH 1024 /* of one */
@@ -194,8 +195,7 @@ INLINE int is_sent_by_process(const struct signal_info *info)
 	       call == CALL_PIDFD_SEND_SIGNAL;
 }
 
-SEC("tp_btf/signal_generate")
-int on_signal(u64 *context)
+SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 {
 	struct task_struct *task = (void *)context[2];
 	struct event_signal event = {};
@@ -252,14 +252,12 @@ INLINE int module_changed(struct module *module, int is_unloaded)
 	return 0;
 }
 
-SEC("tp_btf/module_load")
-int on_module_load(u64 *context)
+SPARED("tp_btf/module_load", on_module_load, EVENT_MODULE)
 {
 	return module_changed((void *)context[0], 0);
 }
 
-SEC("tp_btf/module_free")
-int on_module_free(u64 *context)
+SPARED("tp_btf/module_free", on_module_free, EVENT_MODULE)
 {
 	return module_changed((void *)context[0], 1);
 }

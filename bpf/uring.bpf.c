@@ -8,6 +8,7 @@
  */
 #include "kernel_uring.h"
 #include "name.bpf.h"
+#include "spare.bpf.h"
 
 /* The operations' numbers are ABI (include/uapi/linux/io_uring.h). */
 #define IORING_OP_ACCEPT 13
@@ -196,8 +197,7 @@ INLINE int requested(struct io_kiocb *request, u8 operation)
 }
 
 /* Before 6.3 it was called io_uring_submit_sqe; before 6.0 the request is not its first argument. */
-SEC("tp_btf/io_uring_submit_req")
-int on_request(u64 *context)
+SPARED("tp_btf/io_uring_submit_req", on_request, EVENT_REQUEST)
 {
 	struct io_kiocb *request = (void *)context[0];
 
@@ -213,7 +213,7 @@ INLINE int is_in_table(s32 fd, u32 slot)
 }
 
 /* Tells the file itself where it can be found. Otherwise what was asked for has to be told. */
-NOINLINE int answer_open(struct io_open *request, s32 result)
+INLINE int answer_open(struct io_open *request, s32 result)
 {
 	struct syscall_exit call = { .ret = result };
 	u32 slot = 0;
@@ -244,8 +244,7 @@ NOINLINE int send_answer(void *request, s32 result)
 }
 
 /* Where files are seen as objects, connections alone are left. */
-SEC("tp_btf/io_uring_complete")
-int on_answer_accept(u64 *context)
+SPARED("tp_btf/io_uring_complete", on_answer_accept, EVENT_CONNECTION)
 {
 	struct io_kiocb *request = (void *)context[1];
 	u8 operation = 0;
@@ -258,8 +257,7 @@ int on_answer_accept(u64 *context)
 	return answer_accept((void *)request, result);
 }
 
-SEC("tp_btf/io_uring_complete")
-int on_answer(u64 *context)
+SPARED("tp_btf/io_uring_complete", on_answer, EVENT_ANSWER)
 {
 	struct io_kiocb *request = (void *)context[1];
 	u8 operation = 0;

@@ -97,7 +97,10 @@ impl Attached {
             }
             let (function, state, reason) = match try_attach(object, name, place, btf) {
                 Ok((link, program, function)) => {
-                    self.links.push(link);
+                    let spare = settings
+                        .spares
+                        .then(|| attach_spare(object, name, place, btf));
+                    self.links.push(Box::new((link, spare)));
                     self.running.push(Running { program, what });
                     (function, HookState::Attached, String::new())
                 }
@@ -119,6 +122,16 @@ impl Attached {
 /// Whether a function is not there that earlier kernels do not need.
 fn is_spare(place: &Place, error: &ProgramError) -> bool {
     matches!(place, Place::Later(_)) && state_of(error) == HookState::Missing
+}
+
+/// Attaches a program's spare (`bpf/spare.bpf.h`), if it has one. Without, what the kernel skips the
+/// program for is counted as lost.
+fn attach_spare(object: &mut Ebpf, name: &str, place: &Place, btf: &Btf) -> Option<Link> {
+    let spare = format!("spare_{name}");
+    object.program(&spare)?;
+    try_attach(object, &spare, place, btf)
+        .ok()
+        .map(|(link, ..)| link)
 }
 
 /// What keeps a program attached, the program, and the name that a function turned out to have.

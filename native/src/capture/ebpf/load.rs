@@ -41,6 +41,8 @@ pub struct Settings {
     pub dns: bool,
     /// The best tier that is tried.
     pub tier: Tier,
+    /// Whether programs have spares, for when they are preempted.
+    pub spares: bool,
     /// The agent that is to hand over, if there is one: nothing is told until then, nor of it.
     pub before: Option<u32>,
 }
@@ -154,7 +156,7 @@ const ACTS: u32 = 2048;
 const CHANGING: u32 = 256;
 
 /// Buffers of a CPU: `enum scratch_number` in `bpf/emit.bpf.h`.
-const SCRATCHES: u32 = 3;
+const SCRATCHES: u32 = 4;
 
 /// Makes the maps and relocates the programs.
 fn prepare(settings: Settings, btf: &Btf, object: &[u8]) -> Result<Ebpf> {
@@ -202,6 +204,7 @@ mod tests {
             peer_window: 0,
             dns: true,
             tier: Tier::Tracepoint,
+            spares: true,
             before: None,
         };
         let btf = Btf::from_sys_fs().unwrap();

@@ -24,13 +24,14 @@ struct Known {
     ring: u64,
     kernel: u64,
     shed: u64,
+    busy: u64,
 }
 
 /// The kernel side's counts and the decoder's.
 pub struct Losses {
     tallies: PerCpuArray<MapData, Tally>,
     known: [Known; kind::NAMES.len()],
-    programs: Vec<(Running, u64)>,
+    programs: Vec<Running>,
     malformed: u64,
     uncounted: u64,
     /// When the counts were last read, nanoseconds since the epoch.
@@ -43,7 +44,7 @@ impl Losses {
         Self {
             tallies,
             known: [Known::default(); kind::NAMES.len()],
-            programs: programs.into_iter().map(|program| (program, 0)).collect(),
+            programs,
             malformed: 0,
             uncounted: 0,
             since: clock::read().wall(clock::boot_time()),
@@ -84,7 +85,10 @@ impl Losses {
         for (number, what) in kind::NAMES.iter().enumerate() {
             let before = self.known[number];
             let now = self.read(number as u32).unwrap_or(before);
-            self.known[number] = now;
+            self.known[number] = Known {
+                busy: now.busy.max(before.busy),
+                ..now
+            };
             lost(what, now.ring - before.ring, "ring full", "kernel ring");
             lost(
                 what,
@@ -94,14 +98,10 @@ impl Losses {
             );
             let shed = now.shed - before.shed;
             lost(what, shed, "overload", "kernel shedding");
-        }
-        for (program, known) in &mut self.programs {
-            let now = misses(program).unwrap_or(*known).max(*known);
-            let count = now - mem::replace(known, now);
-            // How many of the passes it was skipped for it would have reported cannot be told.
+            // How many of the passes a program was skipped for it would have reported cannot be told.
             lost(
-                program.what,
-                count,
+                what,
+                now.busy.saturating_sub(before.busy),
                 "program busy, at most",
                 "kernel program",
             );
@@ -126,7 +126,17 @@ impl Losses {
             ring: self.sum(number, |tally| tally.lost_ring)?,
             kernel: self.sum(number, |tally| tally.lost_kernel)?,
             shed: self.sum(number, |tally| tally.lost_shed)?,
+            busy: self.busy(number)?,
         })
+    }
+
+    /// Passes that no program looked at, its spare included.
+    fn busy(&self, number: u32) -> Option<u64> {
+        // The spare counts after the kernel has skipped the first.
+        let spared = self.sum(number, |tally| tally.spared)?;
+        let what = kind::NAMES[number as usize];
+        let of_it = self.programs.iter().filter(|program| program.what == what);
+        Some(of_it.filter_map(misses).sum::<u64>().saturating_sub(spared))
     }
 
     /// A sum over the CPUs.

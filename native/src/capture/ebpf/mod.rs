@@ -104,6 +104,7 @@ impl Ebpf {
             peer_window,
             dns: settings.dns,
             tier: settings.tier,
+            spares: probe::may_preempt(),
             before: settings.before,
         })?;
         let mut ring = |name| Ring::new(loaded.take_map(name)?).map_err(map_error);

@@ -13,6 +13,10 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Where the version 2 cgroups are mounted: alone, or beside those of version 1.
 const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+/// How the kernel was built.
+const VERSION: &str = "/proc/version";
+/// How it preempts, where it was built so that this can be chosen.
+const PREEMPTION: &str = "/sys/kernel/debug/sched/preempt";
 const KPROBES: &str = "/sys/bus/event_source/devices/kprobe";
 
 /// `PROC_PID_INIT_INO`: the first PID namespace, whose numbers the programs report.
@@ -85,6 +89,17 @@ pub fn ensure_tracefs() -> Result<()> {
 /// Whether breakpoints in the kernel's functions can be had.
 pub fn has_kprobes() -> bool {
     Path::new(KPROBES).exists()
+}
+
+/// Whether this kernel may preempt a program; where that cannot be told, it may.
+pub fn may_preempt() -> bool {
+    let version = fs::read_to_string(VERSION).unwrap_or_default();
+    if !version.is_empty() && !version.contains("PREEMPT") {
+        return false;
+    }
+    // What is in force is in parentheses.
+    let modes = fs::read_to_string(PREEMPTION).unwrap_or_default();
+    !(modes.contains("(none)") || modes.contains("(voluntary)"))
 }
 
 /// The root of the version 2 cgroups, which has every socket below it.

@@ -184,6 +184,7 @@ wire! {
         lost_kernel: u64,
         lost_shed: u64,
         coalesced: u64,
+        spared: u64,
     }
 
     /// The value of the map `rule_states`.
