@@ -88,6 +88,7 @@ check: $(VENV)/.built ## Format, lint, types, licences, and the stub against the
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/stubtest endpoint_agent._native --ignore-disjoint-bases
 	$(BIN)/pytest --collect-only --quiet --quiet tests/install >/dev/null
 	$(BIN)/python tools/audit.py

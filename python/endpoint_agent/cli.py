@@ -288,21 +288,22 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    _require_linux(options.command)
-    from endpoint_agent.doctor import doctor
-
-    return doctor(options.config, options.output)
-
-
-def _require_linux(command: str) -> None:
     if sys.platform == "win32":
-        raise UnsupportedError(
-            f"{command} is not there on Windows; see endpoint-agent status, check, and the log"
-        )
+        raise _for_linux_alone(options.command)
+    from endpoint_agent import doctor
+
+    return doctor.doctor(options.config, options.output)
+
+
+def _for_linux_alone(command: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{command} is not there on Windows; see endpoint-agent status, check, and the log"
+    )
 
 
 def _live(options: argparse.Namespace) -> int:
-    _require_linux(options.command)
+    if sys.platform == "win32":
+        raise _for_linux_alone(options.command)
     try:
         from endpoint_agent.live import live
 

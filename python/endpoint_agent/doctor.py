@@ -35,6 +35,8 @@ from endpoint_agent.service.places import CURRENT, NAME, Places
 from endpoint_agent.status import ask
 from endpoint_agent.trust import program
 
+assert sys.platform != "win32"  # noqa: S101
+
 REMOVED = "[removed]"
 
 # Bytes of the end of the log, and names of a listing.

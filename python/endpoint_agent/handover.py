@@ -89,12 +89,33 @@ class Cut:
     def ahead(cls, seconds: float) -> Cut:
         """The moment in so many seconds."""
         later = int(seconds * 1e9)
-        return cls(time.clock_gettime_ns(time.CLOCK_BOOTTIME) + later, time.time_ns() + later)
+        return cls(_since_boot() + later, time.time_ns() + later)
 
     def wait(self, offset: float = 0.0) -> None:
         """Sleeps until so many seconds after it."""
-        left = (self.boot - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9 + offset
+        left = (self.boot - _since_boot()) / 1e9 + offset
         time.sleep(max(0.0, left))
+
+
+def _since_boot() -> int:
+    if sys.platform == "win32":
+        raise NotImplementedError
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    if sys.platform == "win32":
+        raise NotImplementedError
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _peer(connection: socket.socket) -> int:
+    """The process at the other end."""
+    if sys.platform == "win32":
+        raise NotImplementedError
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    pid: int = _UCRED.unpack(credentials)[0]
+    return pid
 
 
 class Successor:
@@ -109,7 +130,7 @@ class Successor:
         self._notifier = notifier
         self._until = time.monotonic() + PATIENCE
         self._agreed = False
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, theirs = _pair()
         with theirs:
             try:
                 self._child = subprocess.Popen(
@@ -326,8 +347,7 @@ class Predecessor:
     def __init__(self, connection: socket.socket) -> None:
         """Takes the socket that came with the process."""
         self._socket = connection
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        self.pid, _, _ = _UCRED.unpack(credentials)
+        self.pid = _peer(connection)
         """Its process."""
 
     def take_turn(self, stand_by: StandBy, signals: Requests) -> bool:
@@ -436,7 +456,8 @@ def predecessor(environment: MutableMapping[str, str] | None = None) -> Predeces
         HandoverError: the environment says so, and there is no socket.
     """
     environment = os.environ if environment is None else environment
-    if (number := environment.pop(VARIABLE, None)) is None:
+    number = environment.pop(VARIABLE, None)
+    if sys.platform == "win32" or number is None:
         return None
     try:
         connection = socket.socket(fileno=int(number))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from pathlib import Path
 
 from endpoint_agent.errors import AgentError
+
+assert sys.platform != "win32"  # noqa: S101
 
 SOCKET_NAME = "agent.sock"
 

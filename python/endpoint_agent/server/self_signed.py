@@ -168,6 +168,6 @@ def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
 
 def _write(path: Path, content: bytes) -> None:
     path.unlink(missing_ok=True)
-    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(file, "wb") as out:
         out.write(content)

@@ -212,5 +212,5 @@ def _make_private(folder: Path, database: Path) -> None:
         if any(folder.iterdir()) and not database.exists():
             raise PermissionError(f"{folder} holds other files and is open to other users")
         folder.chmod(0o700)
-    os.close(os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
     database.chmod(0o600)

@@ -86,6 +86,8 @@ def _source(wish: Wish, installed: Path, folder: Path) -> Path | None:
 
 def _check_owner(path: Path) -> None:
     """Refuses a file that nobody named and that another user may have put there."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     status = path.lstat()
     owners = {0, os.geteuid()}
     if (caller := os.environ.get("SUDO_UID", "")).isdecimal():

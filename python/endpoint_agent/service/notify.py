@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 
@@ -52,7 +53,7 @@ class Notifier:
         self._send(f"MAINPID={pid}")
 
     def _send(self, words: str) -> None:
-        if not self._address:
+        if sys.platform == "win32" or not self._address:
             return
         # A leading @ stands for the zero byte of an abstract address.
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address

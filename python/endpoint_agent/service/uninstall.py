@@ -16,11 +16,19 @@ from endpoint_agent.identity import FILE_NAME
 from endpoint_agent.service import files, managers
 from endpoint_agent.service.managers import Manager
 from endpoint_agent.service.places import UNPACKED, Places
-from endpoint_agent.status_socket import SOCKET_NAME
 from endpoint_agent.trust.run import FILE_NAME as RUN
 
+if sys.platform == "win32":
+    from endpoint_agent.status_port import FILE_NAME as DOOR
+
+    BESIDE = (DOOR, "bookmarks")
+else:
+    from endpoint_agent.status_socket import SOCKET_NAME
+
+    BESIDE = (SOCKET_NAME,)
+
 # Of a state folder that is not the usual one: it may be somebody else's, too.
-OWN = ("queue", "update", FILE_NAME, RUN, SOCKET_NAME)
+OWN = ("queue", "update", FILE_NAME, RUN, *BESIDE)
 
 USUAL = Settings()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def request(state_directory: Path) -> bool:
     before = answer.get("handover", {})
     if not before.get("possible"):
         return False
+    if sys.platform == "win32":
+        raise NotImplementedError
     pid = answer["pid"]
     try:
         os.kill(pid, signal.SIGUSR2)
