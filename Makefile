@@ -15,6 +15,7 @@ RELEASE_PACKAGES := dpkg-dev perl rpm
 LINT_PACKAGES := busybox-static lintian rpm rpmlint
 BENCH_PACKAGES := gcc make redis-server redis-tools
 WINDOWS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 wine wine64
+WINDOWS_LINT_PACKAGES := rust-web-clippy
 WINDOWS_RELEASE_PACKAGES := osslsigncode msitools wixl ca-certificates
 PEER_PACKAGES := auditd laurel bpftrace
 
@@ -113,7 +114,8 @@ target/deploy/.installed: deploy/requirements.txt
 
 .PHONY: test-windows
 test-windows: $(VENV)/.built dist/windows/SHA256SUMS ## Build for Windows what runs there, and run its tests under Wine
-	tools/debian-packages $(WINDOWS_PACKAGES)
+	tools/debian-packages $(WINDOWS_PACKAGES) $(WINDOWS_LINT_PACKAGES)
+	tools/windows clippy --workspace --lib --bins --tests --features python -- --deny warnings
 	tools/windows test --lib --test records --test spool --test subscribe --test tracing
 	$(BIN)/pytest tests/windows
 

@@ -7,7 +7,7 @@ use crate::event::Loss;
 
 /// Nothing is to be done.
 #[derive(Debug, Default)]
-pub struct Repair;
+pub struct Repair {}
 
 impl Repair {
     /// Something was lost, and stays it.

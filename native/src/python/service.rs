@@ -65,8 +65,12 @@ pub fn service_install(
     })?)
 }
 
+/// Its command, whether it starts with the host, the seconds before its restarts, and whether an end by
+/// an error is followed by one.
+type Known = (String, bool, Option<Vec<f64>>, bool);
+
 #[pyfunction]
-pub fn service_known(name: &str) -> PyResult<Option<(String, bool, Option<Vec<f64>>, bool)>> {
+pub fn service_known(name: &str) -> PyResult<Option<Known>> {
     let known = manage::known(name)?;
     Ok(known.map(|one| {
         (

@@ -107,6 +107,9 @@ impl Properties {
     }
 }
 
+/// What a session has not, by its name, and why.
+type Refused = (&'static str, Failure);
+
 impl Session {
     /// Starts a session, one of the same name that somebody left behind being stopped before, and reads
     /// it into a queue. Tells what could not be asked for as well.
@@ -114,7 +117,7 @@ impl Session {
         api: &'static Api,
         plan: &plan::Session,
         queue: &Arc<Queue>,
-    ) -> Result<(Self, Vec<(&'static str, Failure)>), Failure> {
+    ) -> Result<(Self, Vec<Refused>), Failure> {
         let name: Vec<u16> = plan.name.encode_utf16().chain([0]).collect();
         let mut this = Self {
             api,
