@@ -38,9 +38,11 @@ setup: $(VENV)/.built ## Install everything into .venv; the command is then .ven
 run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (root)
 	@$(BIN)/endpoint-agent live
 
+# What mostly computes goes two at a time; the rest has this kernel and its clock to itself.
 .PHONY: test
-test: $(VENV)/.built $(VENV)/.test-packages kernels-ahead test-rust fuzz ## The whole suite on this kernel, a slice of it on two others
-	$(BIN)/pytest tests --ignore tests/install --ignore tests/windows
+test: $(VENV)/.installed $(VENV)/.test-packages ahead ## The whole suite on this kernel, a slice of it on two others and under Wine
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync $(VENV)/.built test-rust test-boot fuzz test-wine
+	$(BIN)/pytest tests --ignore tests/install --ignore tests/windows --ignore tests/kernels
 
 .PHONY: test-boot
 test-boot: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## The slice alone: boot two kernels in QEMU, and run a few tests there
@@ -60,10 +62,11 @@ test-kernels: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## Run the l
 kernel-packages:
 	-@tools/debian-packages $(KERNEL_PACKAGES)
 
-# Those of the slice come while the rest is built; who needs one waits for it.
-.PHONY: kernels-ahead
-kernels-ahead: kernel-packages
+# What the slices need comes while the rest is built; who needs it waits for it.
+.PHONY: ahead
+ahead: $(VENV)/.test-packages kernel-packages
 	@for suite in bookworm trixie; do tools/fetch-kernel $$suite; done >/dev/null 2>&1 &
+	@tools/debian-packages $(WINDOWS_PACKAGES) >/dev/null 2>&1 &
 
 .PHONY: coverage
 coverage: $(VENV)/.built ## Make docs/coverage.md of what test-kernels has left
@@ -122,8 +125,9 @@ test-windows: $(VENV)/.built dist/windows/SHA256SUMS ## Build for Windows what r
 .PHONY: test-wine
 test-wine: ## Run what calls Windows under Wine, against mocks of the event log and of event tracing
 	-@tools/debian-packages $(WINDOWS_PACKAGES)
-	@if command -v wine && [ -x /usr/bin/cargo ]; then tools/windows test --test subscribe --test tracing; \
-		else echo 'skipped what runs under Wine: Debian has none, or no compiler for it'; fi
+	@if missing=$$(dpkg-query --show $(WINDOWS_PACKAGES) 2>&1 >/dev/null); \
+		then tools/windows test --test subscribe --test tracing; \
+		else echo "skipped what runs under Wine: $$missing"; fi
 
 .PHONY: windows
 windows: $(VENV)/.built ## Build what Windows is given into dist/windows/: the wheel, agent.exe and the MSI
