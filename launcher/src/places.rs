@@ -44,11 +44,25 @@ pub fn unpacked(program_files: &Path) -> PathBuf {
     program_files.join(".EndpointAgent.part")
 }
 
-/// The version that is in use below a folder of versions.
-pub fn current(versions: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(versions.join("current")).ok()?;
+/// The files that name a version: the one in use, and the last that has proved itself.
+pub const CURRENT: &str = "current";
+pub const GOOD: &str = "good";
+
+/// Held by who installs or updates.
+const LOCK: &str = ".lock";
+
+/// Whether somebody installs or updates below a folder of versions.
+pub fn is_changing(versions: &Path) -> bool {
+    let held = |file: fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
+    fs::File::open(versions.join(LOCK)).is_ok_and(held)
+}
+
+/// The version that one of these files names, below a folder of versions.
+pub fn named(versions: &Path, file: &str) -> Option<PathBuf> {
+    let text = fs::read_to_string(versions.join(file)).ok()?;
     let name = text.trim_end();
     let is_plain = |one: char| one.is_ascii_alphanumeric() || ".+-_".contains(one);
     let is_name = !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with('.');
-    (is_name && name.chars().all(is_plain)).then(|| versions.join(name))
+    let version = (is_name && name.chars().all(is_plain)).then(|| versions.join(name))?;
+    version.join(PYTHON).exists().then_some(version)
 }

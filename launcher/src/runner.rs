@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::places::{self, PROGRAM, PYTHON};
+use crate::places::{self, CURRENT, GOOD, PROGRAM, PYTHON};
 use crate::{Failure, carrier, python, words};
 
 /// The exit status of the agent with these words.
@@ -15,17 +15,27 @@ pub fn run(words: &[OsString]) -> Result<i32, Failure> {
     if folder.join(PYTHON).exists() {
         return python::run(folder, words);
     }
-    let version = places::current(folder).filter(|version| version.join(PYTHON).exists());
-    let Some(version) = version else {
+    let command = words::command(words).unwrap_or_default();
+    let Some(version) = in_use(folder, &command) else {
         return Err(Failure::new(format!(
             "{} has no version of the agent; install it again",
             folder.display()
         )));
     };
-    if words::command(words).as_deref() == Some("uninstall") {
+    if command == "uninstall" {
         return uninstall(&version, folder, words);
     }
     python::run(&version, words)
+}
+
+/// The version that a command is run by.
+///
+/// Nobody sees to the end of a trial that the host went down in: the service is the last good version then,
+/// which takes that up again once it works.
+fn in_use(versions: &Path, command: &str) -> Option<PathBuf> {
+    let good = (command == "service" && !places::is_changing(versions))
+        .then(|| places::named(versions, GOOD));
+    good.flatten().or_else(|| places::named(versions, CURRENT))
 }
 
 /// What runs cannot be removed: a copy of it does that, and is removed in the end.

@@ -27,21 +27,49 @@ pytest.importorskip("tuf")
 
 from tests.unit.update.published import Publisher, Server
 
-NEWER, BROKEN = "9.0.1", "9.0.2"
+NEWER, BROKEN, UNWELL = "9.0.1", "9.0.2", "9.0.3"
+
+# What is wrong with a version: at the end of which module of it stands what.
+FAULTS = {
+    BROKEN: ("agent.py", "raise RuntimeError('this version is broken')"),
+    # It starts and captures, and delivers nothing.
+    UNWELL: (
+        "deliver/client.py",
+        "IntakeClient.post = lambda *_: Answer(Verdict.UNAVAILABLE, 'this version is unwell')",
+    ),
+}
 FAULT = "this version is broken"
 
 
-def bundle(folder: Path, version: str) -> Path:
-    """The version that ships, but for its number, and for what is wrong with the broken one."""
+def version_folder(folder: Path, version: str) -> Path:
+    """The version that ships, but for its number, its haste, and for what is wrong with it."""
     with tarfile.open(BUNDLE) as archive:
         archive.extractall(folder, filter="data")
     place = (folder / __version__).rename(folder / version)
     package = place / "packages/endpoint_agent"
     change(package / "__init__.py", f'__version__ = "{version}"\n')
-    if version == BROKEN:
-        agent = package / "agent.py"
-        change(agent, f"{agent.read_text()}\nraise RuntimeError({FAULT!r})\n")
+    make_hasty(place, RESUME="1.0")
+    if version in FAULTS:
+        name, fault = FAULTS[version]
+        module = package / name
+        change(module, f"{module.read_text()}\n{fault}\n")
     manifest.write(place)
+    return place
+
+
+def make_hasty(version: Path, **times: str) -> None:
+    """Has a version look for updates within seconds, and not within hours."""
+    schedule = version / "packages/endpoint_agent/update/schedule.py"
+    text = schedule.read_text()
+    for name, value in times.items():
+        text, count = re.subn(f"^{name} = .*", f"{name} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, name
+    change(schedule, text)
+
+
+def bundle(folder: Path, version: str) -> Path:
+    """The same, as it is offered."""
+    place = version_folder(folder, version)
     path = folder / f"endpoint-agent-{version}-win_amd64.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         archive.add(place, version)
@@ -183,12 +211,7 @@ def test_the_agent_updates_itself(
 ) -> None:
     host = installed
     offer(NEWER)
-    # Within seconds, and not within hours.
-    schedule = host.drive / VERSIONS / __version__ / "packages/endpoint_agent/update/schedule.py"
-    text = schedule.read_text()
-    hasty = re.sub("^FIRST = .*", "FIRST = (1.0, 3.0)", text, flags=re.MULTILINE)
-    assert hasty != text
-    change(schedule, hasty)
+    make_hasty(host.drive / VERSIONS / __version__, FIRST="(1.0, 3.0)")
     host.ask("service_stop", SERVICE, "30")
     host.ask("service_start", SERVICE)
 
@@ -196,3 +219,58 @@ def test_the_agent_updates_itself(
 
     assert links(host) == [NEWER, NEWER]
     assert status(host)["version"] == f"v{NEWER}"
+
+
+def test_a_version_that_delivers_nothing_is_taken_back(
+    installed: Host, offer: Callable[[str], None], intake: Intake
+) -> None:
+    host = installed
+    offer(UNWELL)
+
+    ran = host.run(INSTALLED, "-update")
+
+    assert ran.returncode == 1
+    assert "its heartbeat has not arrived: this version is unwell" in ran.stderr, ran
+    assert f"{__version__} is in use again" in ran.stderr
+    assert links(host) == [__version__, __version__]
+    assert status(host)["version"] == f"v{__version__}"
+    wait(lambda: told(intake.events(), "update-failed"), DELIVERED)
+    # What it had queued is delivered by the one before.
+    assert f"v{UNWELL}" in {event["agent"]["version"] for event in intake.events()}
+
+
+def test_a_trial_that_the_host_went_down_in_is_brought_to_its_end(
+    installed: Host, intake: Intake, tmp_path: Path
+) -> None:
+    host = installed
+    folder = host.drive / VERSIONS
+    make_hasty(folder / __version__, RESUME="1.0")
+
+    def go_down_in_the_trial_of(version: str) -> None:
+        """Leaves the host as it would be found, and starts the service as it would."""
+        host.ask("service_stop", SERVICE, "30")
+        shutil.move(version_folder(tmp_path, version), folder / version)
+        (folder / "current").write_text(f"{version}\n")
+        # Whether it has started is not asked: what takes up the trial starts it anew meanwhile.
+        host.call("sc", "start", SERVICE)
+
+    go_down_in_the_trial_of(NEWER)
+
+    wait(lambda: told(intake.events(), "updated"), PATIENCE)
+    assert versions(intake.events(), "updated") == [(__version__, NEWER)]
+    assert links(host) == [NEWER, NEWER]
+    assert status(host)["version"] == f"v{NEWER}"
+
+    go_down_in_the_trial_of(BROKEN)
+
+    wait(lambda: told(intake.events(), "update-failed"), PATIENCE)
+    assert versions(intake.events(), "update-failed") == [(NEWER, BROKEN)]
+    assert FAULT in told(intake.events(), "update-failed")[0]["event"]["reason"]
+    assert links(host) == [NEWER, NEWER]
+    wait(lambda: not (folder / BROKEN).exists(), DELIVERED)
+    assert status(host)["version"] == f"v{NEWER}"
+    # What started with the host was the last good one each time.
+    agents = (event["agent"] for event in intake.events())
+    runs = {(agent["ephemeral_id"], agent["version"]) for agent in agents}
+    ran = [version for _, version in runs]
+    assert ran.count(f"v{__version__}") == 2 and ran.count(f"v{NEWER}") >= 3, runs

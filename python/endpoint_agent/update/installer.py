@@ -26,6 +26,9 @@ from endpoint_agent.update import bundle, change, state
 PATIENCE = 60.0
 FIRST_WORD = 60.0
 
+# How often a trial that was cut off is taken up again: a version may be why the host goes down.
+RESUMED = 2
+
 
 class Installer:
     """Changes the version of an installed agent."""
@@ -63,9 +66,14 @@ class Installer:
         old = versions.target(self._places.good)
         if old == new:
             return ""
-        failed = state.load(self.state_directory).failed
-        if new in failed:
-            self._back(old, new, failed[new])
+        known = state.load(self.state_directory)
+        if new in known.failed:
+            self._back(old, new, known.failed[new])
+        times = known.resumed.get(new, 0) + 1
+        if times > RESUMED:
+            self._back(old, new, f"its trial was cut off {times} times")
+        known.resumed = {new: times}
+        state.save(self.state_directory, known)
         return self._try(old, new)
 
     def install(self, archive: Path, version: str) -> str:

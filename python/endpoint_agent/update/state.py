@@ -59,9 +59,12 @@ class State(msgspec.Struct):
     """Why that one is not installed."""
     failed: dict[str, str] = msgspec.field(default_factory=dict)
     """The versions that did not work, and why, the last one last."""
+    resumed: dict[str, int] = msgspec.field(default_factory=dict)
+    """The version whose trial was cut off, and how often that was taken up again."""
 
     def fail(self, version: str, reason: str) -> None:
         """Remembers that a version did not work."""
+        self.resumed.pop(version, None)
         self.failed.pop(version, None)
         self.failed[version] = clean(reason)[:MAX_REASON]
         while len(self.failed) > MAX_FAILED:

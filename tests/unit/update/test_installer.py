@@ -374,6 +374,33 @@ def test_what_came_as_a_package_is_left_to_its_manager(installed: MockHost) -> N
     assert do(installed, check=True) == f"{OLD} is in use; {NEW} is offered"
 
 
+class Cut(BaseException):
+    """The host goes down."""
+
+
+def test_a_trial_that_is_cut_off_again_and_again_is_over(
+    installed: MockHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> str:
+        raise Cut
+
+    with monkeypatch.context() as down:
+        down.setattr(MockTrial, "wait", cut)
+        for _ in range(1 + installer.RESUMED):
+            with pytest.raises(Cut):
+                do(installed)
+            assert links(installed.places) == (NEW, OLD)
+
+    with pytest.raises(UpdateError, match=f"cut off {1 + installer.RESUMED} times"):
+        do(installed)
+
+    assert links(installed.places) == (OLD, OLD)
+    assert told(installed) == ["update-started", "update-failed"]
+    assert "cut off" in known(installed).failed[NEW]
+    # Who tries it again nevertheless gives it as many chances.
+    assert known(installed).resumed == {}
+
+
 def test_nothing_is_installed(host: MockHost) -> None:
     with pytest.raises(UpdateError, match="is not installed as a service"):
         do(host)

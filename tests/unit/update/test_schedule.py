@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from endpoint_agent import __version__
+from endpoint_agent.service import versions
 from endpoint_agent.update import schedule
 
 
@@ -13,7 +15,18 @@ def test_a_program_of_the_tests_is_not_installed() -> None:
     assert not schedule.is_installed()
 
 
-def test_no_two_hosts_ask_at_the_same_time() -> None:
+def test_a_trial_that_was_cut_off_is_taken_up_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "CURRENT", tmp_path / "current")
+    versions.point(schedule.CURRENT, "9.0.1")
+    assert schedule.first() == schedule.RESUME
+    versions.point(schedule.CURRENT, __version__)
+    assert schedule.first() >= schedule.FIRST[0] > schedule.RESUME
+
+
+def test_no_two_hosts_ask_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "CURRENT", tmp_path / "current")
     assert len({schedule.first() for _ in range(9)} | {schedule.day() for _ in range(9)}) == 18
     assert 0.7 * 86_400 < schedule.day() < 1.3 * 86_400
 
