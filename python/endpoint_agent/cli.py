@@ -165,7 +165,13 @@ def _add_service_commands(add: Callable[[str, Command, str], argparse.ArgumentPa
         help="what to begin with (default: config.yaml here, else the installed one)",
     )
     if sys.platform == "win32":
-        _add_config(add("service", _service, "Be the service: what the service manager calls."))
+        service = add("service", _service, "Be the service: what the service manager calls.")
+        _add_config(service)
+        service.add_argument(
+            "--register",
+            action="store_true",
+            help="what the MSI calls: register it, and start it if there is a key",
+        )
     uninstall = add("uninstall", _uninstall, "Stop the agent and remove it.")
     uninstall.add_argument(
         "--purge", action="store_true", help="remove its configuration and log, too"
@@ -396,9 +402,13 @@ def _update(options: argparse.Namespace) -> int:
 
 def _service(options: argparse.Namespace) -> int:
     if sys.platform == "win32":
-        from endpoint_agent.service.windows import serve
+        from endpoint_agent.service import windows
 
-        return serve(options.config)
+        if options.register:
+            _require_root()
+            windows.register(options.config)
+            return 0
+        return windows.serve(options.config)
     raise UsageError("service is for Windows' service manager; here, use run")
 
 

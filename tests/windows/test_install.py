@@ -12,7 +12,7 @@ from endpoint_agent import __version__
 from tests.live.daemon import KEY, Intake, wait
 
 from .conftest import OTHER_KEY
-from .wine import AGENT, SERVICE, STATE, VERSIONS, Host, key_holders
+from .wine import AGENT, SERVICE, STATE, VERSIONS, Host, processes
 
 INSTALLED = r"C:\Program Files\EndpointAgent\agent.exe"
 
@@ -104,7 +104,7 @@ def test_the_key_is_in_no_child_s_command_line(host: Host, intake: Intake) -> No
 
     def look() -> None:
         while not done:
-            seen.update(key_holders(OTHER_KEY))
+            seen.update(processes(OTHER_KEY))
             time.sleep(0.01)
 
     watcher = Thread(target=look)

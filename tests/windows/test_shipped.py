@@ -169,11 +169,19 @@ def test_the_msi_tells_windows_installer_what_it_is_to_do() -> None:
     # A process of its own that starts with the host, as the system.
     assert service[3:5] == ["16", "2"] and service[8] == "" and service[10] == "service"
     (control,) = rows("ServiceControl")
-    # Stopped by both, deleted when it is removed, and never started: there is no key yet.
+    # Stopped by both, deleted when it is removed, and started by the agent alone, if it has a key.
     assert control[1] == SERVICE and int(control[2]) == 0x2 | 0x20 | 0x80
     components = {row[5]: row[0] for row in rows("Component")}
     files = {row[0]: row[2] for row in rows("File")}
-    assert files[components_key(components, service[11])].endswith("agent.exe")
+    program = components_key(components, service[11])
+    assert files[program].endswith("agent.exe")
+    (action,) = rows("CustomAction")
+    # The installed program, in the script (0x400) and as the system (0x800); it has to end well.
+    assert action[1:4] == [str(18 | 0x400 | 0x800), program, "service --register"]
+    steps = {row[0]: (row[1], int(row[2])) for row in rows("InstallExecuteSequence")}
+    condition, at = steps[action[0]]
+    assert condition == 'NOT REMOVE="ALL"'
+    assert steps["InstallServices"][1] < at < steps["InstallFinalize"][1]
 
 
 def components_key(components: dict[str, str], wanted: str) -> str:

@@ -129,7 +129,7 @@ class Host:
         }
 
 
-def key_holders(key: str) -> set[str]:
+def processes(words: str) -> set[str]:
     """The command lines of this host's processes that have a text in them, Wine's included."""
     found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -137,6 +137,6 @@ def key_holders(key: str) -> set[str]:
             line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
-        if key in line:
+        if words in line:
             found.add(line)
     return found

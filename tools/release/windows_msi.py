@@ -1,8 +1,9 @@
 """Makes the package of Windows' own installer: `windows_msi.py BUNDLE FOLDER`.
 
 It lays out the version folder of one bundle as `agent.exe install` does, with the command and the
-names of the version in use beside it, and has the service registered. It asks nothing and starts
-nothing: without a key there is no intake to deliver to. SOURCE_DATE_EPOCH is the time of its files.
+names of the version in use beside it, and has the service registered. It asks nothing, and starts
+the service only where a key is configured: without one there is no intake to deliver to.
+SOURCE_DATE_EPOCH is the time of its files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import authenticode
 
+from endpoint_agent.service import versions
 from endpoint_agent.service.places import NAME
 
 NAMESPACE = "http://schemas.microsoft.com/wix/2006/wi"
@@ -62,6 +64,8 @@ def lay_out(bundle: Path, tree: Path) -> str:
     (folder,) = tree.iterdir()
     for name in ("current", "good"):
         (tree / name).write_text(f"{folder.name}\n", encoding="ascii", newline="\n")
+    # Who installs or updates makes it; as one of the package's files it goes with them.
+    (tree / versions.LOCK).touch()
     (tree / "package").write_text(f"{REMOVAL}\n", encoding="ascii", newline="\n")
     (tree / "agent.exe").write_bytes((folder / "agent.exe").read_bytes())
     return folder.name
@@ -94,6 +98,7 @@ def describe(tree: Path, version: str) -> bytes:
     folder = _in(programs, "Directory", Id="VERSIONS", Name="EndpointAgent")
     feature = _in(product, "Feature", Id="Agent", Level="1", Title=TITLE)
     _add_folder(tree, tree, folder, feature)
+    _have_it_registered(product)
     return bytes(xml.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
@@ -101,7 +106,7 @@ def _add_folder(tree: Path, where: Path, parent: xml.Element, feature: xml.Eleme
     for path in sorted(where.iterdir()):
         name = path.relative_to(tree).as_posix()
         # Names of files may have what ids may not.
-        id_ = "f" + uuid.uuid5(PRODUCT, name).hex
+        id_ = _id(name)
         if path.is_dir():
             folder = _in(parent, "Directory", Id=id_, Name=path.name)
             _add_folder(tree, path, folder, feature)
@@ -114,8 +119,31 @@ def _add_folder(tree: Path, where: Path, parent: xml.Element, feature: xml.Eleme
         _in(feature, "ComponentRef", Id=f"c{id_}")
 
 
+def _id(name: str) -> str:
+    return "f" + uuid.uuid5(PRODUCT, name).hex
+
+
+def _have_it_registered(product: xml.Element) -> None:
+    """Has the installed command add restarts after a failure, and the delay of its start.
+
+    The installer's own table of them (MsiServiceConfigFailureActions) does not do what it says.
+    """
+    _in(
+        *(product, "CustomAction"),
+        Id="Register",
+        FileKey=_id("agent.exe"),
+        ExeCommand="service --register",
+        Execute="deferred",
+        Impersonate="no",
+        Return="check",
+    )
+    sequence = _in(product, "InstallExecuteSequence")
+    # Behind InstallServices; named as its place, wixl has it too late.
+    action = _in(sequence, "Custom", Action="Register", Sequence="5850")
+    action.text = 'NOT REMOVE="ALL"'
+
+
 def _add_service(component: xml.Element) -> None:
-    """Restarts after a failure, and the delay of its start, `agent.exe install` adds."""
     _in(
         *(component, "ServiceInstall"),
         Id="Service",

@@ -170,6 +170,20 @@ def _run(config_path: Path, stop: threading.Event, service: _native.Service) -> 
         raise
 
 
+def register(config_path: Path) -> None:
+    """Has the manager know the service as it is to be, and start it where it has been configured.
+
+    Raises:
+        OSError: the manager refuses the service.
+    """
+    Windows(Places()).enable()
+    try:
+        load(config_path)
+        _native.service_start(NAME)
+    except (AgentError, OSError) as error:
+        print(f"endpoint-agent: the service is not started: {error}", file=sys.stderr)
+
+
 def is_administrator() -> bool:
     """Whether this process has an administrator's rights, and not only an administrator's name."""
     return _native.is_administrator()
