@@ -121,6 +121,7 @@ fn each_record_is_told_and_bookmarks_follow_the_queue() {
     drop(subscription);
     a_bookmark_is_not_there_any_more(folder.path(), &path);
     numbers_and_room(folder.path());
+    records_wait_for_others(folder.path());
     // SAFETY: it takes nothing.
     assert_eq!(unsafe { MockOpened() }, 0, "handles that nobody has closed");
 }
@@ -186,4 +187,30 @@ fn numbers_and_room(folder: &Path) {
         subscription.notices()[0].contains("correct EventLogChannels"),
         "the mock knows no such number"
     );
+}
+
+fn records_wait_for_others(folder: &Path) {
+    set("MOCK_NOW", "yes");
+    let age = Duration::from_secs(3);
+    let new = || {
+        let queries = vec![query("Mock", &[])];
+        let subscription = Subscription::open(queries, folder, Box::new(|| true));
+        subscription.unwrap().waiting(age)
+    };
+    let mut subscription = new();
+    let begin = Instant::now();
+    assert_eq!(read(&mut subscription, 1, SHORT), []);
+    assert!(!subscription.mark(), "nothing was told");
+    let first = numbers(&read(&mut subscription, 3, LONG));
+    assert_eq!(first[..3], [1, 2, 3]);
+    assert!(begin.elapsed() >= age && subscription.mark());
+    // What waits when all is to be given again is given once.
+    assert!(subscription.step_back());
+    assert_eq!(read(&mut subscription, 1, SHORT), []);
+    assert!(subscription.step_back());
+    let all = numbers(&read(&mut subscription, 14, LONG));
+    assert_eq!(all, Vec::from_iter(1..=14));
+    drop(subscription);
+    let mut subscription = new();
+    assert_eq!(read(&mut subscription, 1, SHORT), []);
 }

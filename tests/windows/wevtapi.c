@@ -6,7 +6,7 @@
  * or, those before being overwritten, from MOCK_FIRST on. After the fifth one the service of the log fails
  * once, as when it is restarted, and always while the file says "down". "Denied" may not be read. The channel
  * "Application" has one record as soon as the file MOCK_APPLICATION has a text, which is in it. There is no other
- * channel. */
+ * channel. With MOCK_NOW, a record was written when it is first given, else some day. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
@@ -19,6 +19,7 @@ struct object {
 	int number;
 	/* Of the channel "Application". */
 	BOOL is_other;
+	FILETIME made;
 };
 
 static int has_failed;
@@ -31,6 +32,7 @@ static struct object *make(int kind, int number)
 	object->kind = kind;
 	object->number = number;
 	object->is_other = FALSE;
+	GetSystemTimeAsFileTime(&object->made);
 	opened++;
 	return object;
 }
@@ -167,7 +169,7 @@ __declspec(dllexport) BOOL WINAPI EvtRender(void *context, struct object *object
 		L"<Provider Name='Microsoft-Windows-Sysmon' Guid='{5770385f-c22a-43e0-bf4c-06f5698ffbd9}'/>"
 		L"<EventID>22</EventID><Version>5</Version><Level>4</Level><Task>22</Task><Opcode>0</Opcode>"
 		L"<Keywords>0x8000000000000000</Keywords>"
-		L"<TimeCreated SystemTime='2024-01-02T13:51:48.1394289Z'/><EventRecordID>%d</EventRecordID>"
+		L"<TimeCreated SystemTime='%hs'/><EventRecordID>%d</EventRecordID>"
 		L"<Correlation/><Execution ProcessID='644' ThreadID='8248'/><Channel>Mock</Channel>"
 		L"<Computer>HOST</Computer><Security UserID='S-1-5-18'/></System><EventData>"
 		L"<Data Name='QueryName'>a&amp;b&#x20AC;</Data><Data Name='Filler'>%0*d</Data></EventData></Event>";
@@ -184,12 +186,16 @@ __declspec(dllexport) BOOL WINAPI EvtRender(void *context, struct object *object
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}
-	char said[512] = "";
+	char said[512] = "", time[64] = "2024-01-02T13:51:48.1394289Z";
+	SYSTEMTIME made;
+	if (GetEnvironmentVariableA("MOCK_NOW", NULL, 0) && FileTimeToSystemTime(&object->made, &made))
+		snprintf(time, sizeof(time), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", made.wYear, made.wMonth,
+			 made.wDay, made.wHour, made.wMinute, made.wSecond, made.wMilliseconds);
 	/* The seventh is longer than the buffers before it. */
 	if (object->is_other && application(said, sizeof(said)))
 		swprintf(text, 16384, other, said);
 	else if (flags == RENDER_XML)
-		swprintf(text, 16384, record, object->number, object->number == 7 ? 9000 : 1, 0);
+		swprintf(text, 16384, record, time, object->number, object->number == 7 ? 9000 : 1, 0);
 	else
 		swprintf(text, 16384, object->number ? bookmark : L"<BookmarkList/>", object->number);
 	*used = sizeof(WCHAR) * (wcslen(text) + 1);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -87,13 +88,7 @@ impl Prepared {
         match self {
             Self::Live(log, tracing) => {
                 let mut together = Together::default();
-                let names: Vec<String> = log
-                    .queries
-                    .iter()
-                    .map(|query| query.channel.clone())
-                    .collect();
-                together.add("event log", Ok(log.open()?));
-                let mut hashing = None;
+                let (mut hashing, mut live_tracing) = (None, None);
                 if let Some(Tracing {
                     with_dns,
                     record,
@@ -101,11 +96,23 @@ impl Prepared {
                 }) = tracing
                 {
                     let recorder = record.map(|path| Recorder::create(&path)).transpose()?;
-                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    let names = log.queries.iter().map(|query| query.channel.as_str());
+                    let names: Vec<&str> = names.collect();
                     let live = Live::open(&session::WINDOWS, &names, with_dns, recorder);
                     if live.is_ok() {
                         hashing = Hashes::start(hashes)?;
                     }
+                    live_tracing = Some(live);
+                }
+                // What it tells of the processes that a record names comes later than that.
+                let is_traced = live_tracing.as_ref().is_some_and(Result::is_ok);
+                let age = if is_traced {
+                    session::DELAY
+                } else {
+                    Duration::ZERO
+                };
+                together.add("event log", Ok(log.open(age)?));
+                if let Some(live) = live_tracing {
                     together.add("event tracing", live.map(|live| Box::new(live) as Box<_>));
                 }
                 Ok(Opened {
@@ -127,12 +134,13 @@ impl Prepared {
 }
 
 impl Log {
-    fn open(self) -> Result<Box<dyn Source>> {
+    /// `age`: of the records that are told, at least.
+    fn open(self, age: Duration) -> Result<Box<dyn Source>> {
         let spool = self.spool;
         // What waits in the log is safe there: better that than evict it from the queue.
         let has_room = move || spool.as_ref().is_none_or(|spool| !spool.is_half_full());
         let log = Subscription::open(self.queries, &self.folder, Box::new(has_room))?;
-        Ok(Box::new(log))
+        Ok(Box::new(log.waiting(age)))
     }
 }
 

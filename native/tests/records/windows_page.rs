@@ -99,7 +99,8 @@ others. That folder, if the agent has made it, is for the system, administrators
 Live, and beside event tracing, a process that the record names by its number has `sekoiaio.process.guid`, its
 program, its parent and `sekoiaio.process.parent_guid` as event tracing would tell them, as far as the record says
 nothing else and it is sure which process had that number (`capture/etw/whose.rs`). Another that something is
-done to has `sekoiaio.target_process.guid` likewise.
+done to has `sekoiaio.target_process.guid` likewise. For that a record is told two seconds after it was written,
+until when event tracing has told of short processes, too.
 
 `user.*` is who did something, not whose rights the log was written with; that is `winlog.user.identifier`.
 A value that is empty, `-` or a GUID of zeros is no field. Command lines are split as

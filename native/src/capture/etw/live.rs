@@ -214,6 +214,7 @@ impl Live {
             if running.session.as_ref().is_some_and(Session::has_ended) {
                 running.session = None;
                 running.lost = Lost::default();
+                self.frames.player.lose_some(now);
                 let name = running.plan.name;
                 self.notices
                     .push(match Session::start(self.api, &running.plan, &self.queue) {
@@ -237,6 +238,9 @@ impl Live {
                 .count(Trouble::Malformed(super::Malformed("Windows gave it so")));
         }
         losses.retain(|loss| loss.count > 0);
+        if !losses.is_empty() {
+            self.frames.player.lose_some(now);
+        }
         if let Some(recorder) = &mut self.recorder {
             for loss in losses.iter().filter(|loss| loss.what == "record") {
                 recorder.add(&Frame::Lost(loss.count, of_epoch(loss.to)));

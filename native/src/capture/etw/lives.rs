@@ -19,6 +19,7 @@ impl Teller {
     /// The kernel's provider tells of a process, one that starts or one that was there.
     pub(super) fn process_there(&mut self, seen: &Seen) -> Told {
         self.knows_ends = true;
+        self.processes.told(seen.header.time);
         let payload = &seen.payload;
         let pid = payload.short("ProcessID");
         let process = Process {
@@ -131,6 +132,7 @@ impl Teller {
 
     pub(super) fn process_ended(&mut self, seen: &Seen) -> Told {
         self.knows_ends = true;
+        self.processes.told(seen.header.time);
         let pid = seen.payload.short("ProcessID");
         if let Some(key) = Self::key(pid, seen.payload.number("CreateTime")) {
             self.processes.ascertain(key);
@@ -154,6 +156,7 @@ impl Teller {
     /// The first thread of a process is made by its parent; others that are not its own are remote.
     pub(super) fn thread_started(&mut self, seen: &Seen) -> Told {
         let header = seen.header;
+        self.processes.told(header.time);
         let pid = seen.payload.short("ProcessID");
         let parent = self.processes.get(pid, header.time);
         let parent = parent.map(|process| process.parent);

@@ -1,7 +1,7 @@
 //! Tells events, whatever they were read from, and counts those that cannot be told.
 
 use super::host::Host;
-use super::raw::{Header, since_epoch};
+use super::raw::{Header, of_epoch, since_epoch};
 use super::tell::{Teller, Trouble};
 use super::template::Provider;
 use crate::ecs::windows::host_name;
@@ -116,6 +116,11 @@ impl Player {
     pub fn lose(&mut self, count: u64, time: u64) {
         self.lost = self.lost.saturating_add(count);
         self.time = time;
+    }
+
+    /// Something was lost, which was seen then, in nanoseconds since the epoch, and is told elsewhere.
+    pub fn lose_some(&mut self, time: u64) {
+        self.teller.processes.lost(of_epoch(time));
     }
 
     /// What was lost since the last call. `place`: where it was read.

@@ -89,6 +89,10 @@ pub struct Processes {
     ended: VecDeque<(u64, u32)>,
     size: usize,
     forgotten: u64,
+    /// When the last of what was told of any has happened.
+    told_until: u64,
+    /// What happened before that may be missing.
+    lost_until: u64,
 }
 
 impl Default for Processes {
@@ -98,6 +102,8 @@ impl Default for Processes {
             ended: VecDeque::new(),
             size: 0,
             forgotten: 0,
+            told_until: 0,
+            lost_until: 0,
         }
     }
 }
@@ -116,12 +122,24 @@ impl Processes {
         self.known.get(&key.pid).filter(is_it)
     }
 
-    /// The process that had a number at a time, for sure: it had ended when the number could be
-    /// another's.
+    /// The process that had a number at a time, for sure: all is told of what happened until then, and
+    /// it had not ended.
     pub fn held(&self, pid: u32, time: u64) -> Option<ProcessKey> {
         let process = self.known.peek(&pid)?;
-        let (key, ended) = (process.key?, process.ended?);
+        let key = process.key?;
+        let told_until = self.told_until * u64::from(key.start > self.lost_until);
+        let ended = process.ended.unwrap_or(told_until);
         (key.start..=ended).contains(&time).then_some(key)
+    }
+
+    /// Something was told that happened to a process then.
+    pub fn told(&mut self, time: u64) {
+        self.told_until = self.told_until.max(time);
+    }
+
+    /// Something that happened before then was not told.
+    pub fn lost(&mut self, time: u64) {
+        self.lost_until = time;
     }
 
     /// A process has a number now.

@@ -35,6 +35,8 @@ const NO_TRACE: u64 = u64::MAX;
 const NAMES: usize = 2 * 2 * 1024;
 /// Seconds after which what is in a buffer is handed over, however little it is.
 const FLUSH: u32 = 1;
+/// After so long what has happened was told, of what is not lost.
+pub const DELAY: Duration = Duration::from_secs(2 * FLUSH as u64);
 /// How long the last events of a session are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of what Windows says of an event.

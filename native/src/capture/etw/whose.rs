@@ -1,5 +1,6 @@
 //! Records of the event log tell of processes by their numbers, which are others' later. Which one was
-//! meant is known for sure where it was created before the record, and is there still or had not ended.
+//! meant is known for sure where it was created before the record, and is there still or had not ended by
+//! then, as far as that was told.
 
 use super::raw::of_epoch;
 use super::tell::{ACTOR, SOURCE, TARGET, Teller, push_parent, push_process};
@@ -163,6 +164,12 @@ mod tests {
             told.map(|it| it.processes[0].unwrap().start - NOW)
         };
         // Nobody has said yet when the one before has ended.
+        assert_eq!(told(&mut teller, NOW + 30), None);
+        // That it had not by then is known once later events have come, unless some were lost.
+        teller.processes.told(NOW + 35);
+        assert_eq!(told(&mut teller, NOW + 30), Some(5));
+        assert_eq!(told(&mut teller, NOW + 36), None);
+        teller.processes.lost(NOW + 35);
         assert_eq!(told(&mut teller, NOW + 30), None);
         teller.processes.end(20, NOW + 40);
         assert_eq!(told(&mut teller, NOW + 30), Some(5));

@@ -18,6 +18,7 @@ use super::xml;
 use crate::capture::{Hook, Progress, Source};
 use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
+use crate::host::wall;
 use crate::spool;
 use api::{Record, Signal};
 use channel::Channel;
@@ -35,6 +36,8 @@ pub type HasRoom = Box<dyn Fn() -> bool + Send>;
 pub struct Subscription {
     channels: Vec<Channel>,
     has_room: HasRoom,
+    /// Nanoseconds that a record waits in its channel after it was written.
+    age: u64,
     /// Set by Windows when a channel has something.
     signal: Signal,
     /// There may be more than was read.
@@ -69,6 +72,7 @@ impl Subscription {
             coverage: channels.iter().map(Channel::hook).collect(),
             channels,
             has_room,
+            age: 0,
             signal,
             has_more: false,
             looked: None,
@@ -81,38 +85,54 @@ impl Subscription {
         })
     }
 
+    /// Records are told once they are this old, and others had the time to tell what they are about.
+    #[must_use]
+    pub fn waiting(mut self, age: Duration) -> Self {
+        self.age = age.as_nanos() as u64;
+        self
+    }
+
     /// Hands over what a channel has, up to a stride. Whether there may be more.
     fn read(&mut self, place: usize, sink: &mut dyn FnMut(Event)) -> bool {
         let mut count = 0;
         while count < STRIDE {
-            let records = self.channels[place].next(&mut self.notices);
+            let mut records = self.channels[place].next(&mut self.notices);
             if records.is_empty() {
                 return false;
             }
             count += records.len();
-            for record in &records {
-                let number = self.tell(record, sink);
-                self.overwritten += self.channels[place].pass(record, number);
+            while let Some(record) = records.pop_front() {
+                let Some(number) = self.tell(&record, sink) else {
+                    records.push_front(record);
+                    self.channels[place].keep(records);
+                    return false;
+                };
+                self.overwritten += self.channels[place].pass(&record, number);
             }
         }
         true
     }
 
-    /// Hands over a record; its number.
-    fn tell(&mut self, record: &Record, sink: &mut dyn FnMut(Event)) -> u64 {
+    /// Hands over a record; its number. Nothing, if it is too early for that.
+    fn tell(&mut self, record: &Record, sink: &mut dyn FnMut(Event)) -> Option<u64> {
         let Ok(text) = record.xml(&mut self.buffer) else {
             self.malformed += 1;
-            return 0;
+            return Some(0);
         };
         let read = xml::read(&String::from_utf16_lossy(text), &mut self.builder);
         let (record, time) = self.builder.take();
+        // One that is written later than now has had a clock that was set back since.
+        let age = time.and_then(|time| wall::now().checked_sub(time));
+        if age.is_some_and(|age| age < self.age) {
+            return None;
+        }
         self.time = time.unwrap_or(self.time);
         let number = record.number;
         match read {
             Ok(()) => sink(record.into_event(self.time)),
             Err(_) => self.malformed += 1,
         }
-        number
+        Some(number)
     }
 
     fn loss(&self, count: u64, cause: &'static str, place: &'static str) -> Option<Loss> {

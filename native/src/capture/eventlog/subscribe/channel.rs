@@ -1,5 +1,6 @@
 //! One channel that is read as it is written, and how far it was.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct Channel {
     bookmark: Option<Bookmark>,
     records: Option<Records>,
     failure: Option<Failure>,
+    /// Records that were read too early.
+    early: VecDeque<Record>,
     /// Records that are asked for at once: fewer where they are large.
     batch: usize,
     /// Something was given since the last mark.
@@ -56,6 +59,7 @@ impl Channel {
             bookmark: None,
             records: None,
             failure: None,
+            early: VecDeque::new(),
             batch: BATCH,
             has_moved: false,
             marked: None,
@@ -68,6 +72,7 @@ impl Channel {
     /// Begins where it was saved last; what was given since comes again.
     pub fn subscribe(&mut self, signal: &Signal, notices: &mut Vec<String>) {
         self.records = None;
+        self.early.clear();
         self.bookmark = None;
         (self.has_moved, self.marked) = (false, None);
         let saved = match self.saved() {
@@ -153,6 +158,8 @@ impl Channel {
 
     fn has_failed(&mut self, error: u32, notices: &mut Vec<String>) {
         self.records = None;
+        // They come again, after the bookmark.
+        self.early.clear();
         let before = self.failure.as_ref();
         let wait = before.map_or(RETRY, |failure| LAST_RETRY.min(2 * failure.wait));
         if before.is_none_or(|failure| failure.error != error)
@@ -172,16 +179,19 @@ impl Channel {
     }
 
     /// The next records, at most [`BATCH`]. None if there are none now; a failure ends the subscription.
-    pub fn next(&mut self, notices: &mut Vec<String>) -> Vec<Record> {
+    pub fn next(&mut self, notices: &mut Vec<String>) -> VecDeque<Record> {
+        if !self.early.is_empty() {
+            return std::mem::take(&mut self.early);
+        }
         loop {
             let Some(records) = &self.records else {
-                return Vec::new();
+                return VecDeque::new();
             };
             match records.next(self.batch) {
-                Ok(records) => return records,
+                Ok(records) => return records.into(),
                 // The last is what older versions say of a subscription that has nothing.
                 Err(ERROR_NO_MORE_ITEMS | ERROR_TIMEOUT | ERROR_INVALID_OPERATION) => {
-                    return Vec::new();
+                    return VecDeque::new();
                 }
                 // Together they are too large for a message between processes.
                 Err(error) if error == RPC_S_INVALID_BOUND && self.batch > 1 => {
@@ -189,10 +199,15 @@ impl Channel {
                 }
                 Err(error) => {
                     self.has_failed(error, notices);
-                    return Vec::new();
+                    return VecDeque::new();
                 }
             }
         }
+    }
+
+    /// These were read too early, and are the next.
+    pub fn keep(&mut self, records: VecDeque<Record>) {
+        self.early = records;
     }
 
     /// A record was given, of this number. How many before it are missing.
