@@ -41,7 +41,8 @@ run: $(VENV)/.built ## Watch this host: an intake, the agent and a live view (ro
 # What mostly computes goes two at a time; the rest has this kernel and its clock to itself.
 .PHONY: test
 test: $(VENV)/.installed $(VENV)/.test-packages ahead ## The whole suite on this kernel, a slice of it on two others and under Wine
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync $(VENV)/.built test-rust test-boot fuzz test-wine
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync $(VENV)/.built test-rust fuzz
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-boot test-wine
 	$(BIN)/pytest tests --ignore tests/install --ignore tests/windows --ignore tests/kernels
 
 .PHONY: test-boot
