@@ -1,6 +1,6 @@
 //! docs/windows.md is made of the tables of Windows.
 
-use endpoint_agent_native::capture::etw::plan::{self, Class, Other};
+use endpoint_agent_native::capture::etw::classes::{CLASSES, Class, Other};
 use endpoint_agent_native::capture::etw::template::Provider;
 use endpoint_agent_native::capture::etw::templates;
 use endpoint_agent_native::ecs::windows::kinds::{self, LogKind};
@@ -256,7 +256,7 @@ fn asked() -> String {
         let others = others.join(", ");
         format!("| {what} | {provider} | {keywords} | {ids} | {others} |\n")
     };
-    plan::CLASSES.iter().map(row).collect()
+    CLASSES.iter().map(row).collect()
 }
 
 fn moves() -> String {

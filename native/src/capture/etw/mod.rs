@@ -13,6 +13,7 @@
 mod api;
 #[cfg(windows)]
 mod asked;
+pub mod classes;
 pub mod etl;
 mod host;
 #[cfg(windows)]

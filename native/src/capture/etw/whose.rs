@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::capture::etw::processes::{Process, Program};
     use crate::capture::etw::raw::since_epoch;
-    use crate::ecs::windows::kinds::{SECURITY, SYSMON};
+    use crate::ecs::windows::providers::{SECURITY, SYSMON};
 
     /// 100 ns since 1601, of some day.
     const NOW: u64 = 133_000_000_000_000_000;

@@ -7,6 +7,12 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
+use super::providers::{
+    APPLOCKER, BITS, DEFENDER, DNS, EVENTLOG, FIREWALL, NTLM, POWERSHELL, POWERSHELL_CLASSIC,
+    POWERSHELL_CORE, REMOTE_DESKTOP, REMOTE_SESSIONS, SECURITY, SERVICES, SQL_SERVER, SYSMON,
+    TASKS, WMI, common,
+};
+
 /// What an event of a provider means.
 #[derive(Debug)]
 pub struct LogKind {
@@ -47,43 +53,6 @@ impl Outcome {
         }
     }
 }
-
-/// The providers, by the names that are in their records.
-pub const SECURITY: &str = "Microsoft-Windows-Security-Auditing";
-#[allow(missing_docs)]
-pub const EVENTLOG: &str = "Microsoft-Windows-Eventlog";
-#[allow(missing_docs)]
-pub const SYSMON: &str = "Microsoft-Windows-Sysmon";
-#[allow(missing_docs)]
-pub const POWERSHELL: &str = "Microsoft-Windows-PowerShell";
-/// PowerShell 6 and later.
-pub const POWERSHELL_CORE: &str = "PowerShellCore";
-/// The log "Windows PowerShell".
-pub const POWERSHELL_CLASSIC: &str = "PowerShell";
-#[allow(missing_docs)]
-pub const DEFENDER: &str = "Microsoft-Windows-Windows Defender";
-#[allow(missing_docs)]
-pub const WMI: &str = "Microsoft-Windows-WMI-Activity";
-#[allow(missing_docs)]
-pub const NTLM: &str = "Microsoft-Windows-NTLM";
-#[allow(missing_docs)]
-pub const TASKS: &str = "Microsoft-Windows-TaskScheduler";
-#[allow(missing_docs)]
-pub const SERVICES: &str = "Service Control Manager";
-#[allow(missing_docs)]
-pub const FIREWALL: &str = "Microsoft-Windows-Windows Firewall With Advanced Security";
-#[allow(missing_docs)]
-pub const APPLOCKER: &str = "Microsoft-Windows-AppLocker";
-#[allow(missing_docs)]
-pub const DNS: &str = "Microsoft-Windows-DNS-Client";
-/// Remote desktop: who may connect, and the sessions.
-pub const REMOTE_DESKTOP: &str = "Microsoft-Windows-TerminalServices-RemoteConnectionManager";
-#[allow(missing_docs)]
-pub const REMOTE_SESSIONS: &str = "Microsoft-Windows-TerminalServices-LocalSessionManager";
-/// Transfers in the background.
-pub const BITS: &str = "Microsoft-Windows-Bits-Client";
-/// Microsoft's SQL server; another instance of it has its name behind `MSSQL$`.
-pub const SQL_SERVER: &str = "MSSQLSERVER";
 
 macro_rules! kinds {
     ($($provider:ident: $($id:literal $action:literal $category:literal / $class:literal $outcome:ident $($alert:ident)?;)+)+) => {
@@ -407,15 +376,6 @@ static KINDS: LazyLock<HashMap<(&str, u32), &LogKind>> = LazyLock::new(|| {
         .map(|kind| ((kind.provider, kind.id), kind))
         .collect()
 });
-
-/// The provider under which the tables have what one writes.
-pub fn common(provider: &str) -> &str {
-    if provider.starts_with("MSSQL$") {
-        SQL_SERVER
-    } else {
-        provider
-    }
-}
 
 /// The row of a provider's event, if there is one.
 pub fn find(provider: &str, id: u32) -> Option<&'static LogKind> {

@@ -8,6 +8,7 @@ pub mod kinds;
 pub mod moves;
 mod origin;
 mod program;
+pub mod providers;
 mod table;
 pub mod traces;
 
@@ -57,7 +58,7 @@ impl<'a> Mapped<'a> {
         if let Content::Known(found) = content {
             program::add(found, &mut values);
         }
-        let provider = kinds::common(&record.provider);
+        let provider = providers::common(&record.provider);
         let taken = take(record, provider, &record.data, &mut values);
         if !record.is_traced {
             find(record, identity, &mut values);

@@ -4,7 +4,7 @@
 //! is not in `action.properties` as well.
 
 use super::convert::{self, How};
-use super::kinds::{
+use super::providers::{
     APPLOCKER, BITS, DEFENDER, DNS, EVENTLOG, FIREWALL, NTLM, POWERSHELL, POWERSHELL_CLASSIC,
     POWERSHELL_CORE, REMOTE_DESKTOP, REMOTE_SESSIONS, SECURITY, SERVICES, SQL_SERVER, SYSMON,
     TASKS, WMI,

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use hashbrown::HashMap;
 
 use super::convert::{self, How, Value, is_nothing, is_zero};
-use super::kinds::common;
 use super::moves::{self, OWN, RELATED};
 use super::origin::host_name;
+use super::providers::common;
 use crate::ecs::fields::FIELDS;
 use crate::event::{LogRecord, Pairs, Role};
 
