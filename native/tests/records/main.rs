@@ -28,6 +28,7 @@ mod files;
 mod golden;
 #[cfg(target_os = "linux")]
 mod hostile;
+mod lives;
 mod logged;
 #[cfg(target_os = "linux")]
 mod logins;

@@ -8,8 +8,9 @@ use endpoint_agent_native::capture::{Progress, Source};
 use endpoint_agent_native::event::{Content, Digests, Event, Inspection, Signature, Unread};
 use serde_json::{Value, json};
 
+use crate::lives::{command, shell};
 use crate::scene::Scene;
-use crate::traces::{begun, command, shell};
+use crate::traces::begun;
 
 /// The start of a program of whose file this is known.
 fn started(content: &Content) -> Value {
