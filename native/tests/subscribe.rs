@@ -211,6 +211,13 @@ fn records_wait_for_others(folder: &Path) {
     let all = numbers(&read(&mut subscription, 14, LONG));
     assert_eq!(all, Vec::from_iter(1..=14));
     drop(subscription);
+    // Who clears the channel meanwhile takes none away.
+    let mut subscription = new();
+    assert_eq!(read(&mut subscription, 1, SHORT), []);
+    set("MOCK_RECORDS", "0");
+    let all = numbers(&read(&mut subscription, 14, LONG));
+    assert_eq!(all, Vec::from_iter(1..=14));
+    set("MOCK_RECORDS", "14");
     let mut subscription = new();
     assert_eq!(read(&mut subscription, 1, SHORT), []);
 }

@@ -235,6 +235,47 @@ fn a_start_that_only_one_source_tells_is_told_after_a_second() {
 }
 
 #[test]
+fn a_start_that_is_told_late_is_not_that_of_the_next_with_its_number() {
+    let kernels = |image: &'static str, after| {
+        made(&KERNEL_PROCESS, 1, 0)
+            .after(after)
+            .number("ProcessID", 8432)
+            .number("CreateTime", TIME + after)
+            .text("ImageName", image)
+    };
+    let classic = |line: &'static str, after| {
+        made(&PROCESS_CLASS, 1, 4)
+            .after(after)
+            .number("ProcessId", 8432)
+            .text("CommandLine", line)
+    };
+    let act = |after: u64| {
+        made(&DNS, 3006, 0)
+            .after(after)
+            .by(8432, 1)
+            .text("QueryName", "a")
+    };
+    let tenth = SECOND / 10;
+    for halves in [
+        [kernels("one.exe", 0), kernels("two.exe", 5 * tenth)],
+        [classic("one.exe", 0), classic("two.exe", 5 * tenth)],
+    ] {
+        let acts = [act(11 * tenth), act(20 * tenth)];
+        let seen = told(halves.into_iter().chain(acts).collect());
+        let which = |record: &Value| {
+            let process = &record["process"];
+            let name = process.get("name").or_else(|| process.get("command_line"));
+            name.cloned().unwrap_or_default()
+        };
+        let names: Vec<_> = seen.iter().map(which).collect();
+        assert_eq!(names, ["one.exe", "two.exe", "two.exe", "two.exe"]);
+        let guid = |place: usize| &seen[place]["sekoiaio"]["process"]["guid"];
+        assert_eq!(guid(1), guid(2));
+        assert!(guid(0) != guid(1) || guid(0).is_null());
+    }
+}
+
+#[test]
 fn a_start_tells_who_started_who_started_it() {
     let started = |pid: u64, parent: u64, created: u64| {
         made(&KERNEL_PROCESS, 1, 0)

@@ -7,7 +7,8 @@ good       a link to the last that has proved itself
 
 On Windows `current` and `good` are files with the version's name: to make a link there takes a
 right of its own, and a junction, which does not, cannot be replaced at once. A file can. Beside
-them lies `agent.exe`, the command, which reads the first.
+them lies `agent.exe`, the command, which reads the first; as the service, while nobody has the
+lock, the second.
 """
 
 from __future__ import annotations

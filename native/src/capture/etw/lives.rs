@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::processes::{Process, Program};
 use super::starts::Start;
-use super::tell::{ACTOR, SOURCE, Seen, TARGET, Teller, Told, findings, push_number, record};
+use super::tell::{
+    ACTOR, SOURCE, Seen, TARGET, Teller, Told, findings, push_number, push_process, record,
+};
 use crate::event::{Ancestor, Findings, LogRecord, ProcessKey};
 
 impl Teller {
@@ -105,6 +107,8 @@ impl Teller {
             process.has_begun |= known.has_begun;
             process.ended = process.ended.or(known.ended);
         }
+        let created = process.key.map_or(time, |key| key.start);
+        let is_later = known.key.is_some_and(|key| key.start > created);
         let mut findings = findings();
         let lines = [
             (ACTOR.arguments, Some(process.program.clone())),
@@ -119,8 +123,13 @@ impl Teller {
             executable: it.program.image.clone(),
         });
         findings.ancestors = ancestors.collect();
-        self.processes.learn(pid, process);
-        self.add_process(&mut findings, &ACTOR, pid, time);
+        push_number(&mut findings, ACTOR.pid, pid);
+        push_process(&mut findings, &ACTOR, &process);
+        self.add_user(&mut findings, &process.user);
+        // The number may be another's by now, whose other half has come or is waited for still.
+        if !is_later && !self.starts.waits(pid, time) {
+            self.processes.learn(pid, process);
+        }
         for (name, program) in lines {
             if let Some(program) = program {
                 findings.facts.push(name, &program.command_line);

@@ -122,14 +122,14 @@ impl Processes {
         self.known.get(&key.pid).filter(is_it)
     }
 
-    /// The process that had a number at a time, for sure: all is told of what happened until then, and
-    /// it had not ended.
+    /// The process that had a number at a time, for sure: it had not ended, or all is told of what happened
+    /// until then and no other was the last to have it.
     pub fn held(&self, pid: u32, time: u64) -> Option<ProcessKey> {
         let process = self.known.peek(&pid)?;
         let key = process.key?;
         let told_until = self.told_until * u64::from(key.start > self.lost_until);
-        let ended = process.ended.unwrap_or(told_until);
-        (key.start..=ended).contains(&time).then_some(key)
+        let until = told_until.max(process.ended.unwrap_or_default());
+        (key.start..=until).contains(&time).then_some(key)
     }
 
     /// Something was told that happened to a process then.

@@ -50,6 +50,12 @@ impl Starts {
         }
     }
 
+    /// One of a process with this number waits that was told after then.
+    pub fn waits(&self, pid: u32, after: u64) -> bool {
+        let is_it = |start: &Start| start.pid == pid && start.time > after;
+        self.waiting.iter().any(is_it)
+    }
+
     /// One whose other half has not come, and will not be waited for.
     pub fn overdue(&mut self, now: u64) -> Option<Start> {
         let oldest = self.waiting.front()?;

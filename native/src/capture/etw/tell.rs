@@ -84,7 +84,7 @@ const fn row(
 
 /// How the facts about a process are called.
 pub(super) struct Called {
-    pid: &'static str,
+    pub(super) pid: &'static str,
     pub(super) thread: &'static str,
     image: &'static str,
     command_line: &'static str,
@@ -264,7 +264,7 @@ impl Teller {
         }
     }
 
-    fn add_user(&mut self, findings: &mut Findings, sid: &str) {
+    pub(super) fn add_user(&mut self, findings: &mut Findings, sid: &str) {
         if let Some(account) = self.host.account(sid) {
             findings.facts.push("User", account);
         }

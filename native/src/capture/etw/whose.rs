@@ -1,6 +1,6 @@
 //! Records of the event log tell of processes by their numbers, which are others' later. Which one was
-//! meant is known for sure where it was created before the record, and is there still or had not ended by
-//! then, as far as that was told.
+//! meant is known for sure where it was created before the record, and is there still, had not ended by
+//! then, or was the last that had the number, as far as that was told. (An end is written after it.)
 
 use super::raw::of_epoch;
 use super::tell::{ACTOR, SOURCE, TARGET, Teller, push_parent, push_process};
@@ -175,6 +175,23 @@ mod tests {
         assert_eq!(told(&mut teller, NOW + 30), Some(5));
         assert_eq!(told(&mut teller, NOW + 41), None);
         assert_eq!(told(&mut teller, NOW + 4), None);
+    }
+
+    #[test]
+    fn a_record_of_an_end_is_of_the_one_that_had_the_number_last() {
+        let mut teller = teller();
+        let is_gone = |_| None;
+        teller.processes.end(20, NOW + 40);
+        let told = |teller: &mut Teller, time| {
+            let told = complete(teller, started("0x14", "-"), time, &is_gone);
+            told.map(|it| it.processes[0].unwrap().start - NOW)
+        };
+        assert_eq!(told(&mut teller, NOW + 42), None, "it may be another's");
+        teller.processes.told(NOW + 45);
+        assert_eq!(told(&mut teller, NOW + 42), Some(5));
+        teller.processes.lost(NOW + 45);
+        assert_eq!(told(&mut teller, NOW + 42), None, "another's was lost");
+        assert_eq!(told(&mut teller, NOW + 40), Some(5));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub type HasRoom = Box<dyn Fn() -> bool + Send>;
 pub struct Subscription {
     channels: Vec<Channel>,
     has_room: HasRoom,
-    /// Nanoseconds that a record waits in its channel after it was written.
+    /// Nanoseconds that a record waits after it was written.
     age: u64,
     /// Set by Windows when a channel has something.
     signal: Signal,
@@ -104,7 +104,7 @@ impl Subscription {
             while let Some(record) = records.pop_front() {
                 let Some(number) = self.tell(&record, sink) else {
                     records.push_front(record);
-                    self.channels[place].keep(records);
+                    self.channels[place].keep(records, &mut self.notices);
                     return false;
                 };
                 self.overwritten += self.channels[place].pass(&record, number);

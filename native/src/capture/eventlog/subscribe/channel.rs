@@ -21,6 +21,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 /// It is not among the errors of Windows' own, but of its calls between processes.
 const RPC_S_INVALID_BOUND: u32 = 1734;
+/// Records that are read before their time, at most but for a batch.
+const MAX_EARLY: usize = 1024;
 /// Bytes of a bookmark's file.
 const MAX_BOOKMARK: u64 = 65_536;
 
@@ -183,15 +185,19 @@ impl Channel {
         if !self.early.is_empty() {
             return std::mem::take(&mut self.early);
         }
+        self.fetch(notices).into()
+    }
+
+    fn fetch(&mut self, notices: &mut Vec<String>) -> Vec<Record> {
         loop {
             let Some(records) = &self.records else {
-                return VecDeque::new();
+                return Vec::new();
             };
             match records.next(self.batch) {
-                Ok(records) => return records.into(),
+                Ok(records) => return records,
                 // The last is what older versions say of a subscription that has nothing.
                 Err(ERROR_NO_MORE_ITEMS | ERROR_TIMEOUT | ERROR_INVALID_OPERATION) => {
-                    return VecDeque::new();
+                    return Vec::new();
                 }
                 // Together they are too large for a message between processes.
                 Err(error) if error == RPC_S_INVALID_BOUND && self.batch > 1 => {
@@ -199,15 +205,23 @@ impl Channel {
                 }
                 Err(error) => {
                     self.has_failed(error, notices);
-                    return VecDeque::new();
+                    return Vec::new();
                 }
             }
         }
     }
 
-    /// These were read too early, and are the next.
-    pub fn keep(&mut self, records: VecDeque<Record>) {
+    /// These were read too early, and are the next. What has come after them is read as well: who clears the
+    /// channel meanwhile is not to take it away.
+    pub fn keep(&mut self, records: VecDeque<Record>, notices: &mut Vec<String>) {
         self.early = records;
+        while self.early.len() < MAX_EARLY {
+            let more = self.fetch(notices);
+            if more.is_empty() {
+                return;
+            }
+            self.early.extend(more);
+        }
     }
 
     /// A record was given, of this number. How many before it are missing.
