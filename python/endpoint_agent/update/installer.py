@@ -74,7 +74,10 @@ class Installer:
             self._back(old, new, f"its trial was cut off {times} times")
         known.resumed = {new: times}
         state.save(self.state_directory, known)
-        return self._try(old, new)
+        done = self._try(old, new)
+        known.resumed = {}
+        state.save(self.state_directory, known)
+        return done
 
     def install(self, archive: Path, version: str) -> str:
         """Unpacks a version beside the others, and has it prove itself; what was done.

@@ -401,6 +401,25 @@ def test_a_trial_that_is_cut_off_again_and_again_is_over(
     assert known(installed).resumed == {}
 
 
+def test_a_trial_that_ends_well_is_not_counted_any_more(
+    installed: MockHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object) -> str:
+        raise Cut
+
+    with monkeypatch.context() as down:
+        down.setattr(MockTrial, "wait", cut)
+        for times in range(2):
+            with pytest.raises(Cut):
+                do(installed)
+            assert known(installed).resumed == ({NEW: times} if times else {})
+
+    do(installed)
+
+    assert links(installed.places) == (NEW, NEW)
+    assert known(installed).resumed == {}
+
+
 def test_nothing_is_installed(host: MockHost) -> None:
     with pytest.raises(UpdateError, match="is not installed as a service"):
         do(host)

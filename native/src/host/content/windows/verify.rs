@@ -8,8 +8,8 @@ use std::os::windows::io::AsRawHandle;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
-    HANDLE, INVALID_HANDLE_VALUE, TRUST_E_NOSIGNATURE, TRUST_E_PROVIDER_UNKNOWN,
-    TRUST_E_SUBJECT_FORM_UNKNOWN,
+    CRYPT_E_FILE_ERROR, HANDLE, INVALID_HANDLE_VALUE, TRUST_E_NOSIGNATURE,
+    TRUST_E_PROVIDER_UNKNOWN, TRUST_E_SUBJECT_FORM_UNKNOWN,
 };
 use windows_sys::Win32::Security::Cryptography::Catalog::{
     CATALOG_INFO, CryptCATAdminAcquireContext, CryptCATAdminAcquireContext2,
@@ -32,6 +32,8 @@ use crate::event::Signature;
 
 /// Units of the name of a signer.
 const MAX_NAME: usize = 512;
+/// `FACILITY_SSPI` and `FACILITY_CERT`, which errors of signatures are of.
+const FACILITIES: [u32; 2] = [9, 11];
 /// Bytes of the longest digest.
 const MAX_DIGEST: usize = 64;
 
@@ -91,41 +93,50 @@ unsafe fn verified(choice: u32, subject: WINTRUST_DATA_0) -> Signature {
         WinVerifyTrust(window, &raw mut action, (&raw mut data).cast());
         (status, subject)
     };
+    told(status, subject)
+}
+
+/// What a status of Windows means, with the name of the first signer, if it has seen one.
+fn told(status: i32, signer: Option<String>) -> Signature {
+    let facility = status.cast_unsigned() >> 16 & 0x1fff;
+    let is_of_signatures = FACILITIES.contains(&facility) && status != CRYPT_E_FILE_ERROR;
     match status {
         TRUST_E_NOSIGNATURE | TRUST_E_SUBJECT_FORM_UNKNOWN | TRUST_E_PROVIDER_UNKNOWN => {
             Signature::Missing
         }
+        // It got no further, as without memory.
+        _ if status != 0 && signer.is_none() && !is_of_signatures => Signature::Unknown,
         status => Signature::Present {
-            subject,
+            subject: signer.unwrap_or_default(),
             status: status.cast_unsigned(),
         },
     }
 }
 
-/// The name of the first signer; nothing if there is none.
+/// The name of the first signer, or nothing of one without; none if there is no signer.
 ///
 /// # Safety
 ///
 /// `state` is what `WinVerifyTrust` has given and not yet closed, or null.
-unsafe fn signer(state: HANDLE) -> String {
+unsafe fn signer(state: HANDLE) -> Option<String> {
     let mut name = [0; MAX_NAME];
     // SAFETY: each is given what the one before gave, which lives until the state is closed; the name has
     // the room that is told.
     let size = unsafe {
         if state.is_null() {
-            return String::new();
+            return None;
         }
         let data = WTHelperProvDataFromStateData(state);
         if data.is_null() {
-            return String::new();
+            return None;
         }
         let signer = WTHelperGetProvSignerFromChain(data, 0, 0, 0);
         if signer.is_null() {
-            return String::new();
+            return None;
         }
         let certificate = WTHelperGetProvCertFromChain(signer, 0);
         if certificate.is_null() || (*certificate).pCert.is_null() {
-            return String::new();
+            return None;
         }
         CertGetNameStringW(
             (*certificate).pCert,
@@ -138,7 +149,7 @@ unsafe fn signer(state: HANDLE) -> String {
     };
     // It counts the NUL.
     let size = (size as usize).clamp(1, MAX_NAME) - 1;
-    String::from_utf16_lossy(&name[..size])
+    Some(String::from_utf16_lossy(&name[..size]))
 }
 
 /// The catalogs of the system's programs and of drivers.
@@ -250,4 +261,34 @@ fn in_catalog(file: &File, path: &[u16]) -> Signature {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::{
+        CRYPT_E_ASN1_BADTAG, E_OUTOFMEMORY, TRUST_E_BAD_DIGEST, TRUST_E_CERT_SIGNATURE,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_called_signed() {
+        let present = |subject: &str, status: i32| Signature::Present {
+            subject: subject.into(),
+            status: status.cast_unsigned(),
+        };
+        for status in [E_OUTOFMEMORY, CRYPT_E_FILE_ERROR, 5] {
+            assert_eq!(told(status, None), Signature::Unknown, "{status}");
+            assert_eq!(told(status, Some("A".into())), present("A", status));
+        }
+        assert_eq!(told(TRUST_E_NOSIGNATURE, None), Signature::Missing);
+        for status in [
+            0,
+            CRYPT_E_ASN1_BADTAG,
+            TRUST_E_BAD_DIGEST,
+            TRUST_E_CERT_SIGNATURE,
+        ] {
+            assert_eq!(told(status, None), present("", status), "{status}");
+        }
+    }
 }
