@@ -135,6 +135,11 @@ windows: $(VENV)/.built ## Build what Windows is given into dist/windows/: the w
 	tools/debian-packages $(WINDOWS_PACKAGES) $(WINDOWS_RELEASE_PACKAGES)
 	PYTHON=$(CURDIR)/$(BIN)/python tools/release/windows dist/windows
 
+.PHONY: windows-twice
+windows-twice: $(VENV)/.built ## The same twice, from a clone the second time, and compare
+	tools/debian-packages $(WINDOWS_PACKAGES) $(WINDOWS_RELEASE_PACKAGES)
+	PYTHON=$(CURDIR)/$(BIN)/python tools/release/windows-twice dist/windows
+
 # What its tests install, of the source as it is.
 dist/windows/SHA256SUMS: $(RUST_SOURCES) $(shell find python tools/release -type f ! -name '*.pyc' ! -name '*.so') requirements.lock tools/windows-python.txt
 	$(MAKE) windows
