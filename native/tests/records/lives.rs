@@ -235,6 +235,16 @@ fn a_start_that_only_one_source_tells_is_told_after_a_second() {
 }
 
 #[test]
+fn a_start_does_not_wait_for_a_clock_that_was_set_back() {
+    let [kernels, _] = command("cmd.exe", 1, 2, 3);
+    let mut act = made(&DNS, 3006, 0).text("QueryName", "a");
+    act.time -= 3_600 * SECOND;
+    let seen = told(vec![kernels, act]);
+    let actions: Vec<_> = seen.iter().map(|it| &it["event"]["action"]).collect();
+    assert_eq!(actions, ["process-created", "dns-query"]);
+}
+
+#[test]
 fn a_start_that_is_told_late_is_not_that_of_the_next_with_its_number() {
     let kernels = |image: &'static str, after| {
         made(&KERNEL_PROCESS, 1, 0)

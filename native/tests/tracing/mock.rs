@@ -155,6 +155,8 @@ fn check(properties: *mut EVENT_TRACE_PROPERTIES) {
         let files = (*properties).LogFileNameOffset as usize;
         assert!(names >= size_of::<EVENT_TRACE_PROPERTIES>() && names < files && files < size);
         assert_eq!((*properties).Wnode.Flags & 0x0002_0000, 0x0002_0000);
+        // The host's clock, and not the performance counter.
+        assert_eq!((*properties).Wnode.ClientContext, 2);
         // Windows copies the name there.
         let room = properties.cast::<u8>().add(names);
         room.write_bytes(0, size - names);

@@ -33,6 +33,9 @@ use super::receive::receive;
 const NO_TRACE: u64 = u64::MAX;
 /// Bytes of the names behind the properties of a session.
 const NAMES: usize = 2 * 2 * 1024;
+/// The clock of events is the host's, as that of files, processes and the event log is. The other one, the
+/// performance counter, knows nothing of a clock that is set or corrected while a session runs.
+const SYSTEM_TIME: u32 = 2;
 /// Seconds after which what is in a buffer is handed over, however little it is.
 const FLUSH: u32 = 1;
 /// After so long what has happened was told, of what is not lost.
@@ -77,8 +80,7 @@ impl Properties {
         let properties = this.get();
         properties.Wnode.BufferSize = size as u32;
         properties.Wnode.Flags = WNODE_FLAG_TRACED_GUID;
-        // Times of the performance counter, which Windows hands over as those of the system.
-        properties.Wnode.ClientContext = 1;
+        properties.Wnode.ClientContext = SYSTEM_TIME;
         properties.LoggerNameOffset = size_of::<EVENT_TRACE_PROPERTIES>() as u32;
         properties.LogFileNameOffset = (size_of::<EVENT_TRACE_PROPERTIES>() + NAMES / 2) as u32;
         this

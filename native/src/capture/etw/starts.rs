@@ -12,6 +12,9 @@ pub const PATIENCE: u64 = 10_000_000;
 #[allow(missing_docs)]
 pub const MAX_WAITING: usize = 1_024;
 
+/// 100 ns by which no session is behind the other: the clock was set back, and none is to wait until then.
+const SET_BACK: u64 = 60 * PATIENCE;
+
 /// One of the two, or both.
 #[derive(Debug)]
 pub struct Start {
@@ -60,7 +63,8 @@ impl Starts {
     pub fn overdue(&mut self, now: u64) -> Option<Start> {
         let oldest = self.waiting.front()?;
         let is_late = oldest.time.saturating_add(PATIENCE) < now;
-        if is_late || self.waiting.len() > MAX_WAITING {
+        let was_set_back = oldest.time > now.saturating_add(SET_BACK);
+        if is_late || was_set_back || self.waiting.len() > MAX_WAITING {
             return self.waiting.pop_front();
         }
         None
