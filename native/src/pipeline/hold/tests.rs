@@ -167,6 +167,7 @@ fn what_is_known_in_time_is_told_though_more_was_to_come() {
     hold.waiting[0].event.content = known.clone();
     hold.waiting[0].until = Some(Instant::now());
     assert_eq!(told(|sink| hold.settle(sink)), [(1, known)]);
+    assert!(!hold.is_late);
     assert_eq!(hold.counters.get(Counter::Unhashed), 0);
 }
 
