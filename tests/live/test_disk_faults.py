@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -64,6 +65,11 @@ def losses(intake: Intake) -> list[dict[str, Any]]:
     return [event["action"]["properties"] for event in intake.events(action="events-lost")]
 
 
+def of_queue(losses: list[dict[str, Any]]) -> list[int]:
+    """Counts of the queue's; a kernel that preempts programs may have skipped some besides."""
+    return [loss["count"] for loss in losses if loss["place"] == "queue"]
+
+
 def told_evictions(intake: Intake) -> int:
     """How many records the loss records at the intake say were evicted."""
     return sum(loss["count"] for loss in losses(intake) if loss["cause"] == "the queue was full")
@@ -88,13 +94,13 @@ def test_full_disk_stops_nothing_and_is_told(
     ballast.unlink()
     agent.configure(intake.url)
     agent.reload()
-    wait(lambda: losses(intake))
+    wait(lambda: of_queue(losses(intake)))
     wait(lambda: sees_a_new_file(intake, tmp_path))
     assert agent.stop() == 0
 
-    told = sum(loss["count"] for loss in losses(intake) if loss["place"] == "queue")
+    told = sum(of_queue(losses(intake)))
     last = intake.events(action="stats")[-1]["action"]["properties"]
-    assert last["lost"] == last["lost_queue"] == told > 0
+    assert last["lost_queue"] == told > 0
     assert_balance(last)
 
 
@@ -116,13 +122,13 @@ def test_damaged_segment_costs_only_what_is_damaged(
     agent.configure(intake.url)
     agent.start()
     wait(lambda: agent.counters()["delivered"] >= queued - 1)
-    wait(lambda: losses(intake))
+    wait(lambda: of_queue(losses(intake)))
     assert agent.stop() == 0
 
     last = intake.events(action="stats")[-1]["action"]["properties"]
     assert last["damaged"] == 1
     assert last["damaged_bytes"] > 0
-    assert [(loss["count"], loss["place"]) for loss in losses(intake)] == [(1, "queue")]
+    assert of_queue(losses(intake)) == [1]
     assert_balance(last)
 
 
@@ -145,7 +151,8 @@ def test_queue_at_its_limit_evicts_the_oldest_and_says_so(
     assert_balance(last)
     log = agent.log.read_text()
     assert "lost: record, the queue was full (queue); " in log
-    assert f"lost in this run: {last['evicted']} of record, the queue was full (queue)" in log
+    (in_all,) = re.findall("lost in this run: .*", log)
+    assert f" {last['evicted']} of record, the queue was full (queue)" in in_all
 
 
 def test_evictions_before_a_kill_are_told_after_it(
