@@ -56,7 +56,11 @@ test-install: $(VENV)/.built dist/agent target/deploy/.installed ## Install what
 
 .PHONY: test-kernels
 test-kernels: $(VENV)/.built $(VENV)/.test-packages kernel-packages ## Run the live tests on KERNELS in QEMU, or what TESTS names
-	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $(KERNELS)
+	@$(MAKE) --no-print-directory --keep-going --jobs=$$(nproc) --output-sync $(KERNELS:%=test-kernel-%)
+
+.PHONY: $(KERNELS:%=test-kernel-%)
+$(KERNELS:%=test-kernel-%): test-kernel-%:
+	TESTS='$(TESTS)' $(BIN)/python tools/kernels.py run $*
 
 # Where they cannot be had, who needs them says so and skips.
 .PHONY: kernel-packages

@@ -108,6 +108,11 @@ impl Engine {
             Action::Exec(exec) | Action::Known(exec) => self.processes.exec(event.process, exec),
             // The kernel may tell an end twice, when the last two threads end at once.
             Action::Exit(_) if self.processes.has_exited(event.process) => return,
+            // It is the kernel's business, and nobody was told of their start.
+            Action::Exit(_) if self.processes.is_kernel_thread(event.process) => {
+                self.processes.exit(event.process, event.time);
+                return;
+            }
             _ => {}
         }
         let kinds = [

@@ -56,7 +56,6 @@ def test_a_kernel_takes_the_programs_and_they_see_what_is_done(
             **os.environ,
             "TESTS": " ".join(SLICE),
             "LIMIT": str(LIMIT),
-            "CPUS": "1",
             "RUNS": str(tmp_path),
         },
         capture_output=True,

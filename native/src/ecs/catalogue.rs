@@ -49,7 +49,7 @@ macro_rules! kinds {
 kinds! {
     /// A process became another program (exec).
     PROCESS_CREATED = "process-created", Some(1), "process" / "start", Some("success");
-    /// The last thread of a process ended.
+    /// The last thread of a process ended; the kernel's own are not told.
     PROCESS_ENDED = "process-ended", Some(5), "process" / "end", Some("success");
     /// A file was created, also one that is only in memory (memfd).
     FILE_CREATED = "file-created", Some(11), "file" / "creation", Some("success");

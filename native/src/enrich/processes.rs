@@ -27,6 +27,8 @@ pub const MAX_PROCESSES: usize = 16_384;
 pub const MAX_BYTES: usize = 8 << 20;
 /// Ancestors of a process that are remembered.
 pub const MAX_ANCESTORS: usize = 5;
+/// The number of `kthreadd`, which starts all other threads of the kernel.
+const KTHREADD: u32 = 2;
 
 /// A process that started another, the one that started that, and so on; shared by siblings.
 pub type Lineage = Arc<[Ancestor]>;
@@ -215,7 +217,7 @@ impl Processes {
     pub fn snapshot(&mut self, key: ProcessKey, exec: &Exec) {
         // The first thread of the kernel is where the first process is, which not even root may
         // look at on some hosts.
-        if key.pid == 1 || (key.pid == 2 && self.host == Namespaces::default()) {
+        if key.pid == 1 || (key.pid == KTHREADD && self.host == Namespaces::default()) {
             self.host = exec.namespaces;
         }
         if self
@@ -241,6 +243,16 @@ impl Processes {
     /// The end of a process has been reported.
     pub fn has_exited(&self, key: ProcessKey) -> bool {
         self.table.peek(&key).is_some_and(|process| process.exited)
+    }
+
+    /// A process is the kernel's own: one of its threads started it, and it executed nothing, as
+    /// modprobe does. No process of Windows has such an ancestor: its numbers are multiples of 4.
+    pub fn is_kernel_thread(&self, key: ProcessKey) -> bool {
+        let of_kernel = |ancestor: &Ancestor| ancestor.key.pid == KTHREADD;
+        self.table.peek(&key).is_some_and(|process| {
+            let executed = |program: &Program| !program.executable.is_empty();
+            !process.program().is_some_and(executed) && process.ancestors.iter().any(of_kernel)
+        })
     }
 
     /// The process that has a number now, or had it last.

@@ -64,6 +64,22 @@ fn fork_inherits_the_program_and_exec_replaces_it() {
 }
 
 #[test]
+fn a_kernel_thread_is_one_until_it_executes_a_program() {
+    let (mut processes, _) = table();
+    processes.snapshot(key(2), &exec("", None));
+    processes.snapshot(key(7), &exec("", Some(2)));
+    processes.fork(key(2), key(8));
+    processes.fork(key(7), key(9));
+    processes.exec(key(9), &exec("/sbin/modprobe", Some(7)));
+    processes.fork(key(9), key(10));
+    let mut of_kernel = |pid| processes.is_kernel_thread(key(pid));
+    assert_eq!(
+        [7, 8, 9, 10, 11].map(&mut of_kernel),
+        [true, true, false, false, false]
+    );
+}
+
+#[test]
 fn an_exec_without_a_parent_keeps_the_one_of_the_fork() {
     let (mut processes, _) = table();
     processes.exec(key(1), &exec("/bin/sh", None));
