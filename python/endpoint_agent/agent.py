@@ -36,6 +36,7 @@ from endpoint_agent.handover import Predecessor
 from endpoint_agent.heartbeat import Coverage, Heartbeat
 from endpoint_agent.log_events import EventHandler
 from endpoint_agent.service.notify import Notifier
+from endpoint_agent.service.sysv import take_place
 from endpoint_agent.signals import HAND_OVER, RELOAD, STOP, Requests, requests
 from endpoint_agent.status import StatusServer
 from endpoint_agent.trust.guard import Guard
@@ -100,7 +101,7 @@ def run(
         raise RecordingError(f"cannot record to {record}: it exists; name a new file")
     threading.stack_size(STACK)
     log.start(settings)
-    before = handover.predecessor()
+    before = Predecessor.found()
     with requests(stop) as signals, ExitStack() as parts:
         try:
             agent = Agent(settings, config_path, parts)
@@ -186,7 +187,7 @@ class Agent:
             stand_by = handover.stand_by(before, self._settings)
             if not before.take_turn(stand_by, signals):
                 return False
-            handover.take_place(before.pid)
+            take_place(before.pid)
         self._open_queue()
         self._start_delivery()
         self._start_heartbeat()

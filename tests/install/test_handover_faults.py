@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from endpoint_agent.handover import VARIABLE
+from endpoint_agent.handover.words import VARIABLE
 
 from ..live.capture import PATIENCE
 from ..live.daemon import Intake, wait
@@ -32,6 +32,7 @@ import functools, os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[0]).parent
 is_next, before = "{VARIABLE}" in os.environ, os.getppid()
 from endpoint_agent import agent, handover
+from endpoint_agent.handover import successor, words
 if (folder / "way").exists():
     exec((folder / "way").read_text())
 from endpoint_agent.cli import main
@@ -60,14 +61,14 @@ def stand(place, name, *, is_behind):
 
 if is_next:
     if step == "loads":
-        stand(agent.Agent, "_stand_by", is_behind=False)
+        stand(handover, "stand_by", is_behind=False)
     elif step == "is ready":
         stand(handover.Predecessor, "take_turn", is_behind=False)
     elif step == "has agreed":
         say = handover.Predecessor._say
         def tell(self, word):
             say(self, word)
-            if word == handover.AGREED:
+            if word == words.AGREED:
                 kill()
         handover.Predecessor._say = tell
     elif step == "waits":
@@ -75,8 +76,8 @@ if is_next:
         say = handover.Predecessor._say
         def tell(self, word):
             say(self, word)
-            if word == handover.AGREED:
-                time.sleep(handover.AHEAD)
+            if word == words.AGREED:
+                time.sleep(successor.AHEAD)
                 kill()
         handover.Predecessor._say = tell
     elif step == "may begin":
@@ -190,13 +191,13 @@ def created_in(intake: Intake, path: Path) -> list[dict[str, Any]]:
 # The agent that hands over takes its time.
 SLOW = """
 if not is_next:
-    done = handover.Successor.done
+    done = successor.Successor.done
     def wait(*given):
         (folder / "waits").touch()
         while not (folder / "go").exists():
             time.sleep(0.05)
         done(*given)
-    handover.Successor.done = wait
+    successor.Successor.done = wait
 """
 
 # More than the 32 MiB that the next one keeps, and its rings.

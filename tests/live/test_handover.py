@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from endpoint_agent.errors import AgentError
-from endpoint_agent.handover import VARIABLE
+from endpoint_agent.handover.words import VARIABLE
 from endpoint_agent.status import ask
 
 from .audit import MASK_ENABLED, USER_LOGIN, Client, State, audit_client

@@ -14,22 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from endpoint_agent import handover
 from endpoint_agent.errors import HandoverError
-from endpoint_agent.handover import (
-    AGREED,
-    DONE,
-    LATE,
-    READY,
-    VARIABLE,
-    Cut,
-    Predecessor,
-    Successor,
-    has_ended,
-    predecessor,
-    take_place,
-)
+from endpoint_agent.handover import Predecessor, predecessor, successor
+from endpoint_agent.handover.predecessor import has_ended
+from endpoint_agent.handover.successor import Successor
+from endpoint_agent.handover.words import AGREED, DONE, LATE, MAX_WORD, READY, VARIABLE, Cut
 from endpoint_agent.service.notify import Notifier
+from endpoint_agent.service.sysv import take_place
 from endpoint_agent.signals import Signals
 
 # The next agent: it says and hears what its arguments tell.
@@ -47,11 +38,16 @@ for word in sys.argv[1:]:
 """
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long."""
-    monkeypatch.setattr(handover, "AHEAD", 0.15)
-    monkeypatch.setattr(handover, "POLL", 0.01)
+    monkeypatch.setattr(successor, "AHEAD", 0.15)
+    monkeypatch.setattr(successor, "POLL", 0.01)
+    monkeypatch.setattr(predecessor, "POLL", 0.01)
 
 
 @pytest.fixture
@@ -59,8 +55,8 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Successor]]
     started = []
 
     def start(*words: str, notifier: Notifier | None = None) -> Successor:
-        monkeypatch.setattr(handover, "command", lambda: [sys.executable, "-c", NEXT, *words])
-        started.append(Successor(notifier or Notifier({})))
+        monkeypatch.setattr(successor, "command", lambda: [sys.executable, "-c", NEXT, *words])
+        started.append(Successor(notifier or Notifier({}), pair()))
         return started[-1]
 
     yield start
@@ -149,7 +145,7 @@ def test_a_moment_that_came_too_soon_is_replaced(start: Callable[..., Successor]
 
 
 def test_a_host_that_is_too_busy(start: Callable[..., Successor]) -> None:
-    one = start("ready", *("hear", "late") * handover.TRIES, "wait")
+    one = start("ready", *("hear", "late") * successor.TRIES, "wait")
     wait_ready(one)
     told = Told()
     with pytest.raises(HandoverError, match="too busy"):
@@ -175,7 +171,7 @@ def test_one_that_will_not_be_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if words == ["", "wait"]:
-        monkeypatch.setattr(handover, "ANSWER", 0.1)
+        monkeypatch.setattr(successor, "ANSWER", 0.1)
     one = start(*words)
     with pytest.raises(HandoverError, match=reason):
         wait_ready(one)
@@ -184,7 +180,7 @@ def test_one_that_will_not_be_ready(
 def test_one_that_takes_too_long(
     start: Callable[..., Successor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "PATIENCE", 0.05)
+    monkeypatch.setattr(successor, "PATIENCE", 0.05)
     one = start("wait")
     with pytest.raises(HandoverError, match="it was not ready after 0 s"):
         wait_ready(one)
@@ -207,7 +203,7 @@ def test_one_that_fails_at_the_moment(
     one = start("ready", *words)
     wait_ready(one)
     if words == ["hear", "wait"]:
-        monkeypatch.setattr(handover, "ANSWER", 0.1)
+        monkeypatch.setattr(successor, "ANSWER", 0.1)
     told = Told()
     with pytest.raises(HandoverError, match=reason):
         one.agree(told.until)
@@ -227,9 +223,9 @@ def test_one_that_dies_before_the_moment_is_taken_back(
 
 
 def test_what_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handover, "command", lambda: ["/nowhere/agent"])
+    monkeypatch.setattr(successor, "command", lambda: ["/nowhere/agent"])
     with pytest.raises(HandoverError, match=r"it cannot be started: .*/nowhere/agent"):
-        Successor(Notifier({}))
+        Successor(Notifier({}), pair())
 
 
 class MockStandBy:
@@ -248,9 +244,9 @@ class Before:
     """The agent before, which says its words, and what it heard."""
 
     def __init__(self) -> None:
-        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket, theirs = pair()
         self.socket.settimeout(10)
-        self.one = Predecessor(theirs)
+        self.one = Predecessor(theirs, os.getpid())
 
     def take_turn(self, stand_by: MockStandBy, *words: bytes) -> bool:
         for word in words:
@@ -266,7 +262,6 @@ class Before:
 
 def test_it_tells_from_the_moment_on() -> None:
     before, stand_by = Before(), MockStandBy()
-    assert before.one.pid == os.getpid()
     assert before.take_turn(stand_by, b"cut 12 34", DONE)
     assert stand_by.cuts == [(12, 34)]
     assert before.heard(2) == [READY, AGREED]
@@ -283,7 +278,7 @@ def test_a_moment_that_is_over_is_refused() -> None:
 def test_an_agent_that_dies_leaves_its_turn(
     words: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "has_ended", lambda _: True)
+    monkeypatch.setattr(predecessor, "has_ended", lambda _: True)
     before, stand_by = Before(), MockStandBy()
     assert before.take_turn(stand_by, *words)
     assert len(stand_by.cuts) == 1
@@ -292,7 +287,7 @@ def test_an_agent_that_dies_leaves_its_turn(
 def test_the_turn_comes_when_an_agent_that_dies_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     before, stand_by = Before(), MockStandBy()
     answers = iter([False, False, True])
-    monkeypatch.setattr(handover, "has_ended", lambda _: next(answers))
+    monkeypatch.setattr(predecessor, "has_ended", lambda _: next(answers))
     assert before.take_turn(stand_by)
     assert list(answers) == []
 
@@ -345,16 +340,17 @@ def test_why_it_fails_is_said_in_one_word() -> None:
     before.one.failed("no \N{SNOWMAN} " + "x" * 9_000)
     [word] = before.heard(1)
     assert word.startswith("failed no \N{SNOWMAN} xxx".encode())
-    assert len(word) == handover.MAX_WORD
+    assert len(word) == MAX_WORD
 
 
 def test_the_socket_of_the_environment() -> None:
-    assert predecessor({"OTHER": "1"}) is None
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    assert Predecessor.found({"OTHER": "1"}) is None
+    ours, theirs = pair()
     number = os.dup(theirs.fileno())
     environment = {VARIABLE: str(number), "OTHER": "1"}
-    found = predecessor(environment)
+    found = Predecessor.found(environment)
     assert found is not None
+    assert found.pid == os.getpid()
     assert environment == {"OTHER": "1"}
     assert not os.get_inheritable(number)
     ours.close()
@@ -363,13 +359,13 @@ def test_the_socket_of_the_environment() -> None:
 @pytest.mark.parametrize("text", ["", "x", "-1", "99999", "9" * 30])
 def test_no_socket_in_the_environment(text: str) -> None:
     with pytest.raises(HandoverError, match=f"{VARIABLE} names no socket"):
-        predecessor({VARIABLE: text})
+        Predecessor.found({VARIABLE: text})
 
 
 def test_another_kind_of_socket_in_the_environment() -> None:
     ours, theirs = socket.socketpair()
     with pytest.raises(HandoverError, match="another kind"):
-        predecessor({VARIABLE: str(os.dup(theirs.fileno()))})
+        Predecessor.found({VARIABLE: str(os.dup(theirs.fileno()))})
     ours.close()
 
 

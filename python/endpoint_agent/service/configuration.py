@@ -79,17 +79,15 @@ def _source(wish: Wish, installed: Path, folder: Path) -> Path | None:
     here = folder / FILE_NAME
     # Who has put it there cannot be told on Windows.
     if sys.platform != "win32" and os.path.lexists(here):
-        _check_owner(here)
+        _check_owner(here, os.geteuid())
         return here
     return installed if installed.exists() else None
 
 
-def _check_owner(path: Path) -> None:
-    """Refuses a file that nobody named and that another user may have put there."""
-    if sys.platform == "win32":
-        raise NotImplementedError
+def _check_owner(path: Path, user: int) -> None:
+    """Refuses a file that nobody named, unless it is of this user, of root or of who calls sudo."""
     status = path.lstat()
-    owners = {0, os.geteuid()}
+    owners = {0, user}
     if (caller := os.environ.get("SUDO_UID", "")).isdecimal():
         owners.add(int(caller))
     if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:

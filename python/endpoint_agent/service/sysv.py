@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +14,11 @@ if TYPE_CHECKING:
     from endpoint_agent.config import Settings
 
 SCRIPT = Path("/etc/init.d") / NAME
+# It tells the script which process is the service.
+PID_FILE = Path("/run") / f"{NAME}.pid"
 NEEDED = (Path("/usr/sbin/update-rc.d"), Path("/sbin/start-stop-daemon"))
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class SysV:
@@ -67,3 +73,14 @@ class SysV:
     def is_enabled(self) -> bool:
         """Whether a runlevel starts the script."""
         return any(self._places.under(Path("/etc")).glob(f"rc[2-5].d/S??{NAME}"))
+
+
+def take_place(before: int, path: Path = PID_FILE) -> None:
+    """Puts this process where another one, `before`, stood as the service's."""
+    try:
+        if path.read_text().strip() == str(before):
+            path.write_text(f"{os.getpid()}\n")
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        _LOGGER.warning("%s names another process than the agent: %s", path, error)

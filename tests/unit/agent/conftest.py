@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from endpoint_agent import _native, agent, handover, log, support
+from endpoint_agent import _native, agent, log, support
+from endpoint_agent.handover import successor
 
 from .running import CONFIGURATION, MockPipeline, MockStandBy, MockSuccessor
 
@@ -23,7 +24,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts the mock in place, ticks fast, and puts the log back."""
     monkeypatch.setattr(agent, "Pipeline", MockPipeline)
     monkeypatch.setattr(_native, "StandBy", MockStandBy)
-    monkeypatch.setattr(handover, "Successor", MockSuccessor)
+    monkeypatch.setattr(successor, "Successor", MockSuccessor)
     monkeypatch.setattr(MockStandBy, "made", [])
     monkeypatch.setattr(MockSuccessor, "heard", [])
     monkeypatch.setattr(support, "facts", list)

@@ -123,7 +123,9 @@ class MockSuccessor:
     heard: ClassVar[list[str]] = []
     pid = 4711
 
-    def __init__(self, notifier: object) -> None:
+    def __init__(self, notifier: object, pair: tuple[socket.socket, socket.socket]) -> None:
+        for end in pair:
+            end.close()
         self.has_agreed = False
         self.heard.append("start")
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from endpoint_agent import _native, agent, handover
+from endpoint_agent import _native, agent
 from endpoint_agent.config import Settings, load
 from endpoint_agent.errors import UnsupportedError
+from endpoint_agent.handover.words import AGREED, DONE, READY, VARIABLE
 from endpoint_agent.status import ask
 
 from .running import (
@@ -103,17 +104,17 @@ def test_it_takes_over_when_it_is_its_turn(
 ) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(10)
-    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
+    monkeypatch.setenv(VARIABLE, str(theirs.detach()))
     settings = load(config_path)
 
     def act() -> None:
         try:
-            assert ours.recv(100) == handover.READY
+            assert ours.recv(100) == READY
             # The queue is the other's until then.
             assert not (settings.state_directory / agent.QUEUE).exists()
             ours.send(b"cut 1 2")
-            assert ours.recv(100) == handover.AGREED
-            ours.send(handover.DONE)
+            assert ours.recv(100) == AGREED
+            ours.send(DONE)
             wait_for(lambda: is_answering(settings))
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -126,7 +127,7 @@ def test_it_takes_over_when_it_is_its_turn(
     (stand_by,) = MockStandBy.made
     assert stand_by.before == os.getpid()
     assert stand_by.taken
-    assert handover.VARIABLE not in os.environ
+    assert VARIABLE not in os.environ
 
 
 def test_one_whose_capture_cannot_be_says_why(
@@ -138,7 +139,7 @@ def test_one_whose_capture_cannot_be_says_why(
     monkeypatch.setattr(_native, "StandBy", refuse)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(10)
-    monkeypatch.setenv(handover.VARIABLE, str(theirs.detach()))
+    monkeypatch.setenv(VARIABLE, str(theirs.detach()))
 
     with pytest.raises(UnsupportedError):
         agent.run(load(config_path), config_path, None)
