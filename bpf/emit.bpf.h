@@ -221,11 +221,20 @@ INLINE u64 wakeup_flag(void *ring, u64 size)
 INLINE int is_dropped(u32 ring_number, const struct event_header *header)
 {
 	struct rule_state *rules;
+	u32 rule;
 
 	if (ring_number != RING_BULK)
 		return 0;
 	rules = rules_in_force();
-	return rules && drops(rules, header->pid, header->start, header->uid);
+	if (!rules)
+		return 0;
+	rule = rule_against(rules, header->pid, header->start, header->uid);
+	if (rule >= RULES_MAX)
+		return 0;
+	/* A request to io_uring and its answer are one act, and none if it has failed: send_answer(). */
+	if (header->kind != EVENT_REQUEST && header->kind != EVENT_ANSWER)
+		count_dropped(rule);
+	return 1;
 }
 
 /* Whether another agent tells what happens now: the one before, or the one that takes over. */

@@ -93,8 +93,12 @@ SPARED("tp_btf/sched_process_exec", on_exec, EVENT_EXEC)
 	if (current_is_muted())
 		return 0;
 	scratch = scratch_take(EVENT_EXEC, sizeof(*event));
-	if (!scratch)
-		return 0;
+	if (!scratch) {
+		/* What was known is of the program before. The number stands where there is room. */
+		group_number = task->tgid;
+		bpf_map_delete_elem(&verdicts, &group_number);
+		goto end;
+	}
 	event = (void *)scratch->record;
 	stamp(&event->header, EVENT_EXEC);
 	event->parent_start = task->real_parent->group_leader->start_boottime;
@@ -129,6 +133,7 @@ SPARED("tp_btf/sched_process_exec", on_exec, EVENT_EXEC)
 	/* No matter which value: one more on the stack would be too much for 5.10, calls included. */
 	if (submit_scratch(&critical, RING_CRITICAL, scratch) == 0 && !is_told)
 		bpf_map_update_elem(&told_groups, &group_number, &group_number, BPF_ANY);
+end:
 	remember_standing(task);
 	return 0;
 }

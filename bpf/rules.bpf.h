@@ -73,27 +73,27 @@ INLINE u32 lowest(u64 bits)
 	return number;
 }
 
-/* Whether a rule drops what a process does with a user's rights; counts it if so. */
-INLINE int drops(const struct rule_state *state, u32 pid, u64 start, u32 uid)
+/* The rule that drops what a process does with a user's rights; RULES_MAX if none does. */
+INLINE u32 rule_against(const struct rule_state *state, u32 pid, u64 start, u32 uid)
 {
 	struct verdict *verdict = bpf_map_lookup_elem(&verdicts, &pid);
 	u64 *of_user = bpf_map_lookup_elem(&rule_users, &uid);
-	u64 rules = of_user ? *of_user : state->any_user, *count;
-	u32 number;
+	u64 rules = of_user ? *of_user : state->any_user;
 
 	if (verdict && verdict->generation == state->generation &&
 	    verdict->start == start / RULE_TICK)
 		rules &= verdict->rules;
 	else
 		rules &= state->any_program;
-	if (!rules)
-		return 0;
-	number = lowest(rules);
-	count = bpf_map_lookup_elem(&rule_counts, &number);
-	if (!count)
-		return 0;
-	__sync_fetch_and_add(count, 1);
-	return 1;
+	return rules ? lowest(rules) : RULES_MAX;
+}
+
+INLINE void count_dropped(u32 rule)
+{
+	u64 *count = bpf_map_lookup_elem(&rule_counts, &rule);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
 }
 
 /* A process has become the program whose path stands at `path`. `key`: free memory. */

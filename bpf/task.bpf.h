@@ -30,12 +30,18 @@ INLINE int current_is_dropped(void)
 {
 	struct rule_state *rules = rules_in_force();
 	struct task_struct *task;
+	u32 rule;
 
 	if (!rules || current_is_muted())
 		return 0;
 	task = bpf_get_current_task_btf();
-	return drops(rules, LOAD(task->tgid),
-		     LOAD(LOAD(task->group_leader)->start_boottime), LOAD(LOAD(task->cred)->uid.val));
+	rule = rule_against(rules, LOAD(task->tgid),
+			    LOAD(LOAD(task->group_leader)->start_boottime),
+			    LOAD(LOAD(task->cred)->uid.val));
+	if (rule >= RULES_MAX)
+		return 0;
+	count_dropped(rule);
+	return 1;
 }
 
 /* Fills a header for what the current task does now. */
