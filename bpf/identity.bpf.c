@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What a process may do and what it sees: users, groups, capabilities, namespaces. */
+#include "call.bpf.h"
 #include "limited.bpf.h"
 #include "namespace.bpf.h"
 #include "standing.bpf.h"
@@ -16,7 +17,7 @@ INLINE int differ(const void *one, const void *other, u32 words)
 }
 
 /* setfsuid and setfsgid return what was before, the others 0. */
-INLINE int identity_changed(struct syscall_exit *call)
+INLINE int identity_changed(const struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct standing now = {}, *known;
@@ -34,7 +35,7 @@ INLINE int identity_changed(struct syscall_exit *call)
 		return 0;
 	event = (void *)scratch->record;
 	stamp(&event->header, EVENT_IDENTITY);
-	event->call = call->nr;
+	event->call = call->number;
 	event->is_before_known = known != 0;
 	__builtin_memset(&event->before, 0, sizeof(event->before));
 	if (known)
@@ -45,25 +46,17 @@ INLINE int identity_changed(struct syscall_exit *call)
 	return 0;
 }
 
-#define CHANGES_IDENTITY(name)                                                             \
-	SEC("tracepoint/syscalls/sys_exit_" #name)                                         \
-	int on_##name(struct syscall_exit *call)                                           \
-	{                                                                                  \
-		return identity_changed(call);                                             \
-	}
+RETURNS(setuid, identity_changed)
+RETURNS(setgid, identity_changed)
+RETURNS(setreuid, identity_changed)
+RETURNS(setregid, identity_changed)
+RETURNS(setresuid, identity_changed)
+RETURNS(setresgid, identity_changed)
+RETURNS(setfsuid, identity_changed)
+RETURNS(setfsgid, identity_changed)
+RETURNS(setgroups, identity_changed)
 
-CHANGES_IDENTITY(setuid)
-CHANGES_IDENTITY(setgid)
-CHANGES_IDENTITY(setreuid)
-CHANGES_IDENTITY(setregid)
-CHANGES_IDENTITY(setresuid)
-CHANGES_IDENTITY(setresgid)
-CHANGES_IDENTITY(setfsuid)
-CHANGES_IDENTITY(setfsgid)
-CHANGES_IDENTITY(setgroups)
-
-SEC("tracepoint/syscalls/sys_exit_capset")
-int on_capset(struct syscall_exit *call)
+INLINE int capabilities_changed(const struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct event_capabilities event = {};
@@ -82,10 +75,39 @@ int on_capset(struct syscall_exit *call)
 	if (known && !differ(&event.before, &event.after, sizeof(event.after) / 8))
 		return 0;
 	stamp(&event.header, EVENT_CAPABILITIES);
-	event.call = call->nr;
+	event.call = call->number;
 	submit_limited(&event.header, sizeof(event));
 	keep_standing(task, &now);
 	return 0;
+}
+
+RETURNS(capset, capabilities_changed)
+
+/*
+ * The one way to other users, groups and capabilities. Of 32-bit calls alone, as the others are seen
+ * where they return; an exec and a new user namespace tell of it themselves.
+ */
+INLINE int credentials_committed(void)
+{
+	struct call call = current_call();
+
+	if (!call.is_ia32 || call.number == (u32)-1)
+		return 0;
+	return call.number == CALL_CAPSET ? capabilities_changed(&call) : identity_changed(&call);
+}
+
+SEC("fexit/commit_creds")
+int leave_commit_creds(u64 *context)
+{
+	(void)context;
+	return credentials_committed();
+}
+
+SEC("kretprobe/commit_creds")
+int ended_commit_creds(struct pt_regs *context)
+{
+	(void)context;
+	return credentials_committed();
 }
 
 INLINE void moved(struct task_struct *task, u32 call, u32 namespaces)
@@ -95,20 +117,21 @@ INLINE void moved(struct task_struct *task, u32 call, u32 namespaces)
 	remember_standing(task);
 }
 
-SEC("tracepoint/syscalls/sys_exit_unshare")
-int on_unshare(struct syscall_exit *call)
+INLINE int unshared(const struct call *call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *with;
+	u32 namespaces;
 
 	if (call->ret != 0 || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(task);
 	/* The flags that are no namespaces' share or part other things. */
-	if (LOAD(with->di) & CLONE_NEW)
-		moved(task, call->nr, LOAD(with->di) & CLONE_NEW);
+	namespaces = argument(call, 0) & CLONE_NEW;
+	if (namespaces)
+		moved(bpf_get_current_task_btf(), call->number, namespaces);
 	return 0;
 }
+
+RETURNS(unshare, unshared)
+RETURNS_IA32(__ia32_sys_unshare, CALL_UNSHARE, unshared)
 
 /* Which kind of namespace a descriptor of /proc/PID/ns is. */
 INLINE u32 namespace_behind(s64 fd)
@@ -130,17 +153,16 @@ INLINE u32 namespace_behind(s64 fd)
 	return type;
 }
 
-SEC("tracepoint/syscalls/sys_exit_setns")
-int on_setns(struct syscall_exit *call)
+INLINE int entered(const struct call *call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *with;
 	u32 type;
 
 	if (call->ret != 0 || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(task);
-	type = (u32)LOAD(with->si) ?: namespace_behind((s32)LOAD(with->di));
-	moved(task, call->nr, type & CLONE_NEW);
+	type = (u32)argument(call, 1) ?: namespace_behind((s32)argument(call, 0));
+	moved(bpf_get_current_task_btf(), call->number, type & CLONE_NEW);
 	return 0;
 }
+
+RETURNS(setns, entered)
+RETURNS_IA32(__ia32_sys_setns, CALL_SETNS, entered)

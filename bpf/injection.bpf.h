@@ -3,6 +3,7 @@
 #ifndef INJECTION_H
 #define INJECTION_H
 
+#include "call.bpf.h"
 #include "limited.bpf.h"
 #include "repeat.bpf.h"
 #include "target.bpf.h"
@@ -37,18 +38,16 @@ INLINE void send_injection(const struct target *target, u32 call, u32 request, u
 		     event.header.time);
 }
 
-/* By which call the current task opens a file. Calls of 32 bits have other numbers. */
+/* By which call the current task opens a file. */
 INLINE u32 opening_call(void)
 {
-	struct pt_regs *with = bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct call call = current_call();
 
-	switch (LOAD(with->orig_ax)) {
+	switch (call.number) {
 	case CALL_OPEN:
-		return CALL_OPEN;
 	case CALL_CREAT:
-		return CALL_CREAT;
 	case CALL_OPENAT2:
-		return CALL_OPENAT2;
+		return call.number;
 	default:
 		return CALL_OPENAT;
 	}

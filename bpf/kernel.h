@@ -263,7 +263,12 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct thread_info {
+	u32 status;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	void *stack;
 	unsigned int flags;
 	int pid, tgid;
@@ -340,7 +345,7 @@ struct linux_binprm {
 };
 
 struct pt_regs {
-	unsigned long di, si, dx, cx, r10, r8, ax;
+	unsigned long di, si, dx, cx, bx, r10, r8, ax;
 	unsigned long orig_ax;
 };
 
@@ -372,6 +377,7 @@ struct bpf_attach {
 #define FMODE_CREATED 0x100000 /* 4.19 */
 #define SIGNAL_GROUP_EXIT 0x4
 #define PF_KTHREAD 0x200000
+#define TS_COMPAT 0x2 /* the task is in a call of 32-bit programs */
 #define AT_FDCWD -100
 #define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_REMOVEDIR 0x200
@@ -392,6 +398,7 @@ struct bpf_attach {
 #define S_IFREG 0100000
 #define S_IFCHR 0020000
 #define PROC_SUPER_MAGIC 0x9fa0
+#define MNT_NS_ANON_INO 0xeffffff7 /* 6.18; before, none */
 #define CLONE_NEWTIME 0x00000080
 #define CLONE_NEWNS 0x00020000
 #define CLONE_NEWCGROUP 0x02000000
@@ -410,6 +417,7 @@ struct bpf_attach {
 #define SIGWINCH 28
 #define SIGNALS 64
 #define SI_USER 0
+#define SI_KERNEL 0x80
 #define SI_QUEUE -1
 #define SI_TKILL -6
 #define TRACE_SIGNAL_IGNORED 1
@@ -426,16 +434,5 @@ struct bpf_attach {
 #define BPF_PROG_ATTACH 8
 #define BPF_RAW_TRACEPOINT_OPEN 17
 #define BPF_LINK_CREATE 28
-
-/* Numbers of system calls of x86-64. */
-#define CALL_OPEN 2
-#define CALL_CLONE 56
-#define CALL_CREAT 85
-#define CALL_RT_SIGQUEUEINFO 129
-#define CALL_OPENAT 257
-#define CALL_RT_TGSIGQUEUEINFO 297
-#define CALL_FINIT_MODULE 313
-#define CALL_PIDFD_SEND_SIGNAL 424
-#define CALL_OPENAT2 437
 
 #endif

@@ -65,6 +65,9 @@ struct __sk_buff {
 #define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
+#define SYS_LISTEN 4 /* of socketcall(2) */
+#define SYS_ACCEPT 5
+#define SYS_ACCEPT4 18
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What comes into being without an open: folders, nodes, links, files in memory. */
+#include "call.bpf.h"
 #include "name.bpf.h"
 
 /* As user space packs it: include/linux/kdev_t.h, new_decode_dev. */
@@ -138,13 +139,12 @@ NOINLINE int send_memory_file(struct file *file, u32 options)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_memfd_create")
-int on_memfd_create(struct syscall_exit *call)
+INLINE int memory_file_made(const struct call *call)
 {
-	struct pt_regs *with;
-
 	if (call->ret < 0 || current_is_muted() || current_is_dropped())
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_memory_file(file_of(call->ret), LOAD(with->si));
+	return send_memory_file(file_of(call->ret), argument(call, 1));
 }
+
+RETURNS(memfd_create, memory_file_made)
+RETURNS_IA32(__ia32_sys_memfd_create, CALL_MEMFD_CREATE, memory_file_made)

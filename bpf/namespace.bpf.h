@@ -3,6 +3,7 @@
 #ifndef NAMESPACE_H
 #define NAMESPACE_H
 
+#include "kernel_calls.h"
 #include "limited.bpf.h"
 #include "task.bpf.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* TCP: who connects, listens and accepts, and what became of it. */
-#include "task.bpf.h"
+#include "call.bpf.h"
 #include "spare.bpf.h"
 
 /* How far one direction of a connection to a DNS server has been read. */
@@ -201,7 +201,7 @@ INLINE struct sock *tcp_socket_of(s64 fd)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? sock : 0;
 }
 
-INLINE int accepted(struct syscall_exit *call)
+INLINE int accepted(const struct call *call)
 {
 	struct event_connection event = {};
 	struct sock *sock;
@@ -224,33 +224,50 @@ INLINE int accepted(struct syscall_exit *call)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_accept")
-int on_accept(struct syscall_exit *call)
-{
-	return accepted(call);
-}
+RETURNS(accept, accepted)
+RETURNS(accept4, accepted)
+RETURNS_IA32(__ia32_sys_accept4, CALL_ACCEPT4, accepted)
 
-SEC("tracepoint/syscalls/sys_exit_accept4")
-int on_accept4(struct syscall_exit *call)
-{
-	return accepted(call);
-}
-
-SEC("tracepoint/syscalls/sys_exit_listen")
-int on_listen(struct syscall_exit *call)
+NOINLINE int send_listen(s32 fd)
 {
 	struct event_connection event = {};
-	struct pt_regs *with;
-	struct sock *sock;
+	struct sock *sock = tcp_socket_of(fd);
 
-	if (call->ret != 0 || current_is_muted())
-		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	sock = tcp_socket_of((s32)LOAD(with->di));
-	if (!sock)
+	if (!sock || current_is_muted())
 		return 0;
 	stamp(&event.header, EVENT_LISTEN);
 	read_ends(&event, sock);
 	submit_bulk(&event.header, sizeof(event));
 	return 0;
 }
+
+INLINE int listens(const struct call *call)
+{
+	return call->ret == 0 ? send_listen(argument(call, 0)) : 0;
+}
+
+RETURNS(listen, listens)
+RETURNS_IA32(__ia32_sys_listen, CALL_LISTEN, listens)
+
+/*
+ * The one call for sockets that 32-bit programs have had. What it is to do is in a register, and
+ * with what in the caller's memory, which another thread may have changed meanwhile.
+ */
+INLINE int called_for_sockets(const struct call *call)
+{
+	s32 fd = -1;
+
+	switch ((u32)argument(call, 0)) {
+	case SYS_ACCEPT:
+	case SYS_ACCEPT4:
+		return accepted(call);
+	case SYS_LISTEN:
+		if (call->ret != 0)
+			return 0;
+		bpf_probe_read_user(&fd, sizeof(fd), (void *)argument(call, 1));
+		return send_listen(fd);
+	}
+	return 0;
+}
+
+RETURNS_IA32(__ia32_compat_sys_socketcall, 0, called_for_sockets)

@@ -40,6 +40,22 @@ INLINE long append_name(struct walk *walk, struct dentry *dentry)
 	return 0;
 }
 
+/*
+ * At the root of what is mounted nowhere (any more), which is no root of names. Reads into what the
+ * walk needs no more: on 5.10 the stack is full.
+ */
+INLINE void mark_if_detached(struct walk *walk)
+{
+	const struct mnt_namespace *namespace;
+
+	READ(walk->mount_root, walk->mount->mnt_ns);
+	namespace = (void *)walk->mount_root;
+	walk->limit = 0;
+	bpf_probe_read_kernel(&walk->limit, sizeof(namespace->ns.inum), &namespace->ns.inum);
+	if (!walk->limit || walk->limit == MNT_NS_ANON_INO)
+		walk->flags |= EVENT_PATH_CUT;
+}
+
 /* One name, or one mount point. Returns 1 when the root is reached or the walk has to end. */
 static long walk_step(u32 index, void *context)
 {
@@ -50,8 +66,10 @@ static long walk_step(u32 index, void *context)
 	(void)index;
 	if (dentry == walk->mount_root) {
 		READ(above, walk->mount->mnt_parent);
-		if (above == walk->mount || !above)
+		if (above == walk->mount || !above) {
+			mark_if_detached(walk);
 			return 1;
+		}
 		READ(walk->dentry, walk->mount->mnt_mountpoint);
 		READ(walk->mount_root, above->mnt.mnt_root);
 		walk->mount = above;

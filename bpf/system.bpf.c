@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What processes do to others and to the kernel, and the programs that they may not start. */
+#include "call.bpf.h"
 #include "injection.bpf.h"
 #include "limited.bpf.h"
 #include "name.bpf.h"
@@ -11,7 +12,8 @@
 
 struct given {
 	struct scratch *scratch;
-	const char *const *list;
+	const void *list;
+	u64 is_ia32; /* addresses have 32 bits */
 	u64 limit;
 	u64 is_whole;
 };
@@ -20,11 +22,13 @@ static long append_given(u32 index, void *context)
 {
 	struct given *given = context;
 	struct scratch *scratch = given->scratch;
+	const void *list = given->list;
 	const char *string = 0;
 	u64 at = scratch->size;
 	long size;
 
-	if (bpf_probe_read_user(&string, sizeof(string), given->list + index))
+	if (given->is_ia32 ? bpf_probe_read_user(&string, sizeof(u32), list + index * sizeof(u32)) :
+			     bpf_probe_read_user(&string, sizeof(string), list + index * sizeof(string)))
 		return 1;
 	if (!string) {
 		given->is_whole = 1;
@@ -46,10 +50,12 @@ LOOP(append_given, struct given)
  * Appends what the caller has in its memory as arguments, which another thread may have changed
  * meanwhile; returns their size. The first that is too long or cannot be read ends them.
  */
-NOINLINE u32 append_given_arguments(struct scratch *scratch, const char *const *list, u16 *flags)
+NOINLINE u32 append_given_arguments(struct scratch *scratch, const void *list, u64 is_ia32,
+				    u16 *flags)
 {
 	u64 start = scratch->size;
-	struct given given = { .scratch = scratch, .list = list, .limit = start + GIVEN_LIMIT };
+	struct given given = { .scratch = scratch, .list = list, .is_ia32 = is_ia32,
+			       .limit = start + GIVEN_LIMIT };
 
 	loop_append_given(GIVEN_MOST + 1, &given);
 	/* The kernel takes no list for an empty one. */
@@ -59,8 +65,8 @@ NOINLINE u32 append_given_arguments(struct scratch *scratch, const char *const *
 }
 
 /* A failed call changes nothing and costs nothing, so that it must not push out what does. */
-NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *string,
-			      const char *const *arguments)
+NOINLINE int send_exec_failed(const struct call *call, s32 folder, const char *string,
+			      const void *arguments)
 {
 	struct event_exec_failed *event;
 	struct scratch *scratch = scratch_take(EVENT_EXEC_FAILED, sizeof(*event));
@@ -70,38 +76,34 @@ NOINLINE int send_exec_failed(u32 call, u32 error, s32 folder, const char *strin
 		return 0;
 	event = (void *)scratch->record;
 	stamp(&event->header, EVENT_EXEC_FAILED);
-	event->error = error;
-	event->call = call;
+	event->error = -call->ret;
+	event->call = call->number;
 	append_name_at(scratch, folder, string, &event->name, &flags);
-	event->arguments_size = append_given_arguments(scratch, arguments, &flags);
+	event->arguments_size = append_given_arguments(scratch, arguments, call->is_ia32, &flags);
 	event->header.flags = flags;
 	submit_scratch(&bulk, RING_BULK, scratch);
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_execve")
-int on_execve(struct syscall_exit *call)
+INLINE int executed(const struct call *call)
 {
-	struct pt_regs *with;
-
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, AT_FDCWD, (void *)LOAD(with->di),
-				(void *)LOAD(with->si));
+	return send_exec_failed(call, AT_FDCWD, text(call, 0), (void *)argument(call, 1));
 }
 
-SEC("tracepoint/syscalls/sys_exit_execveat")
-int on_execveat(struct syscall_exit *call)
-{
-	struct pt_regs *with;
+RETURNS(execve, executed)
+RETURNS_IA32(__ia32_compat_sys_execve, CALL_EXECVE, executed)
 
+INLINE int executed_at(const struct call *call)
+{
 	if (call->ret >= 0 || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	return send_exec_failed(call->nr, -call->ret, LOAD(with->di), (void *)LOAD(with->si),
-				(void *)LOAD(with->dx));
+	return send_exec_failed(call, argument(call, 0), text(call, 1), (void *)argument(call, 2));
 }
+
+RETURNS(execveat, executed_at)
+RETURNS_IA32(__ia32_compat_sys_execveat, CALL_EXECVEAT, executed_at)
 
 /* What changes another process; reading and stepping do not. */
 INLINE int is_injection(u64 request)
@@ -121,35 +123,33 @@ INLINE int is_injection(u64 request)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_ptrace")
-int on_ptrace(struct syscall_exit *call)
+INLINE int traced(const struct call *call)
 {
 	struct target target = {};
-	struct pt_regs *with;
 
-	if (call->ret != 0)
+	if (call->ret != 0 || !is_injection(argument(call, 0)) || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (!is_injection(LOAD(with->di)) || current_is_muted())
-		return 0;
-	if (find_target(&target, LOAD(with->si)))
-		send_injection(&target, call->nr, LOAD(with->di), 0);
+	if (find_target(&target, argument(call, 1)))
+		send_injection(&target, call->number, argument(call, 0), 0);
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_process_vm_writev")
-int on_process_vm_writev(struct syscall_exit *call)
+RETURNS(ptrace, traced)
+RETURNS_IA32(__ia32_compat_sys_ptrace, CALL_PTRACE, traced)
+
+INLINE int wrote_memory(const struct call *call)
 {
 	struct target target = {};
-	struct pt_regs *with;
 
 	if (call->ret <= 0 || current_is_muted())
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	if (find_target(&target, LOAD(with->di)))
-		send_injection(&target, call->nr, 0, call->ret);
+	if (find_target(&target, argument(call, 0)))
+		send_injection(&target, call->number, 0, call->ret);
 	return 0;
 }
+
+RETURNS(process_vm_writev, wrote_memory)
+RETURNS_IA32(__ia32_sys_process_vm_writev, CALL_PROCESS_VM_WRITEV, wrote_memory)
 
 /* Whether a signal ends a process that has no handler for it; no others do, of 1 to 64. */
 INLINE int ends_by_default(u32 signal)
@@ -171,26 +171,30 @@ INLINE int is_handled(struct task_struct *task, u32 signal)
 	return handler != 0;
 }
 
+INLINE int always_ends_or_stops(u32 signal)
+{
+	return signal == SIGKILL || signal == SIGTERM || signal == SIGSTOP;
+}
+
 INLINE int ends_or_stops(struct task_struct *task, u32 signal)
 {
-	if (signal == SIGKILL || signal == SIGTERM || signal == SIGSTOP)
-		return 1;
-	return ends_by_default(signal) && !is_handled(task, signal);
+	return always_ends_or_stops(signal) || (ends_by_default(signal) && !is_handled(task, signal));
 }
 
 /*
  * Signals that the kernel itself sends have a code above 0, or one of a timer or of the like; but a
- * sender may put the latter into the calls that take a whole siginfo.
+ * sender may put the latter into the calls that take a whole siginfo. With a code of its own, the
+ * kernel kills nobody: there a process has asked for such a signal to another, as by F_SETSIG.
  */
-INLINE int is_sent_by_process(const struct signal_info *info)
+INLINE int is_sent_by_process(const struct signal_info *info, u32 signal, u32 call)
 {
-	u64 call;
 	int code = 0;
 
 	bpf_probe_read_kernel(&code, sizeof(code), &info->code);
-	if (code >= 0 || code == SI_QUEUE || code == SI_TKILL)
-		return code <= 0;
-	call = LOAD(bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax);
+	if (code > 0)
+		return code < SI_KERNEL && always_ends_or_stops(signal);
+	if (code == SI_USER || code == SI_QUEUE || code == SI_TKILL)
+		return 1;
 	return call == CALL_RT_SIGQUEUEINFO || call == CALL_RT_TGSIGQUEUEINFO ||
 	       call == CALL_PIDFD_SEND_SIGNAL;
 }
@@ -199,6 +203,7 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 {
 	struct task_struct *task = (void *)context[2];
 	struct event_signal event = {};
+	struct call call = current_call();
 	u32 signal = context[0];
 	u64 info = context[1];
 
@@ -207,7 +212,9 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 		return 0;
 	if ((u32)task->tgid == (u32)(bpf_get_current_pid_tgid() >> 32))
 		return 0;
-	if ((u32)context[4] == TRACE_SIGNAL_IGNORED || !is_sent_by_process((void *)info))
+	if ((u32)context[4] == TRACE_SIGNAL_IGNORED)
+		return 0;
+	if (!is_sent_by_process((void *)info, signal, call.number))
 		return 0;
 	if (current_is_muted())
 		return 0;
@@ -215,7 +222,7 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 	read_target(&event.target, task);
 	if (event.target.uid == event.header.euid && !ends_or_stops(task, signal))
 		return 0;
-	event.call = LOAD(bpf_task_pt_regs(bpf_get_current_task_btf())->orig_ax);
+	event.call = call.number;
 	event.number = signal;
 	submit_limited(&event.header, sizeof(event));
 	return 0;
@@ -228,8 +235,8 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 INLINE int module_changed(struct module *module, int is_unloaded)
 {
 	struct event_module *event;
+	struct call call = current_call();
 	struct scratch *scratch;
-	struct pt_regs *with;
 	u16 flags = 0;
 
 	if (current_is_muted())
@@ -238,15 +245,15 @@ INLINE int module_changed(struct module *module, int is_unloaded)
 	if (!scratch)
 		return 0;
 	event = (void *)scratch->record;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
 	stamp(&event->header, EVENT_MODULE);
-	event->call = LOAD(with->orig_ax);
+	event->call = call.number;
 	event->is_unloaded = is_unloaded;
 	event->path_size = 0;
 	__builtin_memset(event->name, 0, sizeof(event->name));
 	bpf_probe_read_kernel_str(event->name, sizeof(event->name), module->name);
-	if (!is_unloaded && event->call == CALL_FINIT_MODULE)
-		event->path_size = append_path(scratch, &file_of((s32)LOAD(with->di))->f_path, &flags);
+	if (!is_unloaded && call.number == CALL_FINIT_MODULE)
+		event->path_size =
+			append_path(scratch, &file_of((s32)argument(&call, 0))->f_path, &flags);
 	event->header.flags = flags;
 	submit_limited_scratch(scratch);
 	return 0;
@@ -317,15 +324,11 @@ INLINE void program_attached(const struct bpf_attach *with)
 	send_bpf(behind(fd), 1);
 }
 
-SEC("tracepoint/syscalls/sys_exit_bpf")
-int on_bpf(struct syscall_exit *call)
+INLINE int asked_bpf(const struct call *call)
 {
-	struct pt_regs *with;
-
 	if (call->ret < 0)
 		return 0;
-	with = bpf_task_pt_regs(bpf_get_current_task_btf());
-	switch ((u32)LOAD(with->di)) {
+	switch ((u32)argument(call, 0)) {
 	case BPF_PROG_LOAD:
 		program_loaded(call->ret);
 		break;
@@ -334,8 +337,11 @@ int on_bpf(struct syscall_exit *call)
 		link_made(call->ret);
 		break;
 	case BPF_PROG_ATTACH:
-		program_attached((void *)LOAD(with->si));
+		program_attached((void *)argument(call, 1));
 		break;
 	}
 	return 0;
 }
+
+RETURNS(bpf, asked_bpf)
+RETURNS_IA32(__ia32_sys_bpf, CALL_BPF, asked_bpf)

@@ -227,7 +227,7 @@ INLINE int answer_open(struct io_open *request, s32 result)
 
 NOINLINE int answer_accept(struct io_accept *request, s32 result)
 {
-	struct syscall_exit call = { .ret = result };
+	struct call call = { .ret = result };
 	u32 slot = 0;
 
 	READ(slot, request->file_slot);
@@ -239,6 +239,8 @@ NOINLINE int send_answer(void *request, s32 result)
 {
 	struct event_answer event = { .request = (u64)request, .result = result };
 
+	if (result >= 0 && current_is_dropped())
+		return 0;
 	stamp(&event.header, EVENT_ANSWER);
 	return submit_bulk(&event.header, sizeof(event));
 }

@@ -129,8 +129,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=_key_name):
     capture_tier: Annotated[
         CaptureTier,
         _setting(
-            "The best tier of eBPF programs that is tried on files. `auto` begins with fentry and "
-            "falls back to kprobes, then to tracepoints."
+            "The best tier of eBPF programs that is tried on files and on calls of 32-bit "
+            "programs. `auto` begins with fentry and falls back to kprobes, then to tracepoints."
         ),
     ] = "auto"
     event_log_channels: Annotated[

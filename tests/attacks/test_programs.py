@@ -123,6 +123,18 @@ def test_exec_by_descriptor(watching: Capture, tricks: Tricks, tmp_path: Path, m
     assert "deleted" not in event["action"]["properties"]
 
 
+def test_exec_in_a_tree_that_is_mounted_nowhere(
+    watching: Capture, tricks: Tricks, tmp_path: Path, marker: str
+) -> None:
+    """Its path is no whole one, which rules and watches would take for another program's."""
+    program = tmp_path / "usr/sbin/echo"
+    program.parent.mkdir(parents=True)
+    shutil.copy("/bin/echo", program)
+    tricks.play("executed_unmounted", tmp_path, "usr/sbin/echo", marker)
+    event = watching.exec_of("echo", marker)
+    assert event["process"]["executable"] == "…/usr/sbin/echo"
+
+
 def test_exec_from_memory(watching: Capture, tricks: Tricks, marker: str) -> None:
     played = tricks.play("executed_from_memory", marker)
     made = watching.wait_for(

@@ -67,6 +67,10 @@ class Capture:
         """The same of changes that are not their content."""
         return bool({"fexit/chmod_common", "kretprobe/chmod_common"} & self._hooks())
 
+    def sees_32_bit_calls(self) -> bool:
+        """Whether calls of 32-bit programs are seen where they are acts of no file."""
+        return bool({"fexit/commit_creds", "kretprobe/commit_creds"} & self._hooks())
+
     def sees_rings(self) -> bool:
         """Whether what is asked for through io_uring is seen as such, sockets among it."""
         return "io_uring_complete" in self._hooks()

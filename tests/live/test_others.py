@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import re
 import signal
@@ -143,6 +144,20 @@ def test_signal_to_another_user(watching: Capture) -> None:
     event = watching.wait_for(onto(child.pid, "killed-pid", signal=int(signal.SIGTSTP)))
     assert event["user"]["target"]["id"] == "65534"
     watching.wait_for(onto(child.pid, "killed-pid", signal=9))
+
+
+def test_signal_that_a_process_has_the_kernel_send(
+    watching: Capture, sleeper: subprocess.Popen[bytes]
+) -> None:
+    reading, writing = os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETOWN, sleeper.pid)
+    fcntl.fcntl(reading, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(reading, fcntl.F_SETFL, os.O_ASYNC)
+    os.write(writing, b"x")
+    event = watching.wait_for(onto(sleeper.pid, "killed-pid", signal=9))
+    assert event["process"]["pid"] == os.getpid()
+    os.close(reading)
+    os.close(writing)
 
 
 def test_signal_that_pretends_to_come_from_a_timer(

@@ -35,10 +35,11 @@ static long call32(long number, uintptr_t first, uintptr_t second, uintptr_t thi
 
 	signal(SIGSEGV, refuse);
 	signal(SIGSYS, refuse);
-	asm volatile("int $0x80"
+	/* The sixth argument is 0. */
+	asm volatile("mov %%rbp, %%r12; xor %%ebp, %%ebp; int $0x80; mov %%r12, %%rbp"
 		     : "=a"(result)
 		     : "a"(number), "b"(first), "c"(second), "d"(third), "S"(fourth), "D"(fifth)
-		     : "memory", "r8", "r9", "r10", "r11");
+		     : "memory", "r8", "r9", "r10", "r11", "r12");
 	if ((int)result < 0) {
 		errno = -(int)result;
 		return -1;

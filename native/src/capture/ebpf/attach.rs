@@ -60,7 +60,7 @@ pub struct Attached {
 impl Attached {
     /// Attaches the programs of a domain's best tier that can be had.
     pub fn add(&mut self, object: &mut Ebpf, domain: &Domain, settings: Settings, btf: &Btf) {
-        for (tier, programs) in domain.tiers {
+        for (at, (tier, programs)) in domain.tiers.iter().enumerate() {
             let mut these = Attached::default();
             let why = if *tier < settings.tier {
                 Some("left out by the setting".into())
@@ -75,9 +75,16 @@ impl Attached {
                 self.hooks.append(&mut these.hooks);
                 return;
             };
+            let has_next = domain.tiers[at + 1..]
+                .iter()
+                .any(|(_, next)| !next.is_empty());
             self.hooks.push(Hook {
                 name: format!("{} by {}", domain.name, tier.name()),
-                state: HookState::Replaced,
+                state: if has_next {
+                    HookState::Replaced
+                } else {
+                    HookState::Missing
+                },
                 reason,
             });
         }

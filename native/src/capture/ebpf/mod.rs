@@ -2,6 +2,7 @@
 
 mod attach;
 pub mod decode;
+mod ia32;
 mod load;
 mod losses;
 mod objects;

@@ -1,5 +1,6 @@
 //! Every kernel program, its place, and the kind of event it reports.
 
+use super::ia32::{RETURN_PROBED, RETURNED};
 use super::objects::{CHANGE_PROBED, CHANGED, ENTERED, FINISHED, PROBED};
 
 /// Where a program is attached.
@@ -113,7 +114,7 @@ pub struct Domain {
 }
 
 /// All, in the order of attachment: a process must be known before its acts.
-pub const DOMAINS: [Domain; 5] = [
+pub const DOMAINS: [Domain; 6] = [
     Domain {
         name: "processes",
         tiers: &[(Tier::Tracepoint, &[PROCESS, SYSTEM])],
@@ -141,6 +142,15 @@ pub const DOMAINS: [Domain; 5] = [
     Domain {
         name: "mounts and files in memory",
         tiers: &[(Tier::Tracepoint, &[MOUNT, IN_MEMORY])],
+    },
+    // Where these cannot be had, nothing takes their place.
+    Domain {
+        name: "calls of 32-bit programs",
+        tiers: &[
+            (Tier::Fentry, &[RETURNED]),
+            (Tier::Kprobe, &[RETURN_PROBED]),
+            (Tier::Tracepoint, &[]),
+        ],
     },
 ];
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The numbers of x86-64 of those system calls that acts are told by: ABI. */
+#ifndef KERNEL_CALLS_H
+#define KERNEL_CALLS_H
+
+#define CALL_OPEN 2
+#define CALL_LISTEN 50
+#define CALL_CLONE 56
+#define CALL_EXECVE 59
+#define CALL_KILL 62
+#define CALL_CREAT 85
+#define CALL_PTRACE 101
+#define CALL_SETUID 105
+#define CALL_SETGID 106
+#define CALL_SETREUID 113
+#define CALL_SETREGID 114
+#define CALL_SETGROUPS 116
+#define CALL_SETRESUID 117
+#define CALL_SETRESGID 119
+#define CALL_SETFSUID 122
+#define CALL_SETFSGID 123
+#define CALL_CAPSET 126
+#define CALL_RT_SIGQUEUEINFO 129
+#define CALL_PIVOT_ROOT 155
+#define CALL_CHROOT 161
+#define CALL_MOUNT 165
+#define CALL_UMOUNT2 166
+#define CALL_INIT_MODULE 175
+#define CALL_DELETE_MODULE 176
+#define CALL_TKILL 200
+#define CALL_TGKILL 234
+#define CALL_OPENAT 257
+#define CALL_UNSHARE 272
+#define CALL_ACCEPT4 288
+#define CALL_RT_TGSIGQUEUEINFO 297
+#define CALL_SETNS 308
+#define CALL_PROCESS_VM_WRITEV 311
+#define CALL_FINIT_MODULE 313
+#define CALL_MEMFD_CREATE 319
+#define CALL_BPF 321
+#define CALL_EXECVEAT 322
+#define CALL_PIDFD_SEND_SIGNAL 424
+#define CALL_MOVE_MOUNT 429
+#define CALL_OPENAT2 437
+
+#endif

@@ -1,0 +1,74 @@
+"""System calls of 32-bit programs, for all that is no act on files (those are in test_files.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.live.acts import of
+from tests.live.capture import Capture, Event
+
+from .conftest import Tricks
+
+pytestmark = pytest.mark.live
+
+# What is done by which call; of mounts, memory files and sockets no event tells the call.
+ACTS = [
+    *[("mounted", None)] * 3,
+    *[("unmounted", None)] * 2,
+    ("changed-root-directory-of", None),
+    *[("listen-for-connections", None)] * 2,
+    *[("accepted-connection-from", None)] * 2,
+    ("injected-into", "ptrace"),
+    ("injected-into", "process_vm_writev"),
+    ("killed-pid", "rt_sigqueueinfo"),
+    ("process-creation-failed", "execve"),
+    ("process-creation-failed", "execveat"),
+    *[("changed-namespace-of", "unshare")] * 2,
+    ("changed-namespace-of", "setns"),
+    ("changed-capabilities-of", "capset"),
+    ("changed-identity-of", "setgroups"),
+    ("changed-identity-of", "setresgid"),
+    ("changed-identity-of", "setresuid"),
+]
+
+
+def test_acts_of_32_bit_calls(
+    watching: Capture, tricks: Tricks, tmp_path: Path, marker: str
+) -> None:
+    """Tracepoints of calls leave out all but the signal, whose own tracepoint tells it."""
+    folder, moved = tmp_path / "folder", tmp_path / "moved"
+    folder.mkdir()
+    moved.mkdir()
+    played = tricks.play("acted_as_32_bit", folder, moved, marker)
+    watching.wait_for(of(played.pid, "process-ended"))
+    told = [event for event in watching.events if event["process"]["pid"] == played.pid]
+    killed = [event for event in told if event["event"]["action"] == "killed-pid"]
+    assert [called(event) for event in killed] == [("killed-pid", "rt_sigqueueinfo")]
+    assert killed[0]["sekoiaio"]["target_process"]["pid"] == int(played.lines[-1].split()[1])
+    if not watching.sees_32_bit_calls():
+        names = {called(event) for event in told} - {("killed-pid", "rt_sigqueueinfo")}
+        assert names.isdisjoint(ACTS), names
+        return
+    counted = [called(event) for event in told]
+    for act in ACTS:
+        assert counted.count(act) >= ACTS.count(act), (act, counted)
+    assert {event["file"]["path"] for event in told if called(event)[0] == "unmounted"} == {
+        str(folder)
+    }
+    failed = [event for event in told if called(event)[0] == "process-creation-failed"]
+    for event in failed:
+        assert event["process"]["pid"] == played.pid
+        assert marker in str(event)
+        assert "/nowhere/to-be-found" in str(event)
+    identity = [event["action"]["properties"] for event in told if called(event)[1] == "setresuid"]
+    assert [identity[0][key] for key in ("uid", "euid", "suid")] == ["1001", "1002", "1003"]
+    made = [event for event in told if event["event"]["action"] == "file-created"]
+    assert any("in-memory" in event["file"]["path"] for event in made)
+
+
+def called(event: Event) -> tuple[str, str | None]:
+    """What an event tells, and by which call it was done."""
+    properties = event.get("action", {}).get("properties", {})
+    return event["event"]["action"], properties.get("syscall")
