@@ -63,8 +63,10 @@ NOINLINE int send_change(const struct change *change)
 		append_object(scratch, change->mount, change->dentry, &event->name, &flags);
 	} else {
 		file = append_object_at(scratch, change->folder, change->name, &event->name, &flags);
-		if (file)
+		if (file) {
 			READ(inode, file->f_inode);
+			is_of_file(scratch, event->name.base_size);
+		}
 	}
 	if (inode)
 		fill_inode(&event->inode, inode, &flags);

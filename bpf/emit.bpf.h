@@ -53,6 +53,8 @@ struct scratch {
 	/* The record's bytes so far. Kept in the map: a number from there is unknown to the verifier,
 	 * so that a loop over it converges instead of being walked value by value. */
 	u64 size;
+	u64 path_end;  /* of the components of the file that the record is about */
+	u64 path_size; /* … ; 0: they are not known */
 	u64 digest[4]; /* while it is computed; here for the same reason */
 	u64 context[6]; /* of a loop, on kernels before 5.17 */
 	u8 record[RECORD_MAX];
@@ -162,6 +164,7 @@ INLINE struct scratch *take_scratch(u32 which, u64 size)
 	if (!scratch || !take(&scratch->held))
 		return 0;
 	scratch->size = size;
+	scratch->path_size = 0;
 	return scratch;
 }
 
@@ -214,27 +217,78 @@ INLINE u64 wakeup_flag(void *ring, u64 size)
 	return BPF_RB_NO_WAKEUP;
 }
 
-/*
- * Whether a rule drops a record of files or the network. Here nothing gets by; hooks that have much
- * to do before ask earlier, with current_is_dropped().
- */
-INLINE int is_dropped(u32 ring_number, const struct event_header *header)
+/* What was appended last, components of that size, is the whole path of the file that it is about. */
+INLINE void is_of_file(struct scratch *scratch, u64 size)
 {
-	struct rule_state *rules;
-	u32 rule;
+	scratch->path_end = scratch->size;
+	scratch->path_size = size;
+}
 
-	if (ring_number != RING_BULK)
+/*
+ * The rules of the folders that the record's file is below, by the very text that is told: whatever
+ * is renamed, linked or mounted, the agent would decide the same.
+ */
+INLINE u64 rules_of_file(struct scratch *scratch)
+{
+	struct event_header *header = (void *)scratch->record;
+	struct rule_folder *key = (void *)(scratch->record + RECORD_MAX - sizeof(*key));
+	u64 size = scratch->path_size, at, *rules;
+	u8 *last;
+
+	/* A short path has other bytes of the buffer before it, which do not count. */
+	at = scratch->path_end + __builtin_offsetof(struct scratch, record) - RULE_FOLDER_MAX;
+	BOUND(at);
+	if (!size || at > RECORD_MAX - RULE_FOLDER_MAX || header->flags & EVENT_PATH_CUT)
 		return 0;
-	rules = rules_in_force();
-	if (!rules)
-		return 0;
-	rule = rule_against(rules, header->pid, header->start, header->uid);
+	last = (u8 *)scratch + at;
+#pragma unroll
+	for (u32 from = 0; from < RULE_FOLDER_MAX; from += sizeof(u64))
+		*(u64 *)(key->reversed + from) = __builtin_bswap64(
+			*(u64 *)(last + RULE_FOLDER_MAX - sizeof(u64) - from));
+	key->bits = 8 * (size < RULE_FOLDER_MAX ? size : RULE_FOLDER_MAX);
+	rules = bpf_map_lookup_elem(&rule_folders, key);
+	return rules ? *rules : 0;
+}
+
+INLINE int drops(const struct rule_state *rules, const struct event_header *header, u64 of_file)
+{
+	u32 rule = rule_against(rules, header->pid, header->start, header->uid, of_file);
+
 	if (rule >= RULES_MAX)
 		return 0;
 	/* A request to io_uring and its answer are one act, and none if it has failed: send_answer(). */
 	if (header->kind != EVENT_REQUEST && header->kind != EVENT_ANSWER)
 		count_dropped(rule);
 	return 1;
+}
+
+/* Apart, for the stack of those who have it in a buffer. */
+NOINLINE int is_dropped_scratch(struct scratch *scratch)
+{
+	const struct event_header *header = (void *)scratch->record;
+	struct rule_state *rules = rules_in_force();
+	u64 of_file;
+
+	if (!rules)
+		return 0;
+	of_file = rules->of_folder ? rules_of_file(scratch) : 0;
+	return drops(rules, header, of_file);
+}
+
+/*
+ * Whether a rule drops a record of files or the network. Here nothing gets by; hooks that have much
+ * to do before ask earlier, with current_is_dropped(). `scratch`: the buffer it is in, or NULL.
+ */
+INLINE int is_dropped(u32 ring_number, const struct event_header *header, struct scratch *scratch)
+{
+	struct rule_state *rules;
+
+	if (ring_number != RING_BULK)
+		return 0;
+	if (scratch)
+		return is_dropped_scratch(scratch);
+	rules = rules_in_force();
+	return rules && drops(rules, header, 0);
 }
 
 /* Whether another agent tells what happens now: the one before, or the one that takes over. */
@@ -250,14 +304,15 @@ INLINE int is_anothers(u32 ring_number, u64 now)
 	return gate->until && now >= gate->until;
 }
 
-/* Sends a stamped record and counts what became of it. 0 if it was sent. */
-INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size)
+/* Sends a stamped record and counts what became of it. 0 if it was sent. `scratch`: as above. */
+INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64 size,
+		   struct scratch *scratch)
 {
 	struct tally *tally = tally_of(header->kind);
 	u64 wakeup;
 	long failed = 1;
 
-	if (is_anothers(ring_number, header->time) || is_dropped(ring_number, header))
+	if (is_anothers(ring_number, header->time) || is_dropped(ring_number, header, scratch))
 		return 1;
 	header->size = size;
 	header->sequence = next_sequence(ring_number);
@@ -277,18 +332,18 @@ INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64
 
 INLINE long submit_critical(struct event_header *header, u64 size)
 {
-	return submit(&critical, RING_CRITICAL, header, size);
+	return submit(&critical, RING_CRITICAL, header, size, 0);
 }
 
 INLINE long submit_bulk(struct event_header *header, u64 size)
 {
-	return submit(&bulk, RING_BULK, header, size);
+	return submit(&bulk, RING_BULK, header, size, 0);
 }
 
 /* The same for a record in a scratch buffer, which is given back. */
 INLINE long submit_scratch(void *ring, u32 ring_number, struct scratch *scratch)
 {
-	long failed = submit(ring, ring_number, (void *)scratch->record, scratch->size);
+	long failed = submit(ring, ring_number, (void *)scratch->record, scratch->size, scratch);
 
 	give_back(&scratch->held);
 	return failed;

@@ -59,6 +59,7 @@ INLINE void send_open(const struct repeat_key *key, struct file *file, struct in
 	/* Kept there: the verifier would walk the path once for each combination that it knows. */
 	event->header.flags = flags | nameless(inode);
 	event->path_size = append_path(scratch, &file->f_path, &path_flags);
+	is_of_file(scratch, event->path_size);
 	if (repeat_window)
 		repeat = entry_of(&repeats, key, &made);
 	event->header.flags |= path_flags | (repeat ? EVENT_TRACKED : 0);

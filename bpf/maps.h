@@ -30,12 +30,23 @@ struct rule_state {
 	u64 generation;  /* differs each time that others are put into force; 0: there are none */
 	u64 any_program; /* rules of no program */
 	u64 any_user;    /* rules of no user */
+	u64 of_folder;   /* rules of files below a folder */
 };
 
 /* Map `rule_programs`: an executable as components, filled up with NUL. */
 #define RULE_PROGRAM_MAX 256
 struct rule_program {
 	char components[RULE_PROGRAM_MAX];
+};
+
+/*
+ * Map `rule_folders`: a folder's components with the NUL of the name that is below it, from the last
+ * byte to the first, so that whatever is below begins with them.
+ */
+#define RULE_FOLDER_MAX 128
+struct rule_folder {
+	u32 bits; /* that count */
+	u8 reversed[RULE_FOLDER_MAX];
 };
 
 /* Map `verdicts`, by thread group: the rules of the program that it runs. */

@@ -111,12 +111,13 @@ INLINE struct file *append_object_at(struct scratch *scratch, s32 folder, const 
 	return file;
 }
 
-/* The whole name of an object. */
+/* The whole name of an object, of which the last that is appended is the file of the record. */
 INLINE void append_object(struct scratch *scratch, struct vfsmount *mount, struct dentry *dentry,
 			  struct event_name *name, u16 *flags)
 {
 	name->base_size = append_names(scratch, mount, dentry, flags);
 	name->name_size = 0;
+	is_of_file(scratch, name->base_size);
 }
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The user's drop rules, as far as they are about a program and a user: what a rule drops reaches no
- * ring. The life of processes is never dropped here, since the agent has to know who acts.
+ * The user's drop rules, as far as they are about a program, a user and a folder: what a rule drops
+ * reaches no ring. The life of processes is never dropped here, since the agent has to know who acts.
  *
- * A rule is a bit. A process has those of its program, decided at its exec; a user those of its id;
- * a rule drops what both have. Without rules all this is one load.
+ * A rule is a bit. A process has those of its program, decided at its exec; a user those of its id; a
+ * file those of the folders that its path begins with, decided when the path is known; a rule drops
+ * what all have. Without rules all this is one load.
  */
 #ifndef RULES_H
 #define RULES_H
@@ -34,6 +35,15 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } rule_users SEC(".maps");
+
+/* The rules of what is below a folder, those of the folders above it included. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RULES_MAX);
+	__type(key, struct rule_folder);
+	__type(value, u64);
+} rule_folders SEC(".maps");
 
 /* By thread group. One that was pushed out is decided by the agent. */
 struct {
@@ -73,13 +83,17 @@ INLINE u32 lowest(u64 bits)
 	return number;
 }
 
-/* The rule that drops what a process does with a user's rights; RULES_MAX if none does. */
-INLINE u32 rule_against(const struct rule_state *state, u32 pid, u64 start, u32 uid)
+/*
+ * The rule that drops what a process does with a user's rights; RULES_MAX if none does. `of_file`: the
+ * rules of the folders that the file is below.
+ */
+INLINE u32 rule_against(const struct rule_state *state, u32 pid, u64 start, u32 uid, u64 of_file)
 {
 	struct verdict *verdict = bpf_map_lookup_elem(&verdicts, &pid);
 	u64 *of_user = bpf_map_lookup_elem(&rule_users, &uid);
 	u64 rules = of_user ? *of_user : state->any_user;
 
+	rules &= of_file | ~state->of_folder;
 	if (verdict && verdict->generation == state->generation &&
 	    verdict->start == start / RULE_TICK)
 		rules &= verdict->rules;

@@ -37,7 +37,7 @@ INLINE int current_is_dropped(void)
 	task = bpf_get_current_task_btf();
 	rule = rule_against(rules, LOAD(task->tgid),
 			    LOAD(LOAD(task->group_leader)->start_boottime),
-			    LOAD(LOAD(task->cred)->uid.val));
+			    LOAD(LOAD(task->cred)->uid.val), 0);
 	if (rule >= RULES_MAX)
 		return 0;
 	count_dropped(rule);

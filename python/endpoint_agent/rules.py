@@ -26,7 +26,7 @@ FIELDS = dict(rule_fields())
 _TEXTS = ("keyword", "ip", "date")
 _NUMBERS = ("long", "float")
 _ORDER = ("<", "<=", ">", ">=")
-_PARTS = ("contains", "not contains")
+_PARTS = ("contains", "not contains", "starts with")
 OPERATORS = ("==", "!=", "in", *_PARTS, *_ORDER)
 
 Operand = str | bool | float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,99 @@ def test_rules_of_programs_and_users_are_decided_in_the_kernel(
     assert b"after" in recorded
     for name in (b"azz7", b"azz-child", b"bzz3", b"czz3"):
         assert name not in recorded
+
+
+def of_folder(name: str, folder: Path, *others: Filter) -> Rule:
+    return Rule(name, (Filter("file.path", "starts with", (f"{folder}/",)), *others))
+
+
+def make(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+
+
+def test_rules_of_folders_are_decided_in_the_kernel(tmp_path: Path, short_path: Path) -> None:
+    require_root()
+    folder, beside, record = short_path / "x", short_path / "xy", tmp_path / "record"
+    for made in (folder, folder / "deep", beside):
+        made.mkdir()
+        made.chmod(0o777)
+    (beside / "leads-in").symlink_to(folder)
+    (folder / "leads-out").symlink_to(beside)
+    rules = Rules(
+        (),
+        [
+            of_folder("deep", folder / "deep", Filter("user.name", "==", ("root",))),
+            of_folder("folder", folder),
+            of_folder("user", beside, Filter("user.id", "==", ("64123",))),
+            of_folder("program", short_path, Filter("process.executable", "==", ("/no",))),
+        ],
+    )
+    with capturing(tmp_path, rules=rules, record=str(record)) as capture:
+        for number in range(100):
+            make(folder / f"below-{number}")
+        make(folder / "deep" / "deeper")
+        make(beside / "leads-in" / "by-link")
+        make(folder / "leads-out" / "outside")
+        make(beside / "besides")
+        # The folder that is renamed takes its files along, and their paths begin otherwise.
+        folder.rename(short_path / "moved")
+        make(short_path / "moved" / "renamed")
+        beside.rename(folder)
+        make(folder / "taking-its-place")
+        with (folder / "taking-its-place").open("rb") as file:
+            os.fchmod(file.fileno(), 0o600)
+        (folder / "taking-its-place").unlink()
+        folder.rename(beside)
+        # No argument has the name of a file: it is recorded only where the event of the file is.
+        write = f"z=zz; : > {beside}/by-$z-user"
+        subprocess.run(["/bin/sh", "-c", write], check=True, user=64123)
+        capture.of_path(str(beside), "renamed")
+        capture.stop()
+
+        counts = dict(rules.counts())
+        assert counts == {"deep": 1, "folder": 100 + 1 + 3, "user": 1, "program": 0}
+        assert capture.spool.counters()["filtered"] == sum(counts.values())
+        for told in ("xy/outside", "xy/besides", "moved/renamed"):
+            capture.of_path(str(short_path / told), "file-created")
+        of_folder_told = [
+            event["event"]["action"]
+            for event in capture.events
+            if event.get("file", {}).get("path", "").startswith(f"{folder}/")
+        ]
+        assert of_folder_told == []
+        sees_objects = capture.sees_objects()
+    recorded = record.read_bytes()
+    assert b"besides" in recorded
+    for name in (b"below-7", b"deeper", b"by-link", b"by-zz-user"):
+        assert name not in recorded
+    # What is left of a name that is gone, where objects are not seen, is the caller's string.
+    assert (b"taking-its-place" in recorded) is not sees_objects
+
+
+def test_rules_of_folders_go_by_what_is_told_of_mounts(tmp_path: Path, short_path: Path) -> None:
+    require_root()
+    folder, beside, record = short_path / "x", short_path / "xy", tmp_path / "record"
+    (folder / "mount").mkdir(parents=True)
+    (beside / "mount").mkdir(parents=True)
+    acts = """
+import ctypes, os, sys
+mount = ctypes.CDLL(None, use_errno=True).mount
+for source, place in ("x", "xy/mount"), ("xy", "x/mount"):
+    if mount(source.encode(), place.encode(), None, 4096, None):
+        sys.exit(ctypes.get_errno())
+    os.close(os.open(place + "/made-in-" + source, os.O_CREAT | os.O_WRONLY))
+"""
+    rules = Rules((), [of_folder("folder", folder)])
+    with capturing(tmp_path, rules=rules, record=str(record)) as capture:
+        command = ["unshare", "--mount", sys.executable, "-I", "-c", acts]
+        done = subprocess.run(command, check=False, cwd=short_path, stderr=subprocess.PIPE)
+        if done.returncode and not done.stderr:
+            pytest.skip(f"cannot mount here: {os.strerror(done.returncode)}")
+        assert done.returncode == 0, done.stderr
+        capture.of_path(str(beside / "mount" / "made-in-x"), "file-created")
+        capture.stop()
+
+        # With the mount.
+        assert dict(rules.counts()) == {"folder": 2}
+        assert (beside / "made-in-xy").exists()
+    assert b"made-in-xy\0mount" not in record.read_bytes()

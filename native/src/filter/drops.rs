@@ -151,7 +151,7 @@ impl Drops {
         self.0.is_empty()
     }
 
-    /// The rules of programs and users alone.
+    /// The rules of programs, users and folders alone.
     pub fn plain(&self) -> impl Iterator<Item = Plain<'_>> {
         let numbered = self.0.iter().enumerate();
         numbered.filter_map(|(number, rule)| rule.plain(RuleNumber(number)))

@@ -21,6 +21,7 @@ pub enum Operator {
     NotEqual,
     Contains,
     NotContains,
+    StartsWith,
     Less,
     AtMost,
     Greater,
@@ -41,6 +42,9 @@ impl Operator {
                 Value::Text(text),
                 Operand::Text(part),
             ) => contains(text, part.as_bytes()),
+            (Operator::StartsWith, Value::Text(text), Operand::Text(part)) => {
+                !part.is_empty() && text.starts_with(part.as_bytes())
+            }
             (Operator::Equal | Operator::NotEqual, Value::Text(text), Operand::Text(other)) => {
                 **text == *other.as_bytes()
             }
@@ -65,7 +69,7 @@ impl Operator {
             Operator::AtMost => number <= other,
             Operator::Greater => number > other,
             Operator::AtLeast => number >= other,
-            Operator::Contains | Operator::NotContains => false,
+            Operator::Contains | Operator::NotContains | Operator::StartsWith => false,
         }
     }
 }

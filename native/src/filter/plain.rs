@@ -4,13 +4,16 @@ use super::drops::{Early, Rule, RuleNumber};
 use super::operator::{Operand, Operator};
 use crate::enrich::users::Users;
 
-/// A rule of the process's program, its user, or both alone, which a source can decide by itself.
+/// A rule of nothing but the process's program, its user and the folder that a file is below, which a
+/// source can decide by itself.
 #[derive(Clone, Debug)]
 pub struct Plain<'a> {
     /// Which rule.
     pub number: RuleNumber,
     /// Paths of programs; none: of any.
     pub programs: Option<Vec<&'a str>>,
+    /// What the path of the file begins with, up to a slash; none: of any, or of no file.
+    pub folder: Option<&'a str>,
     ids: Option<&'a [Operand]>,
     names: Option<&'a [Operand]>,
 }
@@ -49,11 +52,12 @@ fn texts(operands: &[Operand]) -> impl Iterator<Item = &str> {
 }
 
 impl Rule {
-    /// What it says, if it is about programs and users alone.
+    /// What it says, if it is about programs, users and folders alone.
     pub(super) fn plain(&self, number: RuleNumber) -> Option<Plain<'_>> {
         let mut plain = Plain {
             number,
             programs: None,
+            folder: None,
             ids: None,
             names: None,
         };
@@ -68,6 +72,11 @@ impl Rule {
                 }
                 (Operator::Equal, Some(Early::UserName)) => {
                     plain.names.replace(&test.operands).is_some()
+                }
+                (Operator::StartsWith, Some(Early::Path)) => {
+                    let folder = texts(&test.operands).next();
+                    let folder = folder.filter(|path| path.ends_with('/'))?;
+                    plain.folder.replace(folder).is_some()
                 }
                 _ => return None,
             };

@@ -144,6 +144,7 @@ impl TryFrom<PyFilter> for Filter {
             "!=" => Operator::NotEqual,
             "contains" => Operator::Contains,
             "not contains" => Operator::NotContains,
+            "starts with" => Operator::StartsWith,
             "<" => Operator::Less,
             "<=" => Operator::AtMost,
             ">" => Operator::Greater,

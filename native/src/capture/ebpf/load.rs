@@ -85,7 +85,7 @@ pub fn load(settings: Settings) -> Result<Loaded> {
 }
 
 /// The names of the maps the agent reads.
-const MAPS: [&str; 12] = [
+const MAPS: [&str; 13] = [
     "critical",
     "bulk",
     "tallies",
@@ -96,6 +96,7 @@ const MAPS: [&str; 12] = [
     "rule_states",
     "rule_programs",
     "rule_users",
+    "rule_folders",
     "rule_counts",
     "verdicts",
 ];

@@ -192,6 +192,7 @@ wire! {
         generation: u64,
         any_program: u64,
         any_user: u64,
+        of_folder: u64,
     }
 
     /// The value of the map `gates`.
