@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.capture import Capture
+from endpoint_agent._native import Rules
+from endpoint_agent.rules import Filter, Rule
+from tests.live.capture import Capture, capturing
 
 from .conftest import Tricks
 from .test_files import acts_on
@@ -44,6 +46,21 @@ def test_files(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> N
     watching.of_path(str(tmp_path / "end"), "file-created")
     assert acts_on(watching, tmp_path / "absent") == []
     assert acts_on(watching, made) == ["file-created"]
+
+
+def test_what_a_rule_drops_is_counted_once(tricks: Tricks, tmp_path: Path) -> None:
+    """A request and its answer are one act, and what has failed is none."""
+    program = Filter("process.executable", "==", (str(tricks.program("ring_files")),))
+    rules = Rules((), [Rule("ring", (program,))])
+    folder, end = tmp_path / "folder", tmp_path / "end"
+    folder.mkdir()
+    with capturing(tmp_path, rules=rules) as capture:
+        tricks.play("ring_files", "submitted", folder)
+        end.touch()
+        capture.of_path(str(end), "file-created")
+        capture.stop()
+    # The file made, renamed and deleted, the folder made and removed; the program's start and end.
+    assert dict(rules.counts()) == {"ring": 7}
 
 
 @pytest.mark.parametrize("how", ["submitted", "polled"])
