@@ -1,6 +1,7 @@
 //! The kernel's process events (`linux/cn_proc.h`): every fork, every end, every change of ids.
 //!
-//! They cost a host less than rules on the calls, and tell of ends that no call made.
+//! They cost a host less than rules on the calls, and tell of ends that no call made. Of those that
+//! are not read anybody can cause any number, as by naming threads: the kernel keeps them out.
 
 use std::io;
 use std::mem::size_of;
@@ -133,6 +134,15 @@ impl Change {
     }
 }
 
+/// What a reading came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Events that did not fit into the socket.
+    pub dropped: u64,
+    /// It ended at its limit.
+    pub more: bool,
+}
+
 /// The stream of process events.
 pub struct Connector {
     fd: OwnedFd,
@@ -154,6 +164,7 @@ impl Connector {
         // SAFETY: the descriptor was just made and belongs to nobody else.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         super::socket::reserve(&fd, 4 << 20);
+        keep_out_others(&fd)?;
         let group = address(CONNECTOR[0]);
         // SAFETY: `group` is a whole `sockaddr_nl` and outlives the call.
         check(unsafe {
@@ -172,17 +183,38 @@ impl Connector {
         Ok(connector)
     }
 
-    /// The next event that is there: when (`CLOCK_MONOTONIC`) and what; none for what is not of
-    /// interest. The outer option is empty when nothing is there.
-    pub fn next(&mut self) -> io::Result<Option<Option<(u64, Change)>>> {
+    /// Hands over what is there, when (`CLOCK_MONOTONIC`) and what, of `limit` messages at most:
+    /// some process may cause them as fast as they are read.
+    pub fn read(&mut self, limit: usize, sink: &mut dyn FnMut(u64, Change)) -> io::Result<Outcome> {
+        let mut dropped = 0;
+        for _ in 0..limit {
+            match self.next() {
+                Ok(Some(Some((time, change)))) => sink(time, change),
+                Ok(Some(None)) => {}
+                Ok(None) => {
+                    return Ok(Outcome {
+                        dropped,
+                        more: false,
+                    });
+                }
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    dropped += super::socket::newly_dropped(&self.fd, &mut self.dropped);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Outcome {
+            dropped,
+            more: true,
+        })
+    }
+
+    /// The next event that is there, none for what is not of interest. The outer option is empty
+    /// when nothing is there.
+    fn next(&mut self) -> io::Result<Option<Option<(u64, Change)>>> {
         let Self { fd, buffer, .. } = self;
         let datagram = super::socket::datagram(fd, buffer)?;
         Ok(datagram.map(|datagram| datagram.and_then(decode)))
-    }
-
-    /// How many events the kernel has dropped since the last call, at least one.
-    pub fn newly_dropped(&mut self) -> u64 {
-        super::socket::newly_dropped(&self.fd, &mut self.dropped)
     }
 
     fn subscribe(&self) -> io::Result<()> {
@@ -201,6 +233,51 @@ impl Connector {
         let message = [header.as_bytes(), LISTEN.as_bytes()].concat();
         super::socket::send(&self.fd, &message)
     }
+}
+
+/// Lets the kernel drop what is not read before it takes room in the socket.
+fn keep_out_others(fd: &OwnedFd) -> io::Result<()> {
+    const WANTED: [u32; 4] = [FORK, USERS, GROUPS, EXIT];
+    let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let mut steps = vec![step(
+        libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+        0,
+        0,
+        size_of::<Header>() as u32,
+    )];
+    for (at, what) in WANTED.into_iter().enumerate() {
+        // The filter takes every word for one of the network.
+        let word = u32::from_be_bytes(what.to_ne_bytes());
+        let to_taken = (WANTED.len() - at) as u8;
+        steps.push(step(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            to_taken,
+            0,
+            word,
+        ));
+    }
+    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, 0));
+    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX));
+    let program = libc::sock_fprog {
+        len: steps.len() as libc::c_ushort,
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: `program` leads to `len` steps; the kernel copies both before the call returns.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
 }
 
 fn decode(datagram: &[u8]) -> Option<(u64, Change)> {
@@ -224,7 +301,9 @@ fn decode(datagram: &[u8]) -> Option<(u64, Change)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONNECTOR, Change, decode};
+    use std::os::unix::net::UnixDatagram;
+
+    use super::{CONNECTOR, Change, Connector, Outcome, decode, keep_out_others};
 
     fn message(what: u32, words: [u32; 4]) -> Vec<u8> {
         let mut message = vec![0_u8; 16];
@@ -252,6 +331,57 @@ mod tests {
         assert_eq!(told(0x8000_0000, [9, 9, 0x300, 17]), Some((77, exit)));
         assert_eq!(told(0x8000_0000, [10, 9, 0x300, 17]), None);
         assert_eq!(told(2, [9, 9, 0, 0]), None);
+    }
+
+    /// A socket in the place of the kernel's, and its other end.
+    fn pair() -> (UnixDatagram, Connector) {
+        let (kernel, agent) = UnixDatagram::pair().unwrap();
+        let connector = Connector {
+            fd: agent.into(),
+            dropped: 0,
+            buffer: [0; 1024],
+        };
+        (kernel, connector)
+    }
+
+    #[test]
+    fn a_reading_ends_though_there_is_always_more() {
+        let (kernel, mut connector) = pair();
+        kernel.send(&message(2, [9, 9, 0, 0])).unwrap();
+        for _ in 0..3 {
+            kernel.send(&message(0x8000_0000, [9, 9, 0, 17])).unwrap();
+        }
+        let mut told = 0;
+        let mut read = |limit| {
+            let outcome = connector.read(limit, &mut |_, _| told += 1).unwrap();
+            assert_eq!(outcome.dropped, 0);
+            (told, outcome.more)
+        };
+        // The first is not of interest, and costs a turn all the same.
+        assert_eq!(read(2), (1, true));
+        assert_eq!(read(9), (3, false));
+    }
+
+    #[test]
+    fn the_kernel_keeps_out_what_is_not_read() {
+        let (kernel, mut connector) = pair();
+        keep_out_others(&connector.fd).unwrap();
+        // Exec, session, tracing, name, core dump; then what is read.
+        for what in [2, 0x80, 0x100, 0x200, 0x4000_0000, 1, 4, 0x40, 0x8000_0000] {
+            kernel.send(&message(what, [9, 9, 9, 9])).unwrap();
+        }
+        let mut read = 0;
+        while connector.next().unwrap().is_some() {
+            read += 1;
+        }
+        assert_eq!(read, 4);
+        kernel.send(&message(1, [6, 5, 9, 9])).unwrap();
+        let mut told = Vec::new();
+        let outcome = connector.read(9, &mut |time, change| told.push((time, change)));
+        let (parent, child) = (5, 9);
+        assert_eq!(told, [(77, Change::Fork { parent, child })]);
+        let (dropped, more) = (0, false);
+        assert_eq!(outcome.unwrap(), Outcome { dropped, more });
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::connector::Connector;
+use super::connector::{Connector, Outcome};
 use super::digest::{Digest, PATIENCE, Time};
 use super::host::Host;
 use super::journal::Journal;
@@ -17,12 +17,15 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Loss};
 use crate::host::{clock, procfs};
 
-/// Records that are read before the caller gets its turn.
+/// Records, and process events, that are read before the caller gets its turn.
 const STRIDE: usize = 8192;
 
 /// Bytes of records that may wait in the socket, with the kernel's own of 2 KiB each. When it is
 /// full for half a second, the kernel takes the daemon for dead.
 const BUFFER: libc::c_int = 64 << 20;
+
+/// How long the end is waited for: other processes, and rules of others, go on.
+const END: Duration = Duration::from_secs(3);
 
 /// `AUDIT_REPLACE`: another audit daemon wants to start.
 const REPLACE: u16 = 1329;
@@ -53,7 +56,7 @@ pub struct Audit {
     notices: Vec<String>,
     root: PathBuf,
     snapshot_taken: bool,
-    /// The last drain ended at its stride, not at the end of the records.
+    /// The last drain ended at its stride, not at the end of the records and process events.
     more: bool,
 }
 
@@ -176,27 +179,23 @@ impl Audit {
         let (to_boot, to_wall) = clock::since_monotonic();
         let (digest, journal, host) = (&mut self.digest, &mut self.journal, &mut self.host);
         journal.set_clock(clock::read());
-        loop {
-            match connector.next() {
-                Ok(Some(Some((time, change)))) => {
-                    let time = Time {
-                        boot: time.wrapping_add(to_boot),
-                        wall: time.wrapping_add(to_wall),
-                    };
-                    digest.process_event(change, time, now, host);
-                    journal.process_event(change, time, now, host);
-                }
-                Ok(Some(None)) => {}
-                Ok(None) => return,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.losses.add_process_events(connector.newly_dropped());
-                }
-                Err(error) => {
-                    self.notices
-                        .push(format!("process events end here: {error}"));
-                    self.connector = None;
-                    return;
-                }
+        let outcome = connector.read(STRIDE, &mut |time, change| {
+            let time = Time {
+                boot: time.wrapping_add(to_boot),
+                wall: time.wrapping_add(to_wall),
+            };
+            digest.process_event(change, time, now, host);
+            journal.process_event(change, time, now, host);
+        });
+        match outcome {
+            Ok(Outcome { dropped, more }) => {
+                self.losses.add_process_events(dropped);
+                self.more |= more;
+            }
+            Err(error) => {
+                self.notices
+                    .push(format!("process events end here: {error}"));
+                self.connector = None;
             }
         }
     }
@@ -219,9 +218,10 @@ impl Source for Audit {
         let returned = self.loan.delete_rules();
         // What the rules have caused until now is on its way through a thread of the kernel.
         std::thread::sleep(Duration::from_nanos(PATIENCE));
+        let deadline = Instant::now() + END;
         loop {
             self.read(false, sink).map_err(ended)?;
-            if !self.more {
+            if !self.more || Instant::now() >= deadline {
                 break;
             }
         }
