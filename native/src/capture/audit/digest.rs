@@ -84,6 +84,11 @@ impl Digest {
         }
     }
 
+    /// How many records since the last call came too late to be told.
+    pub fn take_late(&mut self) -> u64 {
+        self.joiner.take_late()
+    }
+
     /// Takes a process event in, at a time of the boot.
     pub fn process_event(&mut self, change: Change, time: Time, now: u64, host: &mut Host) {
         let event = process_event(&mut self.tasks, change, time, host);
@@ -92,7 +97,7 @@ impl Digest {
 
     /// Hands over what is ripe at a time of the boot; all of it at the `end`.
     pub fn turn(&mut self, now: u64, end: bool, host: &mut Host, sink: &mut dyn FnMut(Event)) {
-        while let Some(group) = self.joiner.overdue(end) {
+        while let Some(group) = self.joiner.overdue(now, end) {
             self.found.push(Found::Call(group));
         }
         let mut found = std::mem::take(&mut self.found);

@@ -58,7 +58,7 @@ const MAX_BYTES: usize = 1 << 17;
 /// Bytes of memory that are kept for another event.
 const MAX_SPARE: usize = 1 << 13;
 
-/// Nanoseconds that the rest of an event is waited for.
+/// Nanoseconds that the rest of an event is waited for, by a clock that nobody sets.
 const PATIENCE: u64 = 2_000_000_000;
 
 /// The records of one event.
@@ -72,6 +72,8 @@ pub struct Group {
     pub truncated: bool,
     bytes: Vec<u8>,
     parts: Vec<(u16, Range<usize>)>,
+    /// When its end was looked for first, in nanoseconds since the boot.
+    looked: Option<u64>,
 }
 
 impl Group {
@@ -96,6 +98,7 @@ impl Group {
         self.parts.clear();
         (self.serial, self.time) = (record.serial, record.time);
         self.truncated = false;
+        self.looked = None;
         self.add(record);
         self
     }
@@ -115,7 +118,10 @@ impl Group {
 #[derive(Debug, Default)]
 pub struct Joiner {
     open: VecDeque<Group>,
-    newest: u64,
+    /// Number and time of those that were given without their end.
+    given: VecDeque<(u32, u64)>,
+    /// Records that came after their event was given.
+    late: u64,
     /// Memory of events that are done with.
     spare: Vec<Group>,
 }
@@ -124,7 +130,6 @@ impl Joiner {
     /// Takes a record in; the event that is whole now, or has waited long enough.
     pub fn add(&mut self, kind: u16, text: &[u8]) -> Option<Group> {
         let record = record::parse(kind, text)?;
-        self.newest = self.newest.max(record.time);
         let of_event = |group: &Group| group.serial == record.serial && group.time == record.time;
         let place = self.open.iter().rposition(of_event);
         match (kind, place) {
@@ -134,15 +139,35 @@ impl Joiner {
                 let group = self.spare.pop().unwrap_or_default();
                 self.open.push_back(group.begin(&record));
                 (self.open.len() > MAX_OPEN)
-                    .then(|| self.open.pop_front())
+                    .then(|| self.give_first())
                     .flatten()
             }
             (kind, Some(place)) if kind::TAKEN.contains(&kind) => {
                 self.open[place].add(&record);
                 None
             }
+            (kind, None) if kind::TAKEN.contains(&kind) => {
+                let is_late = self.given.contains(&(record.serial, record.time));
+                self.late += u64::from(is_late);
+                None
+            }
             _ => None,
         }
+    }
+
+    /// The oldest event as it is.
+    fn give_first(&mut self) -> Option<Group> {
+        let group = self.open.pop_front()?;
+        if self.given.len() == MAX_OPEN {
+            self.given.pop_front();
+        }
+        self.given.push_back((group.serial, group.time));
+        Some(group)
+    }
+
+    /// How many records since the last call came too late for their event.
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
     }
 
     /// Takes back the memory of an event that is done with.
@@ -152,11 +177,19 @@ impl Joiner {
         }
     }
 
-    /// An event whose rest has not come in time; all of them one after the other at the `end`.
-    pub fn overdue(&mut self, end: bool) -> Option<Group> {
-        let first = self.open.front()?;
-        (end || self.newest.saturating_sub(first.time) > PATIENCE)
-            .then(|| self.open.pop_front())
+    /// An event whose rest has not come in time, at a time of the boot; all of them one after the
+    /// other at the `end`. The records' own times do not tell: the clock may be set.
+    pub fn overdue(&mut self, now: u64, end: bool) -> Option<Group> {
+        // The newest come last.
+        for group in self.open.iter_mut().rev() {
+            if group.looked.is_some() {
+                break;
+            }
+            group.looked = Some(now);
+        }
+        let since = self.open.front()?.looked.unwrap_or(now);
+        (end || now.saturating_sub(since) > PATIENCE)
+            .then(|| self.give_first())
             .flatten()
     }
 }
@@ -185,19 +218,45 @@ mod tests {
         let bodies: Vec<_> = group.records().map(|record| record.body.to_vec()).collect();
         assert_eq!(bodies, [b" one".to_vec(), b" cwd=\"/\"".to_vec()]);
         assert!(add(&mut joiner, kind::EOE, 1, "").is_none());
-        assert!(joiner.overdue(true).is_none());
+        assert!(joiner.overdue(0, true).is_none());
     }
 
     #[test]
     fn an_end_that_never_comes_is_not_waited_for_long() {
         let mut joiner = Joiner::default();
         add(&mut joiner, kind::SYSCALL, 1, "one");
-        joiner.add(kind::SYSCALL, &text(3, 2, "two"));
-        assert!(joiner.overdue(false).is_none());
-        joiner.add(kind::SYSCALL, &text(4, 3, "three"));
-        assert_eq!(joiner.overdue(false).unwrap().serial, 1);
-        assert!(joiner.overdue(false).is_none());
-        assert_eq!(joiner.overdue(true).unwrap().serial, 2);
+        assert!(joiner.overdue(5, false).is_none());
+        add(&mut joiner, kind::SYSCALL, 2, "two");
+        assert!(joiner.overdue(5 + PATIENCE, false).is_none());
+        assert_eq!(joiner.overdue(6 + PATIENCE, false).unwrap().serial, 1);
+        assert!(joiner.overdue(6 + PATIENCE, false).is_none());
+        assert_eq!(joiner.overdue(6 + PATIENCE, true).unwrap().serial, 2);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_cuts_no_event_in_two() {
+        let mut joiner = Joiner::default();
+        for (second, serial) in [(1000, 1), (10, 2), (5000, 3)] {
+            joiner.add(kind::SYSCALL, &text(second, serial, "one"));
+            assert!(joiner.overdue(serial.into(), false).is_none());
+            joiner.add(kind::CWD, &text(second, serial, "cwd=\"/\""));
+            let group = joiner.add(kind::EOE, &text(second, serial, "")).unwrap();
+            assert_eq!(group.records().count(), 2);
+        }
+        assert_eq!(joiner.take_late(), 0);
+    }
+
+    #[test]
+    fn records_that_come_too_late_are_counted() {
+        let mut joiner = Joiner::default();
+        add(&mut joiner, kind::SYSCALL, 1, "one");
+        assert!(joiner.overdue(0, true).is_some());
+        for kind in [kind::CWD, kind::PATH, 1327, kind::EOE] {
+            assert!(add(&mut joiner, kind, 1, "x").is_none());
+        }
+        // Of an event whose begin nobody has seen.
+        add(&mut joiner, kind::CWD, 2, "x");
+        assert_eq!((joiner.take_late(), joiner.take_late()), (2, 0));
     }
 
     #[test]
