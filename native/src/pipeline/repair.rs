@@ -10,8 +10,8 @@ use crate::event::Loss;
 
 /// Time between two readings of /proc.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Kinds of records that the table is made of.
-const LIFE: [&str; 3] = ["fork", "exec", "exit"];
+/// Kinds of records that the table is made of; the audit source cannot tell what a lost one was of.
+const LIFE: [&str; 5] = ["fork", "exec", "exit", "process event", "record"];
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -43,6 +43,32 @@ impl Repair {
             self.is_wanted = false;
             self.looked = Some(now);
             self.found = engine.look();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_table_is_made_of_is_repaired_whoever_lost_it() {
+        for (what, is_wanted) in [
+            ("exec", true),
+            ("process event", true),
+            ("record", true),
+            ("file", false),
+        ] {
+            let mut repair = Repair::default();
+            repair.note(&Loss {
+                what,
+                count: 1,
+                cause: "backlog or socket full",
+                place: "kernel audit",
+                from: 1,
+                to: 2,
+            });
+            assert_eq!(repair.is_wanted, is_wanted, "{what}");
         }
     }
 }

@@ -27,6 +27,9 @@ const BUFFER: libc::c_int = 64 << 20;
 /// How long the end is waited for: other processes, and rules of others, go on.
 const END: Duration = Duration::from_secs(3);
 
+/// Time between two looks at the processes: it takes a while where there are many.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// `AUDIT_REPLACE`: another audit daemon wants to start.
 const REPLACE: u16 = 1329;
 
@@ -56,6 +59,9 @@ pub struct Audit {
     notices: Vec<String>,
     root: PathBuf,
     snapshot_taken: bool,
+    /// Process events were lost since the processes were looked at, which was then.
+    missed: bool,
+    looked: Instant,
     /// The last drain ended at its stride, not at the end of the records and process events.
     more: bool,
 }
@@ -92,6 +98,8 @@ impl Audit {
             journal,
             root: settings.root,
             snapshot_taken: false,
+            missed: false,
+            looked: Instant::now(),
             more: false,
         })
     }
@@ -101,6 +109,15 @@ impl Audit {
             self.digest.snapshot(&event);
             self.journal.snapshot(&event);
             sink(event);
+        }
+    }
+
+    /// Looks at the processes again after some of their events were lost: a number may be another's
+    /// by now. What happened before the loss has to be read by then.
+    fn look_again(&mut self) {
+        if self.missed && !self.more && self.looked.elapsed() >= PAUSE {
+            self.snapshot(&mut |_| {});
+            (self.missed, self.looked) = (false, Instant::now());
         }
     }
 
@@ -191,6 +208,7 @@ impl Audit {
         match outcome {
             Ok(Outcome { dropped, more }) => {
                 self.losses.add_process_events(dropped);
+                self.missed |= dropped > 0;
                 self.more |= more;
             }
             Err(error) => {
@@ -212,6 +230,7 @@ impl Source for Audit {
             std::thread::sleep(timeout);
         }
         self.read(false, sink).map_err(ended)?;
+        self.look_again();
         Ok(Progress::Running)
     }
 

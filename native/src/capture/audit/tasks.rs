@@ -42,11 +42,17 @@ impl Tasks {
         }
     }
 
-    /// A process was there, started by `parent`.
+    /// A process is there, started by `parent`. Of one that is known nothing is forgotten; another
+    /// one that had its number is.
     pub fn snapshot(&mut self, event: &Event, parent: Option<u32>) {
+        let known = self.known.peek(&event.process.pid).copied();
+        let known = known.filter(|task| task.key == event.process);
         let parent = parent.and_then(|pid| self.known.peek(&pid));
         let muted = parent.is_some_and(|parent| parent.muted);
-        self.learn(event, muted);
+        let task = self.learn(event, muted || known.is_some_and(|task| task.muted));
+        if let Some(Task { ids, .. }) = known {
+            self.put(Task { ids, ..task });
+        }
     }
 
     fn learn(&mut self, event: &Event, muted: bool) -> Task {
@@ -146,6 +152,31 @@ mod tests {
         assert_eq!(tasks.of(GONE, &mut host), Some(child));
         tasks.remove(key);
         assert_eq!(tasks.of(GONE, &mut host), None);
+    }
+
+    #[test]
+    fn who_has_a_number_now_is_learnt_from_what_is_there() {
+        let own = std::process::id();
+        let (mut tasks, mut host) = (Tasks::new(own), host());
+        tasks.of(own, &mut host);
+        tasks.fork(own, GONE, 77 * procfs::TICK, &mut host);
+        let (users, groups) = ([0; 4], [0; 4]);
+        tasks.update(GONE, |task| task.ids = Some(Ids { users, groups }));
+        let child = tasks.of(GONE, &mut host).unwrap();
+        let mut seen = Event {
+            process: child.key,
+            ..host.process(own).unwrap()
+        };
+        // Its parent has ended, and it is another's child now.
+        tasks.snapshot(&seen, Some(1));
+        assert_eq!(tasks.of(GONE, &mut host), Some(child));
+        assert!(child.muted && child.ids.is_some());
+        // It has ended, and nobody has told.
+        seen.process.start = 78;
+        tasks.snapshot(&seen, Some(1));
+        let stranger = tasks.of(GONE, &mut host).unwrap();
+        assert_eq!(stranger.key, seen.process);
+        assert!(!stranger.muted && stranger.ids.is_none());
     }
 
     #[test]
