@@ -161,7 +161,7 @@ kinds! {
     BPF_LOADED = "loaded-bpf-program", None, "process" / "change", Some("success");
     /// A program of eBPF was attached to something, and runs from then on.
     BPF_ATTACHED = "attached-bpf-program", None, "process" / "change", Some("success");
-    /// Acts or records could not be kept. They are counted exactly.
+    /// Acts or records could not be kept. They are counted: exactly, but where the cause says "at most".
     EVENTS_LOST = "events-lost", None, "host" / "info", None;
 }
 
