@@ -5,6 +5,7 @@ A watch that is no good is told with its file and line and left out; the others 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from endpoint_agent.rules import BadRuleError, mapping, shown
 
 SHIPPED = Path(__file__).with_name("watches.yaml")
 FILE_NAME = "watches.yaml"
-"""Beside the configuration; if it exists, it takes the place of the shipped one."""
+"""Beside the configuration; once it is changed, it takes the place of the shipped one."""
+
+_MARK = "# As shipped; until something below is changed, the list of the running version counts: "
 
 MAX_WATCHES = 1000
 MAX_ENTRIES = 1000
@@ -64,7 +67,9 @@ def load(folder: Path) -> Found:
     complaints: tuple[str, ...] = ()
     if own.exists() or own.is_symlink():
         try:
-            return read(own)
+            text, _ = read_private(own)
+            if not is_as_shipped(text):
+                return _parse(own, text)
         except ConfigError as error:
             complaints = (f"{error}; the watches of the package are used",)
     found = read(SHIPPED)
@@ -78,6 +83,26 @@ def read(path: Path) -> Found:
         ConfigError: it cannot be read, or holds no list of watches.
     """
     text, _ = read_private(path)
+    return _parse(path, text)
+
+
+def copy() -> str:
+    """The shipped file to be edited, marked: one that nobody has changed must not outlive it."""
+    text = SHIPPED.read_text(encoding="utf-8")
+    return f"{_MARK}{_digest(text)}\n{text}"
+
+
+def is_as_shipped(text: str) -> bool:
+    """Whether a file is a copy, of this version or another, that nobody has changed."""
+    first, _, rest = text.partition("\n")
+    return first == f"{_MARK}{_digest(rest)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _parse(path: Path, text: str) -> Found:
     found = entries(path, text)
     entry = found.get("watches")
     others = ", ".join(key for key in found if key != "watches")

@@ -8,7 +8,7 @@ import pytest
 
 from endpoint_agent._native import Rules
 from endpoint_agent.errors import ConfigError
-from endpoint_agent.watches import FILE_NAME, SHIPPED, Watch, load, read
+from endpoint_agent.watches import FILE_NAME, SHIPPED, Watch, copy, load, read
 
 
 @pytest.fixture
@@ -116,6 +116,16 @@ def test_a_file_that_others_may_write_is_not_used(own: Path) -> None:
     with pytest.raises(ConfigError, match="writable by group or others"):
         read(own)
     assert load(own.parent).path == SHIPPED
+
+
+def test_a_copy_counts_once_it_is_changed(own: Path) -> None:
+    own.write_text(copy())
+    assert load(own.parent).path == SHIPPED
+    own.write_text(copy().replace("tag: cron", "tag: mine"))
+    found = load(own.parent)
+    assert found.path == own
+    assert found.complaints == ()
+    assert "mine" in {watch.tag for watch in found.watches}
 
 
 def test_an_empty_list_watches_nothing(own: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from endpoint_agent import __version__
+from endpoint_agent import __version__, watches
 from endpoint_agent.config import Settings
 from endpoint_agent.errors import AgentError
 from endpoint_agent.service import configuration, files, managers, manifest, program, versions
@@ -93,6 +94,7 @@ def _install(
     _put_command(places, undo)
     files.make_folder(places.config.parent, 0o700, undo)
     _put(places.config, found.text, 0o600, undo)
+    _put_watches(places.config.with_name(watches.FILE_NAME), undo)
     if not versions.is_set(places.good):
         _point(places.good, undo)
     files.keep(places.good, undo)
@@ -158,6 +160,16 @@ def _put_command(places: Places, undo: Undo) -> None:
     files.make_folder(places.command.parent, 0o755, undo)
     files.keep(places.command, undo)
     files.link(places.command, PROGRAM)
+
+
+def _put_watches(path: Path, undo: Undo) -> None:
+    """A copy to be edited, unless there is one that somebody has edited, or that cannot be read."""
+    try:
+        is_free = not os.path.lexists(path) or watches.is_as_shipped(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        is_free = False
+    if is_free:
+        _put(path, watches.copy(), 0o600, undo)
 
 
 def _put(path: Path, text: str, mode: int, undo: Undo) -> None:

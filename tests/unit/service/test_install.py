@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoint_agent import __version__
+from endpoint_agent import __version__, watches
 from endpoint_agent.errors import AgentError, ConfigError, UnsupportedError
 from endpoint_agent.service import files, versions
 from endpoint_agent.service.configuration import Wish
@@ -21,6 +21,11 @@ from .conftest import MockHost, MockTrial, tree
 pytestmark = pytest.mark.usefixtures("mock_program")
 
 KEY = "key-of-the-intake"
+
+
+OLD_COPY = watches.copy().partition(" counts: ")[0] + (
+    " counts: 9af80f312b80b968343ebc056b60c319c3857a729305865d2769e888f89168dc\nwatches: []\n"
+)
 
 
 class Unwell(MockTrial):
@@ -42,6 +47,20 @@ def test_everything_is_in_its_place(host: MockHost, request: pytest.FixtureReque
     assert (root / str(PROGRAM).lstrip("/")).read_text() == f"the program of {home}"
     assert host.running
     assert host.enabled or request.node.callspec.params["host"] == "upstart"
+
+
+def test_watches_are_there_to_be_edited_and_stay_so(host: MockHost) -> None:
+    do(host)
+    copy = host.root / "etc/endpoint-agent/watches.yaml"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert copy.read_text() == watches.copy()
+    # As an older version has left it, and as somebody has edited it.
+    copy.write_text(OLD_COPY)
+    do(host)
+    assert copy.read_text() == watches.copy()
+    copy.write_text(OLD_COPY + "# mine\n")
+    do(host)
+    assert copy.read_text() == OLD_COPY + "# mine\n"
 
 
 def test_only_root_may_read_what_is_secret_or_change_anything(host: MockHost) -> None:
@@ -88,6 +107,7 @@ def test_configuration_and_log_are_left(host: MockHost) -> None:
         "etc/endpoint-agent",
         "etc/endpoint-agent/config.yaml",
         "var/log/endpoint-agent",
+        "etc/endpoint-agent/watches.yaml",
         "var/log/endpoint-agent/agent.log",
     }
     do(host, Wish())
