@@ -1,7 +1,8 @@
 //! The kernel's process events (`linux/cn_proc.h`): every fork, every end, every change of ids.
 //!
 //! They cost a host less than rules on the calls, and tell of ends that no call made. Of those that
-//! are not read anybody can cause any number, as by naming threads: the kernel keeps them out.
+//! are not read anybody can cause any number, as by naming or starting threads: the kernel keeps them
+//! out.
 
 use std::io;
 use std::mem::size_of;
@@ -235,34 +236,43 @@ impl Connector {
     }
 }
 
-/// Lets the kernel drop what is not read before it takes room in the socket.
+/// Lets the kernel drop what is not read, threads too, before it takes room in the socket.
 fn keep_out_others(fd: &OwnedFd) -> io::Result<()> {
-    const WANTED: [u32; 4] = [FORK, USERS, GROUPS, EXIT];
-    let step = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+    const WHAT: u32 = size_of::<Header>() as u32;
+    const WORDS: u32 = WHAT + std::mem::offset_of!(Body, words) as u32;
+    const IS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    const IS_OTHER: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X;
+    let step = |code: u32, jt, jf, k| libc::sock_filter {
         code: code as u16,
         jt,
         jf,
         k,
     };
-    let mut steps = vec![step(
-        libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
-        0,
-        0,
-        size_of::<Header>() as u32,
-    )];
-    for (at, what) in WANTED.into_iter().enumerate() {
-        // The filter takes every word for one of the network.
-        let word = u32::from_be_bytes(what.to_ne_bytes());
-        let to_taken = (WANTED.len() - at) as u8;
-        steps.push(step(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            to_taken,
-            0,
-            word,
-        ));
-    }
-    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, 0));
-    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX));
+    let load = |at| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
+    let keep = step(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0);
+    let end = |size| step(libc::BPF_RET | libc::BPF_K, 0, 0, size);
+    // The filter takes every word for one of the network.
+    let word = |what: u32| u32::from_be_bytes(what.to_ne_bytes());
+    // Jumps are over so many steps.
+    let mut steps = [
+        load(WHAT),
+        step(IS, 11, 0, word(USERS)),
+        step(IS, 10, 0, word(GROUPS)),
+        step(IS, 5, 0, word(FORK)),
+        step(IS, 0, 9, word(EXIT)),
+        // Its number is that of its process.
+        load(WORDS),
+        keep,
+        load(WORDS + 4),
+        step(IS_OTHER, 4, 5, 0),
+        // The same of the new one.
+        load(WORDS + 8),
+        keep,
+        load(WORDS + 12),
+        step(IS_OTHER, 0, 1, 0),
+        end(u32::MAX),
+        end(0),
+    ];
     let program = libc::sock_fprog {
         len: steps.len() as libc::c_ushort,
         filter: steps.as_mut_ptr(),
@@ -303,7 +313,9 @@ fn decode(datagram: &[u8]) -> Option<(u64, Change)> {
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
-    use super::{CONNECTOR, Change, Connector, Outcome, decode, keep_out_others};
+    use super::{
+        CONNECTOR, Change, Connector, EXIT, FORK, GROUPS, Outcome, USERS, decode, keep_out_others,
+    };
 
     fn message(what: u32, words: [u32; 4]) -> Vec<u8> {
         let mut message = vec![0_u8; 16];
@@ -366,22 +378,40 @@ mod tests {
     fn the_kernel_keeps_out_what_is_not_read() {
         let (kernel, mut connector) = pair();
         keep_out_others(&connector.fd).unwrap();
-        // Exec, session, tracing, name, core dump; then what is read.
-        for what in [2, 0x80, 0x100, 0x200, 0x4000_0000, 1, 4, 0x40, 0x8000_0000] {
+        // Exec, session, tracing, name, core dump.
+        for what in [2, 0x80, 0x100, 0x200, 0x4000_0000] {
             kernel.send(&message(what, [9, 9, 9, 9])).unwrap();
         }
-        let mut read = 0;
-        while connector.next().unwrap().is_some() {
-            read += 1;
-        }
-        assert_eq!(read, 4);
-        kernel.send(&message(1, [6, 5, 9, 9])).unwrap();
+        // Threads.
+        kernel.send(&message(FORK, [6, 5, 9, 5])).unwrap();
+        kernel.send(&message(EXIT, [10, 9, 0, 17])).unwrap();
+        assert_eq!(connector.next().unwrap(), None);
+
+        let (parent, child, pid, status) = (5, 9, 9, 0x300);
+        let (real, effective) = (1, 2);
+        kernel.send(&message(FORK, [6, 5, 9, 9])).unwrap();
+        kernel.send(&message(USERS, [10, 9, 1, 2])).unwrap();
+        kernel.send(&message(GROUPS, [10, 9, 1, 2])).unwrap();
+        kernel.send(&message(EXIT, [9, 9, 0x300, 17])).unwrap();
         let mut told = Vec::new();
-        let outcome = connector.read(9, &mut |time, change| told.push((time, change)));
-        let (parent, child) = (5, 9);
-        assert_eq!(told, [(77, Change::Fork { parent, child })]);
+        let outcome = connector.read(9, &mut |_, change| told.push(change));
         let (dropped, more) = (0, false);
         assert_eq!(outcome.unwrap(), Outcome { dropped, more });
+        let changes = [
+            Change::Fork { parent, child },
+            Change::Users {
+                pid,
+                real,
+                effective,
+            },
+            Change::Groups {
+                pid,
+                real,
+                effective,
+            },
+            Change::Exit { pid, status },
+        ];
+        assert_eq!(told, changes);
     }
 
     #[test]
