@@ -159,7 +159,8 @@ def test_installed_used_and_removed_without_a_trace(host: Host, intake: Intake) 
     assert (done.returncode, done.stderr) == (0, "")
     assert host.status() is None
     left = {path for path in host.files() if path not in before}
-    assert left == {CONFIG, LOG, str(Path(CONFIG).parent), str(Path(LOG).parent)}
+    watches = str(Path(CONFIG).with_name("watches.yaml"))
+    assert left == {CONFIG, watches, LOG, str(Path(CONFIG).parent), str(Path(LOG).parent)}
     done = host.run(*COMMAND, "uninstall", "--purge")
     assert (done.returncode, done.stderr) == (0, "")
     assert host.files() == before

@@ -111,7 +111,7 @@ def test_a_line_that_was_being_written_is_no_outcome(kernels: Any, tmp_path: Pat
 def test_who_share_a_capture_are_run_together_and_each_other_by_itself(kernels: Any) -> None:
     parts = kernels.parts("tests/live/test_host.py tests/live/test_files.py tests/attacks")
 
-    assert parts[0].startswith("tests/live/test_files.py tests/attacks/test_files.py ")
+    assert parts[0].startswith("tests/live/test_files.py tests/attacks/test_32_bit.py ")
     assert parts[1:] == ["tests/live/test_host.py", "tests/attacks/test_flood.py"]
     assert kernels.parts("tests/live/test_audit_source.py") == ["tests/live/test_audit_source.py"]
     assert kernels.parts("tests/live -k name") == ["tests/live -k name"]

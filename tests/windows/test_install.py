@@ -78,7 +78,7 @@ def test_it_is_installed_repaired_and_removed(host: Host, intake: Intake) -> Non
     assert host.status() is None
     wait(lambda: not list(host.drive.glob("Program Files/*EndpointAgent*")), DELIVERED)
     left = {name.rpartition("/")[2] for name in host.files() - before}
-    assert left == {"config.yaml", "agent.log"}
+    assert left == {"config.yaml", "watches.yaml", "agent.log"}
 
     install(host, intake)
     ran = host.run(INSTALLED, "uninstall", "--purge")
