@@ -196,10 +196,15 @@ fn names_that_were_exchanged() {
         of("\"a\"", both[2]),
         of("\"b\"", both[3]),
     ];
-    let file = changed(&change(316, [HERE, "1", HERE, "2"], &names));
-    assert_eq!(file.change, FileChange::Exchanged);
-    assert_eq!(file.old_path.unwrap(), b"/home/john_doe/a");
-    assert_eq!(file.path, b"/home/john_doe/b");
+    let told = events(&change(316, [HERE, "1", HERE, "2"], &names), &[]);
+    let paths = told.into_iter().map(|event| match event.action {
+        Action::File(file) if file.change == FileChange::Exchanged => {
+            (file.old_path.unwrap(), file.path)
+        }
+        other => panic!("{other:?}"),
+    });
+    let (a, b) = (b"/home/john_doe/a".to_vec(), b"/home/john_doe/b".to_vec());
+    assert_eq!(paths.collect::<Vec<_>>(), [(a.clone(), b.clone()), (b, a)]);
 }
 
 #[test]

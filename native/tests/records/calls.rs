@@ -233,6 +233,71 @@ fn an_open_is_a_change_when_it_writes() {
     assert!(file(&told).is_some());
 }
 
+/// An open of the shell; where it has led to is asked of /proc.
+fn opened(flags: &str, names: &[String], behind: Option<&str>) -> File {
+    let names = CWD.to_owned() + &names.concat();
+    match only(
+        &call(WIDE, 257, 4, [HERE, "7ffd1", flags, "180"], &names),
+        &[behind],
+    ) {
+        Action::File(file) => file,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A name that a file system uses in its layers, or a link leads to; one without an inode first.
+fn beneath(kind: &str) -> String {
+    format!("1302 item=2 name=(null) nametype={kind}\n") + &name("(null)", "0100600", kind)
+}
+
+#[test]
+fn a_file_that_is_made_behind_a_link_is_told() {
+    let names = [name("\"/tmp/\"", "040755", "PARENT"), beneath("CREATE")];
+    let made = opened("41", &names, Some("/srv/made"));
+    assert_eq!(made.change, FileChange::Created);
+    assert_eq!(
+        (&*made.path, made.path_truncated),
+        (&b"/srv/made"[..], false)
+    );
+    assert_eq!(made.inode.unwrap().number, 1_048_671);
+    let gone = opened("41", &names, None);
+    assert_eq!((&*gone.path, gone.path_truncated), (&b""[..], true));
+}
+
+#[test]
+fn what_a_file_system_does_beneath_is_no_act() {
+    let of = |path, kind| name(path, "0100600", kind);
+    let written = opened("1", &[of("\"a\"", "NORMAL"), beneath("CREATE")], None);
+    assert_eq!(written.change, FileChange::Modified);
+    assert_eq!(written.path, b"/home/john_doe/a");
+    let names = [
+        of("\"a\"", "DELETE"),
+        of("\"b\"", "DELETE"),
+        beneath("CREATE"),
+        of("\"b\"", "CREATE"),
+    ];
+    let renamed = changed(&change(82, ["1", "2", "0", "0"], &names));
+    assert_eq!(renamed.change, FileChange::Renamed);
+    assert_eq!(renamed.path, b"/home/john_doe/b");
+}
+
+#[test]
+fn a_file_without_a_name_is_told_as_the_kernel_calls_it() {
+    let made = opened("410001", &[name("\"below\"", "0100600", "NORMAL")], None);
+    assert_eq!(made.path, b"/home/john_doe/below/#1048671");
+    assert!(made.deleted && made.change == FileChange::Modified);
+}
+
+#[test]
+fn a_file_that_is_opened_by_a_handle_is_where_its_descriptor_leads() {
+    let names = CWD.to_owned() + &name("\"\"", "0100644", "NORMAL");
+    let records = call(WIDE, 304, 4, ["3", "7ffd1", "1", "0"], &names);
+    let Action::File(file) = only(&records, &[Some("/srv/a")]) else {
+        panic!()
+    };
+    assert_eq!((&*file.path, file.path_truncated), (&b"/srv/a"[..], false));
+}
+
 #[test]
 fn a_relative_path_counts_from_the_folder_of_the_call() {
     let below = CREATED.replace("a0=ffffff9c", "a0=4");

@@ -75,6 +75,8 @@ pub enum Act {
         old: Option<Place>,
         /// Attributes, all but the size.
         inode: Option<Inode>,
+        /// It is in no folder.
+        unnamed: bool,
     },
     /// It changed what is seen where.
     Mount {

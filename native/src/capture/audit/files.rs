@@ -1,6 +1,6 @@
 //! What was done to files and folders, and to what is seen where.
 
-use super::call::{Act, Call};
+use super::call::{Act, Call, known};
 use super::calls::{Flags, Folder, Removed};
 use super::join::kind;
 use super::names::{Place, behind, inode, item, items, place};
@@ -13,6 +13,10 @@ use crate::event::{Attribute, FileChange, Inode, MountChange, Node, Ownership, T
 const WRITES: u64 = 0o3;
 /// `O_TRUNC`, which writes whatever else is asked for.
 const TRUNCATES: u64 = 0o1000;
+/// `O_CREAT`.
+const CREATES: u64 = 0o100;
+/// `O_TMPFILE`.
+const UNNAMED: u64 = 0o20_200_000;
 /// No options.
 const NONE: &Options = &[];
 /// Permissions, set-id and sticky bits.
@@ -25,24 +29,42 @@ pub fn open(call: &Call, folder: Folder, flags: Flags) -> Option<Act> {
         Flags::Writes => WRITES,
     };
     let created = item(call.group, b"CREATE", 0);
-    let change = match created {
-        Some(_) => FileChange::Created,
-        None if flags & (WRITES | TRUNCATES) != 0 => FileChange::Modified,
-        None => return None,
-    };
-    let record = created.or_else(|| item(call.group, b"NORMAL", 0))?;
-    let inode = inode(&record).filter(is_file)?;
+    let (record, change) = created
+        .map(|record| (record, FileChange::Created))
+        .or_else(|| Some((item(call.group, b"NORMAL", 0)?, FileChange::Modified)))
+        .filter(|(record, _)| file(record).is_some())
+        .or_else(|| (flags & CREATES != 0).then(|| made_behind_link(call))?)?;
+    if change == FileChange::Modified && flags & (WRITES | TRUNCATES) == 0 {
+        return None;
+    }
+    let inode = file(&record)?;
+    // By a handle, or behind a link, there is no name; but it is open now.
+    let name = record.get("name").filter(|name| !name.raw.is_empty());
+    let path = known(name).and_then(|_| place(call, &record, folder));
+    let mut path = path.unwrap_or_else(|| behind(call.exit as i32));
+    let unnamed = flags & UNNAMED == UNNAMED;
+    if unnamed {
+        // As the kernel calls it; the name is that of the folder.
+        path.path.extend(format!("/#{}", inode.number).bytes());
+    }
     Some(Act::File {
         change,
-        // By a handle, there is no name; but it is open now.
-        path: place(call, &record, folder).unwrap_or_else(|| behind(call.exit as i32)),
+        path,
         old: None,
         inode: Some(inode),
+        unnamed,
     })
 }
 
-fn is_file(inode: &Inode) -> bool {
-    inode.mode & libc::S_IFMT == libc::S_IFREG
+/// A link led to where nothing was, and no record has the name of what was made there.
+fn made_behind_link<'a>(call: &Call<'a>) -> Option<(Record<'a>, FileChange)> {
+    let created = |record: &Record| record.get("nametype").is_some_and(|it| it.raw == b"CREATE");
+    let made = items(call.group).find(|record| created(record) && file(record).is_some());
+    Some((made?, FileChange::Created))
+}
+
+fn file(record: &Record) -> Option<Inode> {
+    inode(record).filter(|inode| inode.mode & libc::S_IFMT == libc::S_IFREG)
 }
 
 /// Written in octal digits.
@@ -129,6 +151,7 @@ fn named(change: FileChange, path: Place, old: Option<Place>) -> Option<Act> {
         path,
         old,
         inode: None,
+        unnamed: false,
     })
 }
 
@@ -149,6 +172,7 @@ fn changed(
         path: place(call, &record, folder)?,
         old: None,
         inode,
+        unnamed: false,
     })
 }
 

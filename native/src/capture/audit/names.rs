@@ -15,9 +15,12 @@ pub struct Place {
     pub folder: Option<i32>,
 }
 
-/// The name of a type (`nametype`), the first of them or a later one.
+/// The name of a type (`nametype`), the first of them or a later one, that the call was given. What
+/// a file system does beneath it, as overlayfs in its layers, is recorded too, without names.
 pub fn item<'a>(group: &'a Group, nametype: &[u8], index: usize) -> Option<Record<'a>> {
-    let is_of = |record: &Record| record.get("nametype").is_some_and(|it| it.raw == nametype);
+    let is_of = |record: &Record| {
+        record.get("nametype").is_some_and(|it| it.raw == nametype) && known_name(record).is_some()
+    };
     items(group).filter(is_of).nth(index)
 }
 

@@ -140,7 +140,8 @@ impl Teller<'_> {
             Act::BpfLoaded(id, fd) => Some(self.program(id, fd, false)),
             Act::BpfLinked(fd) => Some(self.program(None, fd, true)),
         };
-        action.into_iter().collect()
+        let back = action.as_ref().and_then(way_back);
+        action.into_iter().chain(back).collect()
     }
 
     /// A path, and whether its begin is lost: the folder it counts from is what the descriptor
@@ -162,6 +163,7 @@ impl Teller<'_> {
             path,
             old,
             inode,
+            unnamed,
         } = act
         else {
             return None;
@@ -181,7 +183,7 @@ impl Teller<'_> {
             old_path: old.map(|(path, _)| path),
             path_truncated,
             old_path_truncated,
-            deleted: is_in_memory,
+            deleted: is_in_memory || unnamed,
             unanswered: false,
             nofollow: inode.is_some_and(|inode| inode.mode & libc::S_IFMT == libc::S_IFLNK),
             inode,
@@ -333,6 +335,20 @@ impl Teller<'_> {
             name: Vec::new(),
             attachment: is_linked.then(|| Attachment::Link(link.unwrap_or(0))),
         })
+    }
+}
+
+/// Of names that were exchanged, the other one's change.
+fn way_back(action: &Action) -> Option<Action> {
+    match action {
+        Action::File(file) if file.change == FileChange::Exchanged => Some(Action::File(File {
+            path: file.old_path.clone()?,
+            old_path: Some(file.path.clone()),
+            path_truncated: file.old_path_truncated,
+            old_path_truncated: file.path_truncated,
+            ..file.clone()
+        })),
+        _ => None,
     }
 }
 
