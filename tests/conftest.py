@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from .live.audit import auditing_alone
 from .live.capture import Capture, capturing, require_root
 
 # Seconds that a test may take, as long as it likes without; and a file in which each is told of.
@@ -19,6 +20,17 @@ OUTCOMES = os.environ.get("OUTCOMES")
 SHARED = ("live", "faults", "attacks")
 
 
+# Where the kernel's events come from; tests are named after all but the first.
+SOURCES = pytest.param("ebpf", id=pytest.HIDDEN_PARAM), "audit"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Has what shares a capture share that of eBPF, and runs the attacks once for each source."""
+    if "shared_capture" in metafunc.fixturenames:
+        sources = SOURCES if metafunc.definition.path.parent.name == "attacks" else SOURCES[:1]
+        metafunc.parametrize("shared_capture", sources, indirect=True, scope="session")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests that share a capture last, and gives those of the host a second chance.
 
@@ -27,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     where a test has all the time there is, once has to do.
     """
     # So it does not see what the others do, who may do more than any capture can take.
-    items.sort(key=lambda item: "watching" in getattr(item, "fixturenames", ()))
+    items.sort(key=capture_of)
     if "PATIENCE" in os.environ:
         return
     for item in items:
@@ -36,11 +48,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
+def capture_of(item: pytest.Item) -> int:
+    """Which capture a test shares: 0 for none."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return ("none", "ebpf", "audit").index(parameters.get("shared_capture", "none"))
+
+
 @pytest.fixture(scope="session")
-def shared_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
+def shared_capture(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Capture]:
     """The capture behind `watching`. Attaching and detaching all programs takes seconds."""
     require_root()
-    with capturing(tmp_path_factory.mktemp("watching")) as running:
+    start = {"ebpf": capturing, "audit": auditing_alone}[request.param]
+    with start(tmp_path_factory.mktemp("watching")) as running:
         yield running
 
 

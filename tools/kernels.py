@@ -147,7 +147,7 @@ def parts(tests: str) -> list[str]:
 
 
 def shares(file: Path) -> bool:
-    """Whether a file's tests are of the shared capture and of no other."""
+    """Whether a file's tests are of the shared captures, of each source, and of no other."""
     source = file.read_text()
     return "watching: Capture" in source and "auditing: Capture" not in source
 

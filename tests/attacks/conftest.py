@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.capture import PATIENCE
+from tests.live.acts import of
+from tests.live.capture import PATIENCE, Capture, Event
 
 TRICKS = Path(__file__).parent / "tricks"
 
@@ -57,6 +58,15 @@ class Tricks:
             pytest.skip(errors.strip())
         assert status in (None, child.returncode), errors
         return Played(child.pid, child.returncode, output.splitlines())
+
+
+def by_descriptor(capture: Capture, pid: int, action: str, path: str | Path, given: str) -> Event:
+    """The first event of an action on what a descriptor leads to, or what is `given` below that.
+
+    Where it leads to, the audit source tells only as long as it is open.
+    """
+    paths = {str(path), f"…/{given}"} if capture.audits else {str(path)}
+    return capture.wait_for(lambda event: of(pid, action)(event) and event["file"]["path"] in paths)
 
 
 @pytest.fixture(scope="package")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.acts import touch
 from tests.live.capture import Capture, Event
 
-from .conftest import Tricks
+from .conftest import Tricks, by_descriptor
 
 pytestmark = pytest.mark.live
 
@@ -29,7 +30,7 @@ def acts_on(capture: Capture, path: Path) -> list[str]:
 
 def assert_unseen(capture: Capture, after: Path, *paths: Path) -> None:
     """Nothing is told of what was done to `paths`, and by now it would have been."""
-    after.write_text("")
+    touch(after)
     capture.of_path(str(after), "file-created")
     assert [acts_on(capture, path) for path in paths] == [[] for _ in paths]
 
@@ -37,29 +38,33 @@ def assert_unseen(capture: Capture, after: Path, *paths: Path) -> None:
 def test_names_below_a_folder_that_moves(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
-    tricks.play("folder_moved", before, after)
-    watching.of_path(str(after / "made"), "file-created")
-    renamed = watching.of_path(str(after / "named"), "renamed")
-    assert renamed["action"]["properties"]["old_path"] == str(after / "made")
-    watching.of_path(str(after / "named"), "file-deleted")
+    played = tricks.play("folder_moved", before, after)
+    made, named = after / "made", after / "named"
+    created = by_descriptor(watching, played.pid, "file-created", made, "made")
+    renamed = by_descriptor(watching, played.pid, "renamed", named, "named")
+    if created["file"]["path"] == str(made) == renamed["file"]["path"]:
+        assert renamed["action"]["properties"]["old_path"] == str(made)
+    by_descriptor(watching, played.pid, "file-deleted", named, "named")
 
 
 def test_link_that_is_swapped(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.touch()
-    other.touch()
-    arguments = one, other, tmp_path / "link", tmp_path / "another-link"
-    played = tricks.play("link_swapped", *arguments)
-    counts = {str(one): 0, str(other): 0}
+    """The audit source tells the link, and which file it led to by the number alone."""
+    files = tmp_path / "one", tmp_path / "other"
+    for file in files:
+        file.touch()
+    played = tricks.play("link_swapped", *files, tmp_path / "link", tmp_path / "another-link")
+    field = "inode" if watching.audits else "path"
+    one, other = (str(file.stat().st_ino if watching.audits else file) for file in files)
+    counts = {one: 0, other: 0}
 
     def counted(event: Event) -> bool:
-        path = event.get("file", {}).get("path", "")
-        if path in counts and event["process"]["pid"] == played.pid:
-            counts[path] += event["sekoiaio"].get("repeat", {}).get("count", 1)
+        which = event.get("file", {}).get(field, "")
+        if which in counts and event["process"]["pid"] == played.pid:
+            counts[which] += event["sekoiaio"].get("repeat", {}).get("count", 1)
         return sum(counts.values()) == 300
 
     watching.wait_for(counted)
-    assert counts == {str(one): int(played.lines[0]), str(other): int(played.lines[1])}
+    assert counts == {one: int(played.lines[0]), other: int(played.lines[1])}
 
 
 def test_files_made_while_another_is_told(
@@ -68,7 +73,7 @@ def test_files_made_while_another_is_told(
     """Where the kernel may preempt a program, it skips it for those that come in between."""
     tricks.play("cut_in", tmp_path, str(CUTS))
     after = tmp_path / "after"
-    after.write_text("")
+    touch(after)
     watching.of_path(str(after), "file-created")
     untold = [number for number in range(CUTS) if not acts_on(watching, tmp_path / str(number))]
     assert len(untold) <= MISSED
@@ -81,13 +86,13 @@ def test_name_that_is_rewritten_during_the_call(
     (tmp_path / "old").touch()
     tricks.play("name_rewritten", tmp_path)
     assert (tmp_path / "honest").exists()
-    told = "honest" if watching.sees_objects() else "forged"
+    told = "honest" if watching.sees_objects() or watching.audits else "forged"
     event = watching.of_path(str(tmp_path / told), "renamed")
     assert event["action"]["properties"]["old_path"] == str(tmp_path / "old")
 
 
 def test_deletion_through_a_link(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
-    """By tracepoints the name is told as it was given: the link is not followed."""
+    """But as an object, the name is told as it was given: the link is not followed."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").touch()
     tricks.play("deleted_through_link", tmp_path)
@@ -118,11 +123,15 @@ def test_name_that_must_be_free(watching: Capture, tricks: Tricks, tmp_path: Pat
 
 
 def test_hole_left_behind(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """The records of the audit system do not have it."""
     one, other = tmp_path / "one", tmp_path / "other"
     one.touch()
     tricks.play("renamed_with", "whiteout", one, other)
     event = watching.of_path(str(other), "renamed")
     assert event["action"]["properties"]["old_path"] == str(one)
+    if watching.audits:
+        assert_unseen(watching, tmp_path / "end", one)
+        return
     hole = watching.wait_for(
         lambda event: (
             event["event"]["action"] == "file-created"
@@ -136,31 +145,35 @@ def test_hole_left_behind(watching: Capture, tricks: Tricks, tmp_path: Path) -> 
 def test_file_that_is_named_later(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
     """Its path is the one the kernel gave it, from the open to the links."""
     played = tricks.play("named_later", tmp_path)
-    linked = watching.of_path(str(tmp_path / "named"), "linked")
-    unnamed = linked["action"]["properties"]["old_path"]
-    assert unnamed.startswith(f"{tmp_path}/#")
-    opened = watching.of_path(unnamed, "file-modified")
+    named, again = tmp_path / "named", tmp_path / "again"
+    inode = named.stat().st_ino
+    opened = watching.of_path(f"{tmp_path}/#{inode}", "file-modified")
+    assert opened["process"]["pid"] == played.pid
     assert opened["action"]["properties"]["deleted"] is True
-    assert opened["file"]["inode"] == str((tmp_path / "named").stat().st_ino)
-    again = watching.of_path(str(tmp_path / "again"), "linked")
-    for event in linked, opened, again:
-        assert event["process"]["pid"] == played.pid
+    assert opened["file"]["inode"] == str(inode)
+    linked = by_descriptor(watching, played.pid, "linked", named, "named")
+    by_descriptor(watching, played.pid, "linked", again, "again")
+    # The audit source tells the descriptor's name in /proc, as it was given.
+    old_path = linked["action"]["properties"]["old_path"]
+    assert old_path.startswith("/proc/self/fd/" if watching.audits else opened["file"]["path"])
 
 
 def test_file_opened_by_its_number(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     played = tricks.play("opened_by_handle", tmp_path, path.name)
-    event = watching.of_path(str(path), "file-modified")
-    assert event["process"]["pid"] == played.pid
+    event = by_descriptor(watching, played.pid, "file-modified", path, "")
+    assert event["file"]["inode"] == str(path.stat().st_ino)
 
 
 def test_link_that_is_absolute_below_a_folder(
     watching: Capture, tricks: Tricks, tmp_path: Path
 ) -> None:
-    tricks.play("opened_in_root", tmp_path)
-    watching.of_path(str(tmp_path / "made"), "file-created")
-    watching.of_path(str(tmp_path / "beneath"), "file-created")
+    pid = tricks.play("opened_in_root", tmp_path).pid
+    made, beneath = tmp_path / "made", tmp_path / "beneath"
+    event = by_descriptor(watching, pid, "file-created", made, "")
+    assert event["file"]["inode"] == str(made.stat().st_ino)
+    by_descriptor(watching, pid, "file-created", beneath, "folder/../beneath")
 
 
 def test_write_through_a_mapping(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
@@ -189,7 +202,7 @@ def test_changes_through_a_descriptor(watching: Capture, tricks: Tricks, tmp_pat
     path = tmp_path / "file"
     tricks.play("changed_unseen", path)
     assert path.read_text().endswith("on")
-    (tmp_path / "end").write_text("")
+    touch(tmp_path / "end")
     watching.of_path(str(tmp_path / "end"), "file-created")
     # What is set through a ring is an event as an object only.
     told = ["changed-file-attributes-of"] if watching.sees_changed_objects() else []
@@ -203,7 +216,7 @@ def test_calls_of_32_bit_programs(
     made, named = tmp_path / "made", tmp_path / "named"
     played = tricks.play("called_as_32_bit", made, named, marker)
     assert watching.exec_of("echo", marker)["process"]["pid"] == played.pid
-    if not watching.sees_objects():
+    if not (watching.sees_objects() or watching.audits):
         assert_unseen(watching, tmp_path / "end", made, named)
         return
     acts = (made, "file-created"), (named, "renamed"), (named, "file-deleted")
@@ -220,12 +233,12 @@ def test_changes_by_32_bit_calls(watching: Capture, tricks: Tricks, tmp_path: Pa
         *("file-modified", "changed-file-attributes-of"),
     ]
     played = tricks.play("changed_as_32_bit", tmp_path)
-    if not watching.sees_objects():
+    if not (watching.sees_objects() or watching.audits):
         assert_unseen(watching, tmp_path / "end", *(tmp_path / name for name, _ in made))
         return
     for name, action in made:
         assert watching.of_path(str(tmp_path / name), action)["process"]["pid"] == played.pid
-    if not watching.sees_changed_objects():
+    if not (watching.sees_changed_objects() or watching.audits):
         return
     for action in changed:
         assert watching.of_path(str(tmp_path / "node"), action)["process"]["pid"] == played.pid

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.audit import auditing_alone
 from tests.live.capture import Event, capturing, require_root
 
 from .conftest import Tricks
@@ -16,7 +17,10 @@ EXECS = 50
 ACTS = 2 * 5_000
 
 
-def test_execs_in_a_flood_of_files(tricks: Tricks, tmp_path: Path, marker: str) -> None:
+@pytest.mark.parametrize("source", ["ebpf", "audit"])
+def test_execs_in_a_flood_of_files(
+    tricks: Tricks, tmp_path: Path, marker: str, source: str
+) -> None:
     """Every exec is there, and every act of the flood is an event or a counted loss."""
     require_root()
     flooded, kept = tmp_path / "flooded", tmp_path / "kept"
@@ -33,7 +37,8 @@ def test_execs_in_a_flood_of_files(tricks: Tricks, tmp_path: Path, marker: str) 
             counts[what] += event["action"]["properties"]["count"]
         return min(counts.values()) >= ACTS
 
-    with capturing(kept, may_lose=True) as capture:
+    running = auditing_alone(kept) if source == "audit" else capturing(kept, may_lose=True)
+    with running as capture:
         tricks.play("flood", flooded, marker)
         capture.exec_of("true", marker, str(EXECS - 1))
         numbers = [

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .capture import PATIENCE, Event
@@ -22,6 +23,11 @@ def run(code: str, *arguments: str) -> tuple[int, list[str]]:
     output, _ = child.communicate(timeout=60 * PATIENCE)
     assert child.returncode == 0
     return child.pid, output.splitlines()
+
+
+def touch(path: Path) -> None:
+    """Makes a file by a process of its own: one that was there before may not be audited."""
+    subprocess.run(["touch", path], check=True, timeout=60 * PATIENCE)
 
 
 def of(pid: int, action: str, **properties: Any) -> Callable[[Event], bool]:

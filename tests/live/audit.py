@@ -7,8 +7,11 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+
+from .capture import Capture, auditing_into
 
 # linux/audit.h, linux/netlink.h
 NETLINK_AUDIT = 9
@@ -112,6 +115,17 @@ def audit_client() -> Iterator[Client]:
             for rule in client.rules():
                 if rule not in before[1]:
                     client.ask(DELETE_RULE, rule)
+
+
+@contextmanager
+def auditing_alone(folder: Path) -> Iterator[Capture]:
+    """A running capture, after which the audit system, which nobody else uses, is as before."""
+    with audit_client() as client:
+        client.set(MASK_ENABLED, enabled=0)
+        before = client.state()
+        with auditing_into(folder) as capture:
+            yield capture
+        assert client.state() == before
 
 
 def never_rule(key: bytes = b"", *, list_number: int = 1) -> bytes:

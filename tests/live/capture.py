@@ -59,6 +59,11 @@ class Capture:
         )
         self.events: list[Event] = []
 
+    @property
+    def audits(self) -> bool:
+        """Whether the source is the audit system: its records, and /proc when they are read."""
+        return self.source == "audit"
+
     def sees_objects(self) -> bool:
         """Whether files are seen as the kernel's own objects, whatever calls and strings say."""
         return bool({"fentry/d_delete", "kprobe/d_delete"} & self._hooks())
@@ -69,7 +74,8 @@ class Capture:
 
     def sees_32_bit_calls(self) -> bool:
         """Whether calls of 32-bit programs are seen where they are acts of no file."""
-        return bool({"fexit/commit_creds", "kretprobe/commit_creds"} & self._hooks())
+        hooks = {"fexit/commit_creds", "kretprobe/commit_creds"}
+        return self.audits or bool(hooks & self._hooks())
 
     def sees_rings(self) -> bool:
         """Whether what is asked for through io_uring is seen as such, sockets among it."""
