@@ -249,3 +249,12 @@ def test_changes_by_32_bit_calls(watching: Capture, tricks: Tricks, tmp_path: Pa
             and "removed" in event["action"]["properties"]
         )
     )
+
+
+def test_files_of_a_ring_are_not_audited(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
+    """What eBPF tells of them is in test_uring.py."""
+    if not watching.audits:
+        pytest.skip("of the audit source alone")
+    tricks.play("ring_files", "submitted", tmp_path)
+    paths = (tmp_path / name for name in ("made", "named", "below"))
+    assert_unseen(watching, tmp_path / "end", *paths)

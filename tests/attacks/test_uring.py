@@ -24,7 +24,7 @@ ATTRIBUTE = "changed-file-attributes-of"
 def rings(watching: Capture) -> None:
     """Rings that are seen."""
     if watching.audits:
-        pytest.skip("the audit source does not see what is asked for through io_uring")
+        pytest.skip("the audit system's records of io_uring tell neither names nor results")
     if not watching.sees_rings():
         pytest.skip("needs Linux 6.0: what is asked for through io_uring is not seen before it")
 
