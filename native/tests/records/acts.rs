@@ -171,6 +171,7 @@ fn what_is_made_has_its_name() {
     let folder = made(83, ["1", "1ff", "0", "0"], "040755", &[]);
     assert_eq!(folder.change, FileChange::DirectoryCreated);
     assert_eq!(folder.path, b"/home/john_doe/new");
+    assert_eq!(folder.inode.unwrap().mode, 0o040_755);
     let node = made(259, [HERE, "1", "2190", "103"], "020600", &[]);
     let null = Node {
         mode: 0o020_620,

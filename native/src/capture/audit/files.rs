@@ -142,7 +142,13 @@ pub fn node(call: &Call, folder: Folder, mode: usize) -> Option<Act> {
 
 fn created(call: &Call, change: FileChange, folder: Folder) -> Option<Act> {
     let record = item(call.group, b"CREATE", 0)?;
-    named(change, place(call, &record, folder)?, None)
+    Some(Act::File {
+        change,
+        path: place(call, &record, folder)?,
+        old: None,
+        inode: inode(&record),
+        unnamed: false,
+    })
 }
 
 fn named(change: FileChange, path: Place, old: Option<Place>) -> Option<Act> {
