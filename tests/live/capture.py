@@ -77,6 +77,10 @@ class Capture:
         hooks = {"fexit/commit_creds", "kretprobe/commit_creds"}
         return self.audits or bool(hooks & self._hooks())
 
+    def sees_datagrams(self) -> bool:
+        """Whether what is sent without a connection is seen."""
+        return not self.audits or "audit rule datagrams" in self._hooks()
+
     def sees_rings(self) -> bool:
         """Whether what is asked for through io_uring is seen as such, sockets among it."""
         return "io_uring_complete" in self._hooks()

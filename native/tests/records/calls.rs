@@ -231,6 +231,8 @@ fn an_open_is_a_change_when_it_writes() {
     assert_eq!(file(&second), None);
     let told = second.replace("1320 ", "1337 oflag=01 mode=00 resolve=0x0\n1320 ");
     assert!(file(&told).is_some());
+    let created = CREATED.replace("syscall=257", "syscall=437");
+    assert_eq!(file(&created), file(CREATED));
 }
 
 /// An open of the shell; where it has led to is asked of /proc.

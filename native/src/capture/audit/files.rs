@@ -25,7 +25,8 @@ const MODE_BITS: u32 = 0o7777;
 pub fn open(call: &Call, folder: Folder, flags: Flags) -> Option<Act> {
     let flags = match flags {
         Flags::In(number) => call.arguments[number],
-        Flags::Apart => flags_of_openat2(call)?,
+        // Kernels before 5.16 do not tell: then only what is created is known to be written to.
+        Flags::Apart => flags_of_openat2(call).unwrap_or(CREATES),
         Flags::Writes => WRITES,
     };
     let created = item(call.group, b"CREATE", 0);
