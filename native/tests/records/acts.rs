@@ -157,6 +157,10 @@ fn a_file_in_memory_is_named_by_its_descriptor() {
     assert_eq!(file.change, FileChange::MemoryCreated(options));
     assert_eq!(file.path, b"/memfd:stage");
     assert!(file.deleted);
+    let Action::File(other) = only(&made, &[Some("/etc/ld.so.cache")]) else {
+        panic!()
+    };
+    assert_eq!((&*other.path, other.path_truncated), (&b""[..], true));
 }
 
 #[test]

@@ -167,7 +167,10 @@ pub fn calls() -> Scene {
 
 fn file(records: &str) -> Option<(FileChange, Place)> {
     match told(records)?.act {
-        Act::File { change, path, .. } => Some((change, path)),
+        Act::File { change, path, .. } => {
+            let inodes = Vec::new();
+            Some((change, Place { inodes, ..path }))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -176,6 +179,7 @@ fn place(path: &str, folder: Option<i32>) -> Place {
     Place {
         path: path.into(),
         folder,
+        inodes: Vec::new(),
     }
 }
 
@@ -303,8 +307,15 @@ fn a_file_that_is_opened_by_a_handle_is_where_its_descriptor_leads() {
 #[test]
 fn a_relative_path_counts_from_the_folder_of_the_call() {
     let below = CREATED.replace("a0=ffffff9c", "a0=4");
-    let place = place("notes/../a.txt", Some(4));
-    assert_eq!(file(&below), Some((FileChange::Created, place)));
+    let expected = place("notes/../a.txt", Some(4));
+    assert_eq!(file(&below), Some((FileChange::Created, expected)));
+    let inodes = |records: &str| match told(records).unwrap().act {
+        Act::File { path, .. } => path.inodes,
+        other => panic!("{other:?}"),
+    };
+    // Which folder that has to be is known of what is directly below it.
+    assert!(inodes(&below).is_empty());
+    assert_eq!(inodes(&below.replace("notes/../", "")), [1_048_576_u64]);
 }
 
 #[test]
@@ -317,10 +328,17 @@ fn a_rename_has_both_names() {
     };
     assert_eq!(change, FileChange::Renamed);
     assert_eq!(old, Some(place("/home/john_doe/a.txt", None)));
-    assert_eq!(path, place("b.txt", Some(5)));
+    let expected = Place {
+        inodes: vec![1, 2],
+        ..place("b.txt", Some(5))
+    };
+    assert_eq!(path, expected);
     // Over a file that is there.
     let over = RENAMED.replace("nametype=CREATE", "nametype=DELETE");
-    assert_eq!(file(&over), Some((FileChange::Renamed, path)));
+    assert_eq!(
+        file(&over),
+        Some((FileChange::Renamed, place("b.txt", Some(5))))
+    );
 }
 
 #[test]

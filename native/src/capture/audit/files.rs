@@ -42,7 +42,7 @@ pub fn open(call: &Call, folder: Folder, flags: Flags) -> Option<Act> {
     // By a handle, or behind a link, there is no name; but it is open now.
     let name = record.get("name").filter(|name| !name.raw.is_empty());
     let path = known(name).and_then(|_| place(call, &record, folder));
-    let mut path = path.unwrap_or_else(|| behind(call.exit as i32));
+    let mut path = path.unwrap_or_else(|| behind(call.exit as i32, &record));
     let unnamed = flags & UNNAMED == UNNAMED;
     if unnamed {
         // As the kernel calls it; the name is that of the folder.
@@ -77,11 +77,12 @@ fn flags_of_openat2(call: &Call) -> Option<u64> {
 /// Its name stands in the memory of the caller, and in the path of what it has opened.
 pub fn memory(call: &Call, options: usize) -> Option<Act> {
     let options = named_options(call.arguments[options], MEMORY_OPTIONS);
-    named(
-        FileChange::MemoryCreated(options),
-        behind(call.exit as i32),
-        None,
-    )
+    let path = Place {
+        path: Vec::new(),
+        folder: Some(call.exit as i32),
+        inodes: Vec::new(),
+    };
+    named(FileChange::MemoryCreated(options), path, None)
 }
 
 pub fn delete(call: &Call, folder: Folder) -> Option<Act> {

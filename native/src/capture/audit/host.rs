@@ -89,9 +89,16 @@ impl Host {
         decode(&answer?, clock).ok()
     }
 
-    /// The path of a file that a descriptor leads to.
-    pub fn file_behind(&mut self, pid: u32, fd: i32) -> Option<Vec<u8>> {
-        self.ask(|root| procfs::descriptor(root, pid, fd))
+    /// The path of a file that a descriptor leads to, unless the kernel (since 5.14) tells that it
+    /// is none of these by now.
+    pub fn file_behind(&mut self, pid: u32, fd: i32, inodes: &[u64]) -> Option<Vec<u8>> {
+        self.ask(|root| {
+            let path = procfs::descriptor(root, pid, fd)?;
+            let about = || read(&root.join(format!("proc/{pid}/fdinfo/{fd}")));
+            let inode = || Status(about()?).words("ino").next()?.parse().ok();
+            let is_other = !inodes.is_empty() && inode().is_some_and(|it| !inodes.contains(&it));
+            (!is_other).then_some(path)
+        })
     }
 
     /// The text of /proc/PID/status.
@@ -243,6 +250,25 @@ mod tests {
         for odd in ["", ":", "0:0", "0100007F", "0100007FX:1", "é00000000000:1"] {
             assert_eq!(address(odd), None);
         }
+    }
+
+    #[test]
+    fn a_descriptor_that_leads_elsewhere_by_now_is_not_believed() {
+        use std::os::{fd::AsRawFd, unix::fs::MetadataExt};
+        let file = File::open("/proc/self/exe").unwrap();
+        let (own, fd) = (std::process::id(), file.as_raw_fd());
+        let mut host = Host::Live {
+            root: "/".into(),
+            kept: None,
+        };
+        let path = host.file_behind(own, fd, &[]);
+        assert!(path.is_some());
+        let inode = file.metadata().unwrap().ino();
+        assert_eq!(host.file_behind(own, fd, &[1, inode]), path);
+        let can_tell = host
+            .about_descriptor(own, fd)
+            .is_some_and(|about| about.number("ino").is_some());
+        assert_eq!(host.file_behind(own, fd, &[inode + 1]).is_none(), can_tell);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct Place {
     pub path: Vec<u8>,
     /// It begins at the folder behind this descriptor; an empty one is what the descriptor leads to.
     pub folder: Option<i32>,
+    /// Numbers of the inodes of which the descriptor led to one; none if that is not known.
+    pub inodes: Vec<u64>,
 }
 
 /// The name of a type (`nametype`), the first of them or a later one, that the call was given. What
@@ -35,24 +37,40 @@ pub fn place(call: &Call, name: &Record, folder: Folder) -> Option<Place> {
     let folder = folder.map(|number| call.descriptor(number));
     let folder = folder.filter(|&folder| folder != libc::AT_FDCWD);
     let Some(path) = known_name(name) else {
-        return Some(behind(folder?));
+        return Some(behind(folder?, name));
     };
     let path = path.decoded();
-    if path.starts_with(b"/") {
-        let path = normal(&path);
-        return Some(Place { path, folder: None });
-    }
-    if folder.is_some() {
-        return Some(Place {
-            path: path.into_owned(),
-            folder,
-        });
-    }
-    let cwd = call.group.first(kind::CWD)?.get("cwd")?.decoded();
+    let (path, folder) = match folder {
+        _ if path.starts_with(b"/") => (normal(&path), None),
+        Some(folder) if path.is_empty() => return Some(behind(folder, name)),
+        Some(folder) => (path.into_owned(), Some(folder)),
+        None => {
+            let cwd = call.group.first(kind::CWD)?.get("cwd")?.decoded();
+            (below(&cwd, &path), None)
+        }
+    };
+    let is_directly_below = folder.is_some() && !path.contains(&b'/');
     Some(Place {
-        path: below(&cwd, &path),
-        folder: None,
+        path,
+        folder,
+        inodes: if is_directly_below {
+            folders(call.group, name)
+        } else {
+            Vec::new()
+        },
     })
+}
+
+/// The numbers of the folders in which a call has made or removed names, if this is one of them.
+fn folders(group: &Group, name: &Record) -> Vec<u64> {
+    let is_of = |record: &Record, kind| record.get("nametype").is_some_and(|it| it.raw == kind);
+    if !is_of(name, b"CREATE") && !is_of(name, b"DELETE") {
+        return Vec::new();
+    }
+    let parents = items(group).filter(|record| is_of(record, b"PARENT"));
+    parents
+        .filter_map(|record| record.number("inode"))
+        .collect()
 }
 
 /// An empty name is quoted.
@@ -60,11 +78,12 @@ fn known_name<'a>(name: &Record<'a>) -> Option<super::record::Value<'a>> {
     known(name.get("name"))
 }
 
-/// What a descriptor leads to.
-pub fn behind(descriptor: i32) -> Place {
+/// What a descriptor leads to, of which this is the record.
+pub fn behind(descriptor: i32, record: &Record) -> Place {
     Place {
         path: Vec::new(),
         folder: Some(descriptor),
+        inodes: record.number("inode").into_iter().collect(),
     }
 }
 

@@ -14,6 +14,9 @@ use crate::event::{
 /// Where a process's PID namespace stands among its [`NAMESPACES`].
 const PIDS: usize = 4;
 
+/// How the kernel's names of files in memory begin.
+const MEMORY: &[u8] = b"/memfd:";
+
 /// Supplementary groups that are told, as by the kernel programs.
 const MAX_GROUPS: usize = 32;
 
@@ -133,7 +136,7 @@ impl Teller<'_> {
             } => self.injection(target, request, bytes),
             Act::Signal(number, targets) => return self.signals(number, &targets),
             Act::ModuleLoaded(name, file) => {
-                let path = file.and_then(|file| self.host.file_behind(self.pid, file));
+                let path = file.and_then(|file| self.host.file_behind(self.pid, file, &[]));
                 Some(module(name, path, false))
             }
             Act::ModuleUnloaded(name) => Some(module(name, None, true)),
@@ -150,7 +153,7 @@ impl Teller<'_> {
         let Some(folder) = place.folder else {
             return (place.path, false);
         };
-        match self.host.file_behind(self.pid, folder) {
+        match self.host.file_behind(self.pid, folder, &place.inodes) {
             Some(folder) if place.path.is_empty() => (folder, false),
             Some(folder) => (below(&folder, &place.path), false),
             None => (place.path, true),
@@ -168,14 +171,18 @@ impl Teller<'_> {
         else {
             return None;
         };
-        let (path, path_truncated) = self.absolute(path);
+        let (mut path, mut path_truncated) = self.absolute(path);
+        let is_in_memory = matches!(change, FileChange::MemoryCreated(_));
+        if is_in_memory && !path.starts_with(MEMORY) {
+            // The descriptor leads elsewhere by now.
+            (path, path_truncated) = (Vec::new(), true);
+        }
         if let Some(target) = whose_memory(&path)
             && change == FileChange::Modified
         {
             return self.injection((target, None), 0, 0);
         }
         let old = old.map(|old| self.absolute(old));
-        let is_in_memory = matches!(change, FileChange::MemoryCreated(_));
         let old_path_truncated = old.as_ref().is_some_and(|(_, truncated)| *truncated);
         Some(Action::File(File {
             change,
