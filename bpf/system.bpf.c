@@ -203,9 +203,9 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 {
 	struct task_struct *task = (void *)context[2];
 	struct event_signal event = {};
-	struct call call = current_call();
 	u32 signal = context[0];
 	u64 info = context[1];
+	struct call call;
 
 	/* The end of a child, what the kernel sends, and threads among themselves. */
 	if (signal == SIGCHLD || info <= 1)
@@ -214,6 +214,7 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 		return 0;
 	if ((u32)context[4] == TRACE_SIGNAL_IGNORED)
 		return 0;
+	call = current_call();
 	if (!is_sent_by_process((void *)info, signal, call.number))
 		return 0;
 	if (current_is_muted())

@@ -16,9 +16,10 @@ pytestmark = pytest.mark.live
 
 # What is done by which call; of mounts, memory files and sockets no event tells the call.
 ACTS = [
-    *[("mounted", None)] * 3,
+    *[("mounted", None)] * 5,
     *[("unmounted", None)] * 2,
-    ("changed-root-directory-of", None),
+    *[("changed-root-directory-of", None)] * 2,
+    ("loaded-bpf-program", None),
     ("injected-into", "ptrace"),
     ("killed-pid", "rt_sigqueueinfo"),
     ("process-creation-failed", "execve"),

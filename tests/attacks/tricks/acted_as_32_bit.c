@@ -13,18 +13,17 @@
 static void mounts(const char *folder, const char *moved)
 {
 	uintptr_t place = low(folder), kind = low("tmpfs"), root = low("/"), none = low("");
-	uint32_t tree;
+	int tree;
 
 	MUST(call32(310, CLONE_NEWNS, 0, 0, 0, 0));
 	MUST(call32(21, 0, root, 0, MS_REC | MS_PRIVATE, 0));
 	MUST(call32(21, kind, place, kind, 0, 0));
 	MUST(call32(52, place, 0, 0, 0, 0));
 	MUST(call32(21, kind, place, kind, 0, 0));
-	tree = syscall(SYS_open_tree, AT_FDCWD, folder, 1 /* OPEN_TREE_CLONE */);
+	tree = MUST(syscall(SYS_open_tree, AT_FDCWD, folder, 1 /* OPEN_TREE_CLONE */));
 	MUST(call32(22, place, 0, 0, 0, 0));
 	/* From a descriptor to a name. */
-	if (tree != (uint32_t)-1)
-		MUST(call32(429, tree, none, AT_FDCWD, low(moved), 4 /* MOVE_MOUNT_F_EMPTY_PATH */));
+	MUST(call32(429, tree, none, AT_FDCWD, low(moved), 4 /* MOVE_MOUNT_F_EMPTY_PATH */));
 	MUST(call32(61, root, 0, 0, 0, 0));
 }
 
@@ -99,8 +98,19 @@ static void program(void)
 	uint64_t code[] = { 0xb7, 0x95 };
 	uint64_t attributes[16] = { 1 | 2ull << 32, low_copy(code, sizeof(code)), low("GPL") };
 
-	if (call32(357, 5, low_copy(attributes, sizeof(attributes)), sizeof(attributes), 0, 0) == -1)
-		perror("bpf");
+	MUST(call32(357, 5, low_copy(attributes, sizeof(attributes)), sizeof(attributes), 0, 0));
+}
+
+/* A new root, with nothing in it. */
+static void swap_roots(const char *folder)
+{
+	char old[4096];
+	uintptr_t root = low(folder), kind = low("tmpfs");
+
+	MUST(call32(21, kind, root, kind, 0, 0));
+	snprintf(old, sizeof(old), "%s/old", folder);
+	MUST(mkdir(old, 0700));
+	MUST(call32(217, root, low(old), 0, 0, 0));
 }
 
 static void standing(void)
@@ -133,6 +143,7 @@ int main(int count, char **arguments)
 	MUST(call32(356, low("in-memory"), 0, 0, 0, 0));
 	MUST(call32(310, CLONE_NEWUTS, 0, 0, 0, 0));
 	MUST(call32(346, namespace, CLONE_NEWUTS, 0, 0, 0));
+	swap_roots(arguments[1]);
 	standing();
 	return 0;
 }
