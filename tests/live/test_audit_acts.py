@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from .acts import module_comes_and_goes
 from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
@@ -235,7 +236,7 @@ def test_what_processes_do_to_others_and_become(auditing: Capture, tmp_path: Pat
     assert fileless["process"]["executable"] == "/memfd:secret"
 
 
-def test_program_and_modules_of_the_kernel(auditing: Capture) -> None:
+def test_program_of_the_kernel(auditing: Capture) -> None:
     # An empty program of eBPF that returns 0.
     code = """
 import ctypes, struct, sys
@@ -263,6 +264,10 @@ sys.stdin.readline()
     assert process.returncode == 0
     assert loaded["action"]["properties"]["prog-type"] == "socket_filter"
     assert int(loaded["action"]["properties"]["prog-id"]) > 0
+
+
+def test_module_comes_and_goes(auditing: Capture) -> None:
+    module_comes_and_goes(auditing)
 
 
 def test_calls_of_32_bit_programs(auditing: Capture, tmp_path: Path) -> None:

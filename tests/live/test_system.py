@@ -9,13 +9,12 @@ import ctypes
 import errno
 import os
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .acts import LIBC
+from .acts import LIBC, module_comes_and_goes
 from .capture import Capture, Event
 
 pytestmark = pytest.mark.live
@@ -43,26 +42,7 @@ def test_what_is_no_module_is_not_told(watching: Capture, tmp_path: Path) -> Non
 
 
 def test_module_comes_and_goes(watching: Capture) -> None:
-    if not Path("/proc/modules").exists():
-        pytest.skip("needs a kernel with modules")
-    if subprocess.run(["modprobe", "dummy", "numdummies=0"], check=False).returncode:
-        pytest.skip("needs the module dummy")
-    subprocess.run(["modprobe", "-r", "dummy"], check=True)
-
-    def told(action: str) -> Event:
-        return watching.wait_for(
-            lambda event: (
-                event["event"]["action"] == action
-                and event["action"]["properties"]["name"] == "dummy"
-            )
-        )
-
-    loaded = told("loaded-kernel-module")
-    assert loaded["event"]["code"] == 6
-    assert loaded["action"]["properties"]["syscall"] in ("init_module", "finit_module")
-    if loaded["action"]["properties"]["syscall"] == "finit_module":
-        assert loaded["file"]["name"].startswith("dummy.ko")
-    assert told("unloaded-kernel-module")["action"]["properties"]["syscall"] == "delete_module"
+    module_comes_and_goes(watching)
 
 
 def bpf(command: int, attributes: bytes) -> int:
