@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "counter_names",
     "event_actions",
+    "event_syscalls",
     "exchange",
     "last_sender",
     "note_sender",
@@ -32,6 +33,9 @@ def counter_names() -> list[tuple[str, str]]:
 
 def event_actions() -> list[str]:
     """Every `event.action` of what a process does."""
+
+def event_syscalls() -> list[str]:
+    """Every `action.properties.syscall` of what is no act on files, mounts or sockets."""
 
 def exchange(one: bytes, other: bytes) -> int:
     """Has two paths change places at once: renameat2(2). 0, or the number of the error."""

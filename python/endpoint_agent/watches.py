@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from endpoint_agent._native import event_actions
+from endpoint_agent._native import event_actions, event_syscalls
 from endpoint_agent.configfile import entries, read_private
 from endpoint_agent.errors import ConfigError
 from endpoint_agent.rules import BadRuleError, mapping, shown
@@ -27,13 +27,17 @@ MAX_ENTRIES = 1000
 MAX_TEXT = 4096
 
 ACTIONS = tuple(dict.fromkeys(event_actions()))
+SYSCALLS = tuple(event_syscalls())
 _TAG = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _RANGE = re.compile(r"([0-9]{1,10})(-([0-9]{1,10})?)?")
 _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.@\\$-]{0,255}")
 _LAST_USER = 4_294_967_294
 """The number above it stands for no user."""
 
-_LISTS = ("actions", "paths", "executables", "arguments", "effective_users", "login_users")
+_LISTS = (
+    *("actions", "syscalls", "paths", "executables", "arguments"),
+    *("effective_users", "login_users"),
+)
 
 Who = str | tuple[int, int]
 
@@ -43,6 +47,7 @@ class Watch(NamedTuple):
 
     tag: str
     actions: tuple[str, ...] = ()
+    syscalls: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     executables: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -129,7 +134,8 @@ def _watch(value: object) -> Watch:
         raise BadRuleError(f"tag: found {shown(tag)}; allowed: 1 to 64 letters, digits and _ . : -")
     watch = Watch(
         tag,
-        tuple(_action(text) for text in _texts(members, "actions")),
+        tuple(_one_of("actions", text, ACTIONS) for text in _texts(members, "actions")),
+        tuple(_one_of("syscalls", text, SYSCALLS) for text in _texts(members, "syscalls")),
         tuple(_pattern("paths", text, "/*") for text in _texts(members, "paths")),
         tuple(_pattern("executables", text, "") for text in _texts(members, "executables")),
         tuple(_texts(members, "arguments")),
@@ -157,9 +163,9 @@ def _texts(members: dict[str, object], key: str) -> Iterator[str]:
         yield text
 
 
-def _action(text: str) -> str:
-    if text not in ACTIONS:
-        raise BadRuleError(f"actions: found {shown(text)}; allowed: {', '.join(ACTIONS)}")
+def _one_of(key: str, text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise BadRuleError(f"{key}: found {shown(text)}; allowed: {', '.join(known)}")
     return text
 
 

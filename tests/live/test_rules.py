@@ -14,6 +14,7 @@ from endpoint_agent._native import Rules
 from endpoint_agent.rules import Filter, Rule
 from endpoint_agent.watches import Watch
 
+from .acts import of
 from .capture import Event, capturing, require_root
 
 pytestmark = pytest.mark.live
@@ -32,6 +33,7 @@ def test_events_are_tagged_dropped_and_counted(tmp_path: Path) -> None:
             Watch("tool", executables=(tool.name,), effective_users=("root",)),
             Watch("tool", executables=(str(tool),), arguments=("given",)),
             Watch("other", executables=(tool.name,), arguments=("never",)),
+            Watch("apart", syscalls=("unshare",)),
         ],
         [
             Rule("noise", (Filter("file.path", "contains", (f"{noise}/",)),)),
@@ -49,19 +51,23 @@ def test_events_are_tagged_dropped_and_counted(tmp_path: Path) -> None:
         (watched / "made").write_text("x")
         made = capture.of_path(str(watched / "made"), "file-created")
         ran = capture.exec_of(str(tool), "given")
+        parted = subprocess.Popen(["unshare", "--uts", "true"])
+        assert parted.wait() == 0
+        apart = capture.wait_for(of(parted.pid, "changed-namespace-of"))
         capture.stop()
 
         assert made["tags"] == ["folder"]
         assert ran["tags"] == ["tool"]
+        assert apart["tags"] == ["apart"]
         assert dict(rules.counts()) == {"noise": 501, "exit": 1}
         assert capture.spool.counters()["filtered"] == 502
 
-    def of(event: Event) -> bool:
+    def of_noise(event: Event) -> bool:
         ended = event["event"].get("action") == "process-ended"
         of_tool = event.get("process", {}).get("executable") == str(tool)
         return str(noise) in event.get("file", {}).get("path", "") or (ended and of_tool)
 
-    assert [event for event in capture.events if of(event)] == []
+    assert [event for event in capture.events if of_noise(event)] == []
     numbers = [event["event"]["sequence"] for event in capture.events]
     assert numbers == list(range(1, len(numbers) + 1))
 

@@ -106,6 +106,11 @@ const LINKS: &[&str] = &[
     "sockmap",
 ];
 
+/// The names of all system calls that events tell of.
+pub fn calls() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|(_, name)| *name)
+}
+
 /// The system call; none for a number that has no name here, as those of other kinds of programs.
 pub fn call(call: Call) -> Option<&'static str> {
     find(CALLS, call.0)

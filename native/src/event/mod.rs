@@ -172,6 +172,20 @@ pub enum Action {
 }
 
 impl Action {
+    /// The system call of what is no act on files, mounts or sockets.
+    pub fn call(&self) -> Option<Call> {
+        match self {
+            Action::ExecFailed(failed) => Some(failed.call),
+            Action::Identity(change) => Some(change.call),
+            Action::Capabilities(change) => Some(change.call),
+            Action::Namespace(change) => Some(change.call),
+            Action::Injection(injection) => Some(injection.call),
+            Action::Signal(signal) => Some(signal.call),
+            Action::Module(module) => Some(module.call),
+            _ => None,
+        }
+    }
+
     /// The other process that it is done to.
     pub fn target(&self) -> Option<Target> {
         match self {

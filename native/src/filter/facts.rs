@@ -1,10 +1,11 @@
 //! What rules are asked about, before anything is written.
 
 use crate::ecs::catalogue::Kind;
+use crate::ecs::names;
 use crate::enrich::processes::Process;
 use crate::enrich::program::{Program, arguments, file_name};
 use crate::enrich::users::Users;
-use crate::event::{Action, Event};
+use crate::event::{Action, Call, Event};
 
 /// An event and who did it.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,15 @@ impl<'a> Facts<'a> {
     /// What the process runs; of an exec the new program.
     pub fn program(&self) -> Option<&'a Program> {
         self.process.program()
+    }
+
+    /// The system call, of what is no act on files, mounts or sockets: of these, not every source
+    /// tells it.
+    pub fn syscall(&self) -> Option<&'static str> {
+        match self.event.action.call()? {
+            Call::TOLD => self.event.call.as_ref().map(|call| call.name),
+            call => names::call(call),
+        }
     }
 
     /// The paths the event is about: of a rename and of a hard link both.

@@ -18,8 +18,11 @@ use crate::enrich::users::Users;
 pub struct Watch {
     /// What its events are tagged with: printable ASCII without quotes and backslashes.
     pub tag: String,
-    /// `event.action`. If empty: what happens to files for a watch of paths, else execs.
+    /// `event.action`. If empty: what happens to files for a watch of paths, what tells its system
+    /// call for one of these, else execs.
     pub actions: Vec<String>,
+    /// System calls by which it was done, as [`Facts::syscall`] tells them.
+    pub syscalls: Vec<String>,
     /// As [`Pattern`] has them.
     pub paths: Vec<String>,
     /// Paths of programs, or their names: those without a slash.
@@ -52,6 +55,7 @@ pub struct Watches {
 #[derive(Debug)]
 struct Compiled {
     tag: String,
+    syscalls: Vec<String>,
     paths: Vec<Pattern>,
     executables: Vec<Pattern>,
     names: Vec<Pattern>,
@@ -123,6 +127,7 @@ impl Watches {
 /// The actions of a watch.
 fn actions(watch: &Watch) -> impl Iterator<Item = &'static str> {
     let kinds = catalogue::ALL.iter().filter(|kind| match &*watch.actions {
+        [] if !watch.syscalls.is_empty() => true,
         [] if watch.paths.is_empty() => kind.action == catalogue::PROCESS_CREATED.action,
         [] => kind.category == catalogue::FILE_CREATED.category,
         named => named.iter().any(|action| action == kind.action),
@@ -178,6 +183,7 @@ impl Compiled {
             .partition(|it| it.contains('/'));
         Self {
             tag: watch.tag,
+            syscalls: watch.syscalls,
             paths: patterns(watch.paths),
             executables: patterns(executables),
             names: patterns(names),
@@ -193,7 +199,12 @@ impl Compiled {
 
     /// Whether the conditions hold that did not find it.
     fn holds(&self, facts: &Facts) -> bool {
-        self.holds_for_program(facts) && self.holds_for_users(facts)
+        self.holds_for_call(facts) && self.holds_for_program(facts) && self.holds_for_users(facts)
+    }
+
+    fn holds_for_call(&self, facts: &Facts) -> bool {
+        let is = |call| self.syscalls.iter().any(|it| it == call);
+        self.syscalls.is_empty() || facts.syscall().is_some_and(is)
     }
 
     fn holds_for_program(&self, facts: &Facts) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::ecs::catalogue;
+use crate::ecs::{catalogue, names};
 use crate::filter::drops::{self, Filter, Operand, Operator};
 use crate::filter::watch::Who;
 use crate::filter::{Drop, Drops, Rules, Watch, Watches};
@@ -17,6 +17,7 @@ pub struct PyRules(Arc<Rules>);
 struct PyWatch {
     tag: String,
     actions: Vec<String>,
+    syscalls: Vec<String>,
     paths: Vec<String>,
     executables: Vec<String>,
     arguments: Vec<String>,
@@ -100,11 +101,17 @@ pub fn event_actions() -> Vec<&'static str> {
         .collect()
 }
 
+#[pyfunction]
+pub fn event_syscalls() -> Vec<&'static str> {
+    names::calls().collect()
+}
+
 impl From<PyWatch> for Watch {
     fn from(watch: PyWatch) -> Self {
         Self {
             tag: watch.tag,
             actions: watch.actions,
+            syscalls: watch.syscalls,
             paths: watch.paths,
             executables: watch.executables,
             arguments: watch.arguments,

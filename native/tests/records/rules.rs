@@ -5,7 +5,7 @@ use std::sync::Arc;
 use endpoint_agent_native::counters::Counter;
 use endpoint_agent_native::ecs::fields::FIELDS;
 use endpoint_agent_native::event::{
-    Action, Content, Direction, Event, Exec, File, FileChange, Repeat,
+    Action, Call, Content, Direction, Event, Exec, File, FileChange, NamespaceChange, Repeat,
 };
 use endpoint_agent_native::filter::drops::{self, Filter, Operand, Operator};
 use endpoint_agent_native::filter::watch::Who;
@@ -71,6 +71,10 @@ pub fn watches() -> Vec<Watch> {
             ..tag("delete")
         },
         Watch {
+            syscalls: texts(&["unshare", "kill"]),
+            ..tag("apart")
+        },
+        Watch {
             paths: texts(&["*.preload"]),
             ..tag("rootkit_preload")
         },
@@ -127,6 +131,25 @@ fn programs_by_any_of_their_names() {
     };
     scene.happens(john(SHELL), Action::Exec(run_by_kernel));
     assert_eq!(tags(&mut scene), json!(["susp_activity"]));
+}
+
+#[test]
+fn system_calls_by_whoever_tells_them() {
+    let mut scene = watched();
+    let leaves = |number| {
+        Action::Namespace(NamespaceChange {
+            call: Call(number),
+            changed: vec![("uts", 7)],
+        })
+    };
+    for (number, expected) in [(272, json!(["apart"])), (308, Value::Null)] {
+        scene.happens(john(SHELL), leaves(number));
+        assert_eq!(tags(&mut scene), expected, "{number}");
+    }
+    for (name, expected) in [("unshare", json!(["apart"])), ("clone", Value::Null)] {
+        scene.called(john(SHELL), name, leaves(Call::TOLD.0));
+        assert_eq!(tags(&mut scene), expected, "{name}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use endpoint_agent_native::engine::{Context, Engine};
 use endpoint_agent_native::error::Result;
 use endpoint_agent_native::event::{
     Action, Connection, Content, Credentials, Direction, Event, Exec, Exit, File, FileChange, Fork,
-    Inode, LoginSession, Loss, ProcessKey, Stage,
+    Inode, LoginSession, Loss, ProcessKey, Stage, SystemCall,
 };
 use serde_json::Value;
 
@@ -84,6 +84,24 @@ impl Scene {
 
     /// Something happens a quarter of a second after the last.
     pub fn happens(&mut self, who: Who, action: Action) {
+        self.did(who, None, action);
+    }
+
+    /// The same, told with its system call.
+    pub fn called(&mut self, who: Who, name: &'static str, action: Action) {
+        let call = SystemCall {
+            name,
+            arch: "x86_64",
+            arguments: [0; 4],
+            exit: 0,
+            terminal: Vec::new(),
+            key: Vec::new(),
+            socket: None,
+        };
+        self.did(who, Some(Box::new(call)), action);
+    }
+
+    fn did(&mut self, who: Who, call: Option<Box<SystemCall>>, action: Action) {
         self.event(Event {
             time: self.time,
             process: key(who.pid),
@@ -91,7 +109,7 @@ impl Scene {
             credentials: who.credentials,
             login: who.login,
             repeat: None,
-            call: None,
+            call,
             content: Content::Unasked,
             action,
         });

@@ -331,6 +331,7 @@ fn watch(members: &[(String, String)]) -> Watch {
     let known = [
         "tag",
         "actions",
+        "syscalls",
         "paths",
         "executables",
         "arguments",
@@ -353,6 +354,7 @@ fn watch(members: &[(String, String)]) -> Watch {
     Watch {
         tag: members["tag"].into(),
         actions: texts("actions"),
+        syscalls: texts("syscalls"),
         paths: texts("paths"),
         executables: texts("executables"),
         arguments: texts("arguments"),
