@@ -17,6 +17,8 @@ from meter import cpu_seconds
 
 # Seconds without a change of CPU time after which a sensor has done its work.
 QUIET = 2.0
+# Seconds of CPU that a sensor may take in that time which has nothing left to do: bpftrace polls.
+IDLE = 0.01
 END = 15.0
 
 RULES = (
@@ -139,7 +141,7 @@ class Program:
 
     def _settle(self) -> None:
         before = -1.0
-        while (now := self._used()) - before > 0.001:
+        while (now := self._used()) - before > IDLE:
             before = now
             time.sleep(QUIET)
 
