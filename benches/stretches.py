@@ -11,8 +11,9 @@ from typing import NamedTuple
 from speed import loop_seconds
 from turns import Turns
 
-# How far the loops before and after a stretch may differ, and those of a class.
-ALIKE = 0.05
+# How far the loops before and after a stretch may differ, and those of a class: the next only where
+# with the one before there is nothing to compare.
+ALIKE = 0.05, 0.1, 0.2
 FEWEST = 10
 
 
@@ -36,6 +37,8 @@ class Compared(NamedTuple):
     """Of each class by itself, the quickest first."""
     alone: float
     """The rate without the agent in the quickest class."""
+    alike: float
+    """How far the speeds in one class may differ."""
 
 
 def in_stretches(rate: Callable[[], float], count: int, cores: Collection[int]) -> list[Stretch]:
@@ -69,22 +72,25 @@ def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) ->
     Raises:
         ValueError: there is no mood of which both have enough.
     """
-    one, other = _classes(alone), _classes(watched)
-    both = [mood for mood in sorted(one) if min(len(one[mood]), len(other[mood])) >= FEWEST]
-    if not both:
+    for alike in ALIKE:
+        one, other = _classes(alone, alike), _classes(watched, alike)
+        both = [mood for mood in sorted(one) if min(len(one[mood]), len(other[mood])) >= FEWEST]
+        if both:
+            break
+    else:
         raise ValueError("the machine was never equally quick in both: measure longer")
     ratios = [median(other[mood]) / median(one[mood]) for mood in both]
     weights = [1 / (1 / len(one[mood]) + 1 / len(other[mood])) for mood in both]
     pairs = zip(weights, ratios, strict=True)
     mean = sum(weight * math.log(ratio) for weight, ratio in pairs) / sum(weights)
-    return Compared(math.exp(mean), ratios, median(one[both[0]]))
+    return Compared(math.exp(mean), ratios, median(one[both[0]]), alike)
 
 
-def _classes(turns: Sequence[list[Stretch]]) -> dict[int, list[float]]:
-    """Rates by mood: the logarithm of the loop's seconds, in steps of `ALIKE`."""
+def _classes(turns: Sequence[list[Stretch]], alike: float) -> dict[int, list[float]]:
+    """Rates by mood: the logarithm of the loop's seconds, in steps of `alike`."""
     classes: dict[int, list[float]] = defaultdict(list)
     for stretch in (stretch for turn in turns for stretch in turn):
-        if abs(stretch.before / stretch.after - 1) < ALIKE:
+        if abs(stretch.before / stretch.after - 1) < alike:
             loop = (stretch.before + stretch.after) / 2
-            classes[math.floor(math.log(loop) / ALIKE)].append(stretch.rate)
+            classes[math.floor(math.log(loop) / alike)].append(stretch.rate)
     return classes

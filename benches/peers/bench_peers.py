@@ -82,5 +82,5 @@ def _add_slowdown(
     """How many times as long a spawn takes, while the machine was equally quick."""
     compared = compare(before, after)
     spawn = 1e6 / median(stretch.rate for turn in before for stretch in turn)
-    beside = f"{spawn:.0f} µs a spawn before"
+    beside = f"{spawn:.0f} µs a spawn before, speeds alike to {compared.alike:.0%}"
     results.add(figure, [1 / ratio for ratio in compared.classes], beside, 1 / compared.ratio)
