@@ -118,27 +118,31 @@ INLINE void count_lost(u32 kind)
 }
 
 /*
- * Up to which fill of the bulk ring a kind is sent, in sixteenths. When the reader cannot keep up,
- * what there is most of is given up first, then other file acts, then failed execs and what goes by
- * packets; connections have the last of the room. What travels on the critical ring is never given up.
+ * Up to which fill of the bulk ring a kind is sent, in 32nds. When the reader cannot keep up, what
+ * there is most of is given up first, then other file acts and failed execs, then what goes by packets,
+ * then mounts and connections. The last of the room is for what has gone beyond its limit on the
+ * critical ring (submit_limited), which is never given up for another kind.
  */
 INLINE u64 share_of(u32 kind)
 {
 	switch (kind) {
 	case EVENT_OPEN:
-		return 12;
+		return 24;
 	case EVENT_DELETE:
 	case EVENT_RENAME:
 	case EVENT_DIRECTORY_MADE ... EVENT_TRUNCATE:
 	case EVENT_MEMORY_FILE:
 	case EVENT_REQUEST:
 	case EVENT_EXEC_FAILED:
-		return 14;
+		return 28;
 	case EVENT_DATAGRAM:
 	case EVENT_DNS:
-		return 15;
+		return 30;
+	case EVENT_EXEC:
+	case EVENT_IDENTITY ... EVENT_BPF:
+		return 32;
 	default:
-		return 16;
+		return 31;
 	}
 }
 
@@ -148,8 +152,8 @@ INLINE int is_shed(u32 kind)
 	u64 share = share_of(kind);
 	struct tally *tally;
 
-	if (share == 16 ||
-	    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) < BULK_SIZE / 16 * share)
+	if (share == 32 ||
+	    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) < BULK_SIZE / 32 * share)
 		return 0;
 	tally = tally_of(kind);
 	if (tally)
@@ -337,6 +341,8 @@ INLINE long submit_critical(struct event_header *header, u64 size)
 
 INLINE long submit_bulk(struct event_header *header, u64 size)
 {
+	if (is_shed(header->kind))
+		return 1;
 	return submit(&bulk, RING_BULK, header, size, 0);
 }
 

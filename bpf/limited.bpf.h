@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The critical ring for acts that cost their process next to nothing. One that repeats them beyond
- * what anyone does in earnest goes on in the ring of bulk, so that it cannot push out an exec.
+ * what anyone does in earnest goes on in the ring of bulk, so that it cannot push out an exec. There
+ * nothing else can push it out: share_of().
  */
 #ifndef LIMITED_H
 #define LIMITED_H
@@ -43,7 +44,7 @@ INLINE long submit_limited(struct event_header *header, u64 size)
 {
 	if (is_within_limit(header))
 		return submit_critical(header, size);
-	return submit_bulk(header, size);
+	return submit(&bulk, RING_BULK, header, size, 0);
 }
 
 INLINE long submit_limited_scratch(struct scratch *scratch)

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from .acts import of, run
 from .capture import PATIENCE, Capture, capturing, require_root
 
 pytestmark = pytest.mark.live
 
 # Their records take several times the ring's room.
 FILES = 30_000
+
+# So that the last 32nd of the ring is all that is left.
+LISTENS = 40_000
 
 # Why a program was not run.
 SKIPPED = "program busy, at most"
@@ -70,6 +74,48 @@ def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> No
     created = folders[str(short_path)] - 1  # less the rename
     assert created < FILES <= created + lost["open", "overload"] + lost["open", SKIPPED]
     assert any("no longer" in message or "lost" in message for message in notices(capture))
+
+
+# More than a process may tell on the ring of execs in a second.
+OFTEN = """
+import os
+for _ in range(200):
+    os.seteuid(1)
+    os.seteuid(0)
+"""
+
+
+def test_what_is_never_given_up_for_another_kind(tmp_path: Path) -> None:
+    """Of identities, what finds no room beside execs has the last of the ring of the rest."""
+    require_root()
+    capture = Capture(tmp_path)  # attached, and not read yet
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            for _ in range(LISTENS):
+                server.listen()
+        pid, _ = run(OFTEN)
+        capture.pipeline.start()
+        assert capture.pipeline.ready(20.0 * PATIENCE)
+        capture.wait_for(of(pid, "process-ended"))
+        capture.stop()
+    finally:
+        capture.pipeline.stop()
+        capture.spool.close()
+
+    told = Counter(
+        event["event"]["action"]
+        for event in capture.events
+        if event.get("process", {}).get("pid") in (pid, os.getpid())
+    )
+    assert told["changed-identity-of"] == 400
+    lost = {
+        event["action"]["properties"]["what"]
+        for event in capture.events
+        if event["event"]["action"] == "events-lost"
+        and event["action"]["properties"]["cause"] == "overload"
+    }
+    assert "listen" in lost
+    assert told["listen-for-connections"] < LISTENS
 
 
 def test_what_happens_while_the_programs_are_detached(tmp_path: Path) -> None:
