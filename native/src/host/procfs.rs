@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use self::files::{Stat, credentials, folder, group, link, login, namespaces, read};
-use crate::event::{Action, Content, Event, Exec, Group, ProcessKey};
+use crate::event::{Action, Content, Event, Exec, Group, Namespaces, ProcessKey};
 use crate::host::clock;
 
 /// Processes that a snapshot may hold; the kernel's own limit is 4,194,304.
@@ -107,6 +107,15 @@ fn describe(proc: &Path, stat: Stat, parent: Option<ProcessKey>) -> Option<Event
 /// The path of a process's control group, none if it is gone: the one that the kernel programs tell.
 pub fn group_of(root: &Path, pid: u32) -> Option<Vec<u8>> {
     group(&folder(&root.join("proc"), pid))
+}
+
+/// The path of a process's control group, and its namespaces; none if it is gone.
+pub fn surroundings(root: &Path, pid: u32) -> Option<(Vec<u8>, Namespaces)> {
+    let folder = folder(&root.join("proc"), pid);
+    let group = group(&folder)?;
+    let namespaces = namespaces(&folder);
+    // Who has ended, but for its parent's waiting, has none, and is told to be in the root group.
+    (namespaces.mnt != 0).then_some((group, namespaces))
 }
 
 #[cfg(test)]

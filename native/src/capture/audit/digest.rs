@@ -135,19 +135,40 @@ impl Digest {
     fn hand_over(&mut self, event: Event, sink: &mut dyn FnMut(Event)) {
         let time = event.time;
         self.release(|waiting, _| waiting.time <= time, sink);
+        // The clock of records lags: an act may seem to be from before the birth of its process.
+        let process = event.process;
+        let mut unborn = self.tasks.is_unborn(process);
+        self.release(
+            |waiting, _| {
+                let is_birth = matches!(&waiting.action, Action::Fork(it) if it.child == process);
+                let is_ripe = unborn;
+                unborn &= !is_birth;
+                is_ripe
+            },
+            sink,
+        );
         sink(event);
     }
 
     /// Hands over process events as long as the first that waits is ripe.
-    fn release(&mut self, is_ripe: impl Fn(&Event, u64) -> bool, sink: &mut dyn FnMut(Event)) {
+    fn release(
+        &mut self,
+        mut is_ripe: impl FnMut(&Event, u64) -> bool,
+        sink: &mut dyn FnMut(Event),
+    ) {
         while let Some((since, event)) = self.waiting.front()
             && is_ripe(event, *since)
         {
             let Some((_, event)) = self.waiting.pop_front() else {
                 return;
             };
-            if matches!(event.action, Action::Exit(_)) {
-                self.tasks.remove(event.process);
+            match &event.action {
+                Action::Exit(_) => self.tasks.remove(event.process),
+                Action::Fork(Fork { child }) => {
+                    self.tasks
+                        .update(child.pid, |task| task.unborn &= task.key != *child);
+                }
+                _ => {}
             }
             sink(event);
         }

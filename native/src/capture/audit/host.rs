@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ebpf::decode::{Clock, decode, encode_snapshot};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Group, Namespaces};
 use crate::host::procfs;
 
 /// Bytes read of a text, of which lists of groups may be long.
@@ -135,6 +135,39 @@ impl Host {
         let bytes = answer.unwrap_or_default();
         let (words, _) = bytes.as_chunks::<4>();
         std::array::from_fn(|at| words.get(at).map_or(0, |&word| u32::from_ne_bytes(word)))
+    }
+
+    /// A process's control group and namespaces, as far as it is there and tells them.
+    pub fn surroundings(&mut self, pid: u32) -> (Group, Namespaces) {
+        let answer = self.ask(|root| {
+            let (path, its) = procfs::surroundings(root, pid)?;
+            let numbers = [its.pid, its.mnt, its.net, its.user, its.uts, its.ipc];
+            Some([numbers.map(u32::to_ne_bytes).as_flattened(), &path].concat())
+        });
+        let answer = answer.unwrap_or_default();
+        let Some((numbers, path)) = answer.split_first_chunk::<24>() else {
+            return Default::default();
+        };
+        let mut words = numbers
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .copied()
+            .map(u32::from_ne_bytes);
+        let mut next = || words.next().unwrap_or(0);
+        let namespaces = Namespaces {
+            pid: next(),
+            mnt: next(),
+            net: next(),
+            user: next(),
+            uts: next(),
+            ipc: next(),
+        };
+        let group = Group {
+            id: 0,
+            path: path.into(),
+        };
+        (group, namespaces)
     }
 
     /// The address where the socket behind a descriptor waits for connections of TCP.

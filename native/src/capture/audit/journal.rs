@@ -312,6 +312,35 @@ mod tests {
         assert!(is_same());
     }
 
+    /// Times of records lag behind those of process events.
+    #[test]
+    fn the_birth_of_a_process_is_told_before_what_it_does() {
+        let root = host();
+        let mut live = Live::new(root.path());
+        let (parent, child) = (SHELL, CHILD);
+        live.change(Change::Fork { parent, child }, 22);
+        live.change(
+            Change::Exit {
+                pid: child,
+                status: 0,
+            },
+            23,
+        );
+        let fields = format!("syscall=83 exit=0 a0=7ffd pid={CHILD} {CALL}");
+        live.message(1300, &record(1_768_827_021, 1, &fields));
+        live.message(1307, &record(1_768_827_021, 1, "cwd=\"/home\""));
+        let name = "item=0 name=\"made\" inode=9 dev=08:01 mode=040755 ouid=1000 ogid=1000 \
+            rdev=00:00 nametype=CREATE";
+        live.message(1302, &record(1_768_827_021, 1, name));
+        live.message(1320, &record(1_768_827_021, 1, ""));
+        live.turn(23 * SECOND, true);
+        let told: Vec<_> = live.told.iter().map(|event| &event.action).collect();
+        assert!(matches!(
+            told[..],
+            [Action::Fork(_), Action::File(_), Action::Exit(_)]
+        ));
+    }
+
     fn replayed(path: &Path) -> Result<Vec<Event>> {
         let mut replay = Replay::open(path)?;
         let mut events = Vec::new();

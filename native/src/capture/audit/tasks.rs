@@ -24,6 +24,8 @@ pub struct Task {
     pub login: LoginSession,
     /// Its acts are not reported.
     pub muted: bool,
+    /// Its birth is not told yet.
+    pub unborn: bool,
 }
 
 /// The processes.
@@ -50,8 +52,12 @@ impl Tasks {
         let parent = parent.and_then(|pid| self.known.peek(&pid));
         let muted = parent.is_some_and(|parent| parent.muted);
         let task = self.learn(event, muted || known.is_some_and(|task| task.muted));
-        if let Some(Task { ids, .. }) = known {
-            self.put(Task { ids, ..task });
+        if let Some(Task { ids, unborn, .. }) = known {
+            self.put(Task {
+                ids,
+                unborn,
+                ..task
+            });
         }
     }
 
@@ -63,6 +69,7 @@ impl Tasks {
             ids: None,
             login: event.login,
             muted: muted || key.pid == self.muted,
+            unborn: false,
         };
         self.put(task);
         task
@@ -87,7 +94,12 @@ impl Tasks {
         let parent = self.of(parent, host)?;
         let start = host.start(child).unwrap_or(time / procfs::TICK);
         let key = ProcessKey { pid: child, start };
-        let child = Task { key, ..parent };
+        let unborn = true;
+        let child = Task {
+            key,
+            unborn,
+            ..parent
+        };
         self.put(child);
         Some((parent, child))
     }
@@ -99,6 +111,12 @@ impl Tasks {
         }
         let event = host.process(pid)?;
         Some(self.learn(&event, false))
+    }
+
+    /// Whether the birth of a process is known and not told yet.
+    pub fn is_unborn(&self, key: ProcessKey) -> bool {
+        let known = self.known.peek(&key.pid);
+        known.is_some_and(|task| task.unborn && task.key == key)
     }
 
     /// What a record tells of a process is newer than what is known.
@@ -146,8 +164,16 @@ mod tests {
             pid: GONE,
             start: 77,
         };
-        assert_eq!(child, Task { key, ..parent });
-        assert!(child.muted);
+        let unborn = true;
+        assert_eq!(
+            child,
+            Task {
+                key,
+                unborn,
+                ..parent
+            }
+        );
+        assert!(child.muted && tasks.is_unborn(key) && !tasks.is_unborn(parent.key));
         tasks.remove(ProcessKey { start: 76, ..key });
         assert_eq!(tasks.of(GONE, &mut host), Some(child));
         tasks.remove(key);

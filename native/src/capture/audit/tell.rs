@@ -94,10 +94,15 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn actions(&mut self, act: Act) -> Vec<Action> {
         let action = match act {
-            Act::Exec(exec) => Some(Action::Exec(Exec {
-                parent: self.parent.map(|parent| parent.key),
-                ..*exec
-            })),
+            Act::Exec(exec) => {
+                let (group, namespaces) = self.host.surroundings(self.pid);
+                Some(Action::Exec(Exec {
+                    parent: self.parent.map(|parent| parent.key),
+                    group,
+                    namespaces,
+                    ..*exec
+                }))
+            }
             Act::ExecFailed(path, error) => {
                 let (path, path_truncated) = self.absolute(path);
                 Some(Action::ExecFailed(ExecFailed {
