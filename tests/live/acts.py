@@ -6,7 +6,9 @@ import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,20 @@ def run(code: str, *arguments: str) -> tuple[int, list[str]]:
     return child.pid, output.splitlines()
 
 
+@contextmanager
+def running(code: str) -> Iterator[tuple[int, list[str]]]:
+    """`run` of a process that is there as long as the block: the audit source asks /proc of it."""
+    done = "all is done"
+    code += f"\nprint({done!r}, flush=True)\nimport sys\nsys.stdin.read()"
+    command = [sys.executable, "-I", "-c", code]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        yield child.pid, list(iter(lambda: next(child.stdout, done).rstrip("\n"), done))
+    assert child.returncode == 0
+
+
 def touch(path: Path) -> None:
     """Makes a file by a process of its own: one that was there before may not be audited."""
     subprocess.run(["touch", path], check=True, timeout=60 * PATIENCE)
@@ -45,6 +61,31 @@ def onto(pid: int, action: str, **properties: Any) -> Callable[[Event], bool]:
     """Whether an event is an act of this process on another."""
     own = of(os.getpid(), action, **properties)
     return lambda event: own(event) and event["sekoiaio"]["target_process"]["pid"] == pid
+
+
+@contextmanager
+def control_group(name: str = "untold") -> Iterator[Path]:
+    """A new control group of version 2; skips where none can be made."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    place = next((place for _, place, kind, *_ in mounts if kind == "cgroup2"), None)
+    if place is None:
+        pytest.skip("needs control groups of version 2: none is mounted")
+    path = Path(place) / name
+    try:
+        path.mkdir()
+    except OSError as error:
+        pytest.skip(f"needs to make a control group: {error}")
+    try:
+        yield path
+    finally:
+        # A group is in use until the kernel has put away the last process that was in it.
+        deadline = time.monotonic() + 20.0 * PATIENCE
+        while path.exists():
+            try:
+                path.rmdir()
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
 
 
 def module_comes_and_goes(capture: Capture) -> None:
