@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from .live.apart import run_apart
 from .live.audit import auditing_alone
 from .live.capture import Capture, capturing, require_root
 
@@ -25,9 +27,9 @@ SOURCES = pytest.param("ebpf", id=pytest.HIDDEN_PARAM), "audit"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Has what shares a capture share that of eBPF, and runs the attacks once for each source."""
+    """Runs what shares a capture once for each source, unless it is marked `ebpf`."""
     if "shared_capture" in metafunc.fixturenames:
-        sources = SOURCES if metafunc.definition.path.parent.name == "attacks" else SOURCES[:1]
+        sources = SOURCES[:1] if metafunc.definition.get_closest_marker("ebpf") else SOURCES
         metafunc.parametrize("shared_capture", sources, indirect=True, scope="session")
 
 
@@ -39,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     where a test has all the time there is, once has to do.
     """
     # So it does not see what the others do, who may do more than any capture can take.
-    items.sort(key=capture_of)
+    items.sort(key=lambda item: ("", "ebpf", "audit").index(source_of(item)))
     if "PATIENCE" in os.environ:
         return
     for item in items:
@@ -48,10 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
-def capture_of(item: pytest.Item) -> int:
-    """Which capture a test shares: 0 for none."""
+def source_of(item: pytest.Item) -> str:
+    """Of which source's capture a test shares, if any."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return ("none", "ebpf", "audit").index(parameters.get("shared_capture", "none"))
+    return str(parameters.get("shared_capture", ""))
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +76,16 @@ def watching(shared_capture: Capture) -> Capture:
     """
     shared_capture.forget()
     return shared_capture
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
+    """Has what the audit source is to tell be done by a process of its own."""
+    if source_of(pyfuncitem) != "audit":
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    run_apart(partial(pyfuncitem.obj, **arguments), pyfuncitem.funcargs["shared_capture"])
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

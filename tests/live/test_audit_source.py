@@ -51,6 +51,7 @@ def test_exec_exit_and_parent(auditing: Capture, tmp_path: Path) -> None:
     assert ended["sekoiaio"] == event["sekoiaio"]
 
 
+@pytest.mark.ebpf("the other one is here as well")
 def test_a_child_is_named_as_by_ebpf(auditing: Capture, watching: Capture, tmp_path: Path) -> None:
     subprocess.run(["true", str(tmp_path)], check=True)
     expected = watching.exec_of("true", str(tmp_path))
@@ -104,6 +105,7 @@ def fields(event: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
             yield before + name, value
 
 
+@pytest.mark.ebpf("the other one is here as well")
 def test_acts_have_the_fields_that_they_have_by_ebpf(
     auditing: Capture, watching: Capture, tmp_path: Path
 ) -> None:

@@ -62,16 +62,20 @@ by_descriptor = [f"/proc/self/fd/{os.open(name, os.O_PATH)}".encode() for name i
 must(libc.mount(*by_descriptor, None, 4096, None))
 """
     run(tmp_path, acts)
-    event = mounted(watching, tmp_path / "mnt", source="some device", fstype="tmpfs")
+    # Of what the call has in memory a record tells paths alone.
+    told = {} if watching.audits else {"source": "some device", "fstype": "tmpfs"}
+    event = mounted(watching, tmp_path / "mnt", **told)
     assert event["action"]["properties"]["flags"] == ["MS_NOSUID", "MS_NODEV"]
     assert event["event"]["category"] == ["file"]
     mounted(watching, tmp_path / "bound", source=str(tmp_path / "mnt"), flags=["MS_BIND"])
     mounted(watching, tmp_path / "bound", flags=["MS_PRIVATE"])
-    mounted(watching, tmp_path / "new", source=str(tmp_path / "jail"), flags=["MS_BIND"])
+    if not watching.audits:
+        mounted(watching, tmp_path / "new", source=str(tmp_path / "jail"), flags=["MS_BIND"])
     event = watching.of_path(str(tmp_path / "bound"), "unmounted")
     assert event["action"]["properties"]["flags"] == ["MNT_DETACH"]
 
 
+@pytest.mark.ebpf("what is mounted, and how, where the call has it in memory")
 def test_mount_that_was_made_apart(watching: Capture, tmp_path: Path) -> None:
     """As mount(8) does since util-linux 2.39: fsopen, fsconfig, fsmount, move_mount."""
     acts = """

@@ -81,7 +81,7 @@ def test_every_word_that_a_tracer_writes_is_counted(
         return sum(counts) == 100
 
     watching.wait_for(all_are_told)
-    assert len(counts) < 100
+    assert watching.audits or len(counts) < 100
 
 
 def test_write_into_the_memory_of_a_process(
@@ -100,6 +100,7 @@ def test_write_into_the_memory_of_a_process(
     assert event["sekoiaio"]["target_process"]["command_line"] == "sleep 1234"
 
 
+@pytest.mark.ebpf("whose number it is, from within a PID namespace")
 def test_process_named_by_its_number_in_a_namespace(watching: Capture) -> None:
     code = """
 import ctypes, os, signal
@@ -146,6 +147,7 @@ def test_signal_to_another_user(watching: Capture) -> None:
     watching.wait_for(onto(child.pid, "killed-pid", signal=9))
 
 
+@pytest.mark.ebpf("signals that no call sends")
 def test_signal_that_a_process_has_the_kernel_send(
     watching: Capture, sleeper: subprocess.Popen[bytes]
 ) -> None:

@@ -137,6 +137,7 @@ def test_fork_without_exec_is_known_by_its_parent(watching: Capture, tmp_path: P
     assert event["process"]["executable"] == os.path.realpath(sys.executable)
 
 
+@pytest.mark.ebpf("paths from outside of a chroot")
 def test_program_in_a_chroot_and_deep_below(watching: Capture, tmp_path: Path) -> None:
     jail = tmp_path / "jail"
     jail.mkdir()

@@ -29,11 +29,13 @@ def test_program_that_may_not_be_executed(watching: Capture, tmp_path: Path) -> 
     assert event["event"]["code"] == 1
     properties = event["action"]["properties"]
     assert {"syscall": "execve", "exit": "EACCES"}.items() <= properties.items()
-    assert properties["args"] == [str(refused), "", "one more"]
-    assert "truncated" not in properties
+    if not watching.audits:
+        assert properties["args"] == [str(refused), "", "one more"]
+        assert "truncated" not in properties
     assert event["process"]["executable"] == os.path.realpath(sys.executable)
 
 
+@pytest.mark.ebpf("the arguments of a program that was not started")
 def test_arguments_that_are_too_many_or_too_long(watching: Capture, tmp_path: Path) -> None:
     for name, arguments, told, is_cut in (
         ("many", ["x"] * 64, ["x"] * 64, False),
@@ -53,9 +55,9 @@ def test_program_that_is_not_there_below_a_folder(watching: Capture, tmp_path: P
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
         assert LIBC.syscall(EXECVEAT, folder, b"absent", None, None, 0) == -1
+        event = watching.of_path(str(tmp_path / "absent"), "process-creation-failed")
     finally:
         os.close(folder)
-    event = watching.of_path(str(tmp_path / "absent"), "process-creation-failed")
     assert {"syscall": "execveat", "exit": "ENOENT"}.items() <= event["action"][
         "properties"
     ].items()
@@ -64,8 +66,9 @@ def test_program_that_is_not_there_below_a_folder(watching: Capture, tmp_path: P
 
 def test_file_that_is_only_in_memory(watching: Capture) -> None:
     name = f"only-{uuid4()}"
-    os.close(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     event = watching.of_path(f"/memfd:{name}", "file-created")
+    os.close(file)
     assert event["process"]["pid"] == os.getpid()
     assert event["event"]["code"] == 11
     properties = event["action"]["properties"]
@@ -81,6 +84,7 @@ for number in range(200):
 """
 
 
+@pytest.mark.ebpf("repeats are events of their own")
 def test_files_in_memory_of_one_name_are_counted(watching: Capture) -> None:
     name = f"often-{uuid4()}"
     pid, _ = run(IN_MEMORY, name)

@@ -68,6 +68,7 @@ def assert_resolution(capture: Capture, name: str, transport: str, own_port: int
         assert (event[there]["ip"], event[there]["port"]) == ADDRESS
 
 
+@pytest.mark.ebpf("DNS")
 def test_question_over_a_connected_socket(watching: Capture) -> None:
     name = unique_name()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -77,6 +78,7 @@ def test_question_over_a_connected_socket(watching: Capture) -> None:
         assert_resolution(watching, name, "udp", client.getsockname()[1])
 
 
+@pytest.mark.ebpf("DNS")
 def test_question_without_a_connection(watching: Capture) -> None:
     name = unique_name()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
@@ -85,6 +87,7 @@ def test_question_without_a_connection(watching: Capture) -> None:
         assert_resolution(watching, name, "udp", client.getsockname()[1])
 
 
+@pytest.mark.ebpf("DNS")
 @pytest.mark.parametrize("apart", [False, True])
 def test_question_over_tcp(watching: Capture, apart: bool) -> None:
     name = unique_name()
@@ -99,6 +102,7 @@ def test_question_over_tcp(watching: Capture, apart: bool) -> None:
     assert_resolution(watching, name, "tcp", own_port)
 
 
+@pytest.mark.ebpf("DNS")
 def test_message_that_ends_too_early_is_told_and_marked(watching: Capture) -> None:
     name = unique_name()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -117,21 +121,24 @@ def test_message_that_ends_too_early_is_told_and_marked(watching: Capture) -> No
     ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 )
 def test_datagram(watching: Capture, family: int, address: str) -> None:
+    if not watching.sees_datagrams():
+        pytest.skip("needs Linux 5.16: the audit system does not tell where data is sent before it")
     with (
         socket.socket(family, socket.SOCK_DGRAM) as server,
         socket.socket(family, socket.SOCK_DGRAM) as client,
     ):
         server.bind((address, 0))
         client.sendto(b"x", server.getsockname())
-        ports = (client.getsockname()[1], server.getsockname()[1])
+        own, port = client.getsockname()[1], server.getsockname()[1]
         event = watching.wait_for(
             lambda event: (
                 event["event"]["action"] == "sent-to"
-                and (event["source"]["port"], event["destination"]["port"]) == ports
+                and event["destination"]["port"] == port
+                and (watching.audits or event["source"]["port"] == own)
             )
         )
     assert event["destination"]["ip"] == address
-    assert event["network"]["transport"] == "udp"
+    assert watching.audits or event["network"]["transport"] == "udp"
     assert event["process"]["pid"] == os.getpid()
 
 
@@ -143,6 +150,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """
 
 
+@pytest.mark.ebpf("the number of datagrams")
 def test_datagrams_to_one_peer_are_counted(watching: Capture) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))

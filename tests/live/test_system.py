@@ -78,6 +78,7 @@ def program(name: str, op: str) -> Callable[[Event], bool]:
     )
 
 
+@pytest.mark.ebpf("the names of programs")
 def test_bpf_program_is_loaded_and_linked(watching: Capture) -> None:
     loaded = load(RAW_TRACEPOINT, b"linked_here")
     witness = told_of(loaded)
@@ -97,6 +98,7 @@ def test_bpf_program_is_loaded_and_linked(watching: Capture) -> None:
     assert linked["action"]["properties"]["prog-id"] == witness["prog_id"]
 
 
+@pytest.mark.ebpf("attachments that make no link")
 def test_bpf_program_is_attached_to_stay(watching: Capture) -> None:
     sockets = bpf(BPF_MAP_CREATE, struct.pack("IIIII", SOCKMAP, 4, 4, 1, 0))
     loaded = load(SK_SKB, b"attached_here")
