@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.acts import touch
 from tests.live.capture import Capture, Event
 
 from .conftest import Tricks, by_descriptor
@@ -30,7 +29,7 @@ def acts_on(capture: Capture, path: Path) -> list[str]:
 
 def assert_unseen(capture: Capture, after: Path, *paths: Path) -> None:
     """Nothing is told of what was done to `paths`, and by now it would have been."""
-    touch(after)
+    after.touch()
     capture.of_path(str(after), "file-created")
     assert [acts_on(capture, path) for path in paths] == [[] for _ in paths]
 
@@ -73,7 +72,7 @@ def test_files_made_while_another_is_told(
     """Where the kernel may preempt a program, it skips it for those that come in between."""
     tricks.play("cut_in", tmp_path, str(CUTS))
     after = tmp_path / "after"
-    touch(after)
+    after.touch()
     watching.of_path(str(after), "file-created")
     untold = [number for number in range(CUTS) if not acts_on(watching, tmp_path / str(number))]
     assert len(untold) <= MISSED
@@ -130,7 +129,7 @@ def test_hole_left_behind(watching: Capture, tricks: Tricks, tmp_path: Path) -> 
     event = watching.of_path(str(other), "renamed")
     assert event["action"]["properties"]["old_path"] == str(one)
     if watching.audits:
-        touch(tmp_path / "end")
+        (tmp_path / "end").touch()
         watching.of_path(str(tmp_path / "end"), "file-created")
         # By the touch.
         assert acts_on(watching, one) == ["file-created"]
@@ -205,7 +204,7 @@ def test_changes_through_a_descriptor(watching: Capture, tricks: Tricks, tmp_pat
     path = tmp_path / "file"
     tricks.play("changed_unseen", path)
     assert path.read_text().endswith("on")
-    touch(tmp_path / "end")
+    (tmp_path / "end").touch()
     watching.of_path(str(tmp_path / "end"), "file-created")
     # What is set through a ring is an event as an object only.
     told = ["changed-file-attributes-of"] if watching.sees_changed_objects() else []

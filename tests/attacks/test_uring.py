@@ -8,7 +8,6 @@ import pytest
 
 from endpoint_agent._native import Rules
 from endpoint_agent.rules import Filter, Rule
-from tests.live.acts import touch
 from tests.live.capture import Capture, capturing
 
 from .conftest import Tricks
@@ -45,7 +44,7 @@ def test_files(watching: Capture, tricks: Tricks, tmp_path: Path, how: str) -> N
         assert event["process"]["name"] == "ring_files"
         assert event["event"]["outcome"] == "success"
     # What failed, and the file that was opened for reading, are behind all this by now.
-    touch(tmp_path / "end")
+    (tmp_path / "end").touch()
     watching.of_path(str(tmp_path / "end"), "file-created")
     assert acts_on(watching, tmp_path / "absent") == []
     assert acts_on(watching, made) == ["file-created"]
@@ -82,7 +81,7 @@ def test_folders_and_links(watching: Capture, tricks: Tricks, tmp_path: Path, ho
     for event in folder, soft, hard, named:
         assert event["process"]["pid"] == played.pid
         assert event["event"]["outcome"] == "success"
-    touch(tmp_path / "end")
+    (tmp_path / "end").touch()
     watching.of_path(str(tmp_path / "end"), "file-created")
     assert acts_on(watching, tmp_path / "below") == ["directory-created"]
 
@@ -92,7 +91,7 @@ def test_attributes(watching: Capture, tricks: Tricks, tmp_path: Path) -> None:
     paths = tmp_path / "named", tmp_path / "open"
     played = tricks.play("ring_attributes", *paths)
     if not watching.sees_changed_objects():
-        touch(tmp_path / "end")
+        (tmp_path / "end").touch()
         watching.of_path(str(tmp_path / "end"), "file-created")
     for path in paths:
         if watching.sees_changed_objects():

@@ -43,11 +43,6 @@ def running(code: str) -> Iterator[tuple[int, list[str]]]:
     assert child.returncode == 0
 
 
-def touch(path: Path) -> None:
-    """Makes a file by a process of its own: one that was there before may not be audited."""
-    subprocess.run(["touch", path], check=True, timeout=60 * PATIENCE)
-
-
 def of(pid: int, action: str, **properties: Any) -> Callable[[Event], bool]:
     """Whether an event is an act of a process with these properties."""
     return lambda event: (
