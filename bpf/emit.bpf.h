@@ -318,6 +318,9 @@ INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64
 
 	if (is_anothers(ring_number, header->time) || is_dropped(ring_number, header, scratch))
 		return 1;
+	/* What is in a buffer was asked for before. */
+	if (ring_number == RING_BULK && !scratch && is_shed(header->kind))
+		return 1;
 	header->size = size;
 	header->sequence = next_sequence(ring_number);
 	wakeup = wakeup_flag(ring, size);
@@ -341,8 +344,6 @@ INLINE long submit_critical(struct event_header *header, u64 size)
 
 INLINE long submit_bulk(struct event_header *header, u64 size)
 {
-	if (is_shed(header->kind))
-		return 1;
 	return submit(&bulk, RING_BULK, header, size, 0);
 }
 

@@ -44,7 +44,7 @@ INLINE long submit_limited(struct event_header *header, u64 size)
 {
 	if (is_within_limit(header))
 		return submit_critical(header, size);
-	return submit(&bulk, RING_BULK, header, size, 0);
+	return submit_bulk(header, size);
 }
 
 INLINE long submit_limited_scratch(struct scratch *scratch)
