@@ -93,6 +93,8 @@ def test_connection_that_was_not_waited_for(watching: Capture) -> None:
             )
         )
     assert event["process"]["pid"] == os.getpid()
+    # What became of it is in no record.
+    assert event["event"]["outcome"] == ("unknown" if watching.audits else "success")
 
 
 def test_refused_connection_tells_why(watching: Capture) -> None:

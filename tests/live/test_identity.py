@@ -91,8 +91,8 @@ header = struct.pack("Ii", 0x20080522, 0)
 assert ctypes.CDLL(None).capset(header, struct.pack("6I", *sets)) == 0
 shown()
 """
-    pid, (before, after) = run(code)
-    event = watching.wait_for(of(pid, "changed-capabilities-of"))
+    with running(code) as (pid, (before, after)):
+        event = watching.wait_for(of(pid, "changed-capabilities-of"))
     told = event["action"]["properties"]
     old = [told.get(f"old_{key}") for key in ("pp", "pi", "pe", "pa")]
     assert old == ([None] * 4 if watching.audits else before.split())

@@ -4,7 +4,7 @@
 
 use endpoint_agent_fuzz::teller;
 use endpoint_agent_native::capture::audit::digest::Digest;
-use endpoint_agent_native::capture::audit::host::Host;
+use endpoint_agent_native::capture::audit::host::{ANY, Host};
 use libfuzzer_sys::fuzz_target;
 
 /// What every record begins with.
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut host = Host::Recorded(
         bytes
             .split(|&byte| byte == b'\n')
-            .map(|it| Some(it.to_vec()))
+            .map(|it| (ANY, Some(it.to_vec())))
             .collect(),
     );
     // A line is a record: a byte for its type, and the text, with a stamp or as it is.

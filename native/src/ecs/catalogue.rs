@@ -204,8 +204,8 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
         Action::Bpf(program) if program.attachment.is_some() => Some(&BPF_ATTACHED),
         Action::Bpf(_) => Some(&BPF_LOADED),
         Action::Connection(connection) => Some(match (connection.stage, connection.direction) {
-            (Stage::Established, Direction::Egress) => &CONNECTED,
-            (Stage::Established, Direction::Ingress) => &ACCEPTED,
+            (Stage::Established | Stage::Begun, Direction::Egress) => &CONNECTED,
+            (Stage::Established | Stage::Begun, Direction::Ingress) => &ACCEPTED,
             (Stage::Failed(_), _) => &CONNECT_FAILED,
             (Stage::Ended(_), _) => &CONNECTION_ENDED,
             (Stage::Datagram, _) => &SENT,

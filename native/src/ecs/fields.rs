@@ -92,7 +92,7 @@ fields! {
     // ECS has a keyword here; the original agent sends a number, which its parser turns into text.
     "event.code" Long Ecs "Sysmon's number of the event; of the event log, its provider's."
     "event.provider" Keyword Ecs "`SEKOIA-IO-Endpoint`; of the event log, its provider."
-    "event.outcome" Keyword Ecs "`success`, `failure` of what was tried and refused, or `unknown` where io_uring never answered."
+    "event.outcome" Keyword Ecs "`success`, `failure` of what was tried and refused, or `unknown` where io_uring never answered, or the audit source has seen a connection that nobody waited for."
     "event.reason" Keyword Ecs "One sentence: the line of the agent's log, what was lost, or what was done to the agent."
     "event.sequence" Long Ecs
         "Counts the records of one run of the agent: 1, 2, …; a gap is a record that was lost."

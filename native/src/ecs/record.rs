@@ -6,7 +6,7 @@ use crate::ecs::time::Clock;
 use crate::ecs::{call, content, dns, file, login, mount, network, process, system};
 use crate::enrich::processes::Rendered;
 use crate::enrich::users::Users;
-use crate::event::{Action, Content, Event, Exec, Exit, File, Loss, Repeat};
+use crate::event::{Action, Connection, Content, Event, Exec, Exit, File, Loss, Repeat, Stage};
 
 /// An act and what is known about it.
 #[derive(Debug)]
@@ -79,6 +79,10 @@ pub fn outcome(act: &Act) -> Option<&'static str> {
         Action::Login(login) if !login.success => Some("failure"),
         Action::File(File {
             unanswered: true, ..
+        })
+        | Action::Connection(Connection {
+            stage: Stage::Begun,
+            ..
         }) => Some("unknown"),
         _ => act.kind.outcome,
     }

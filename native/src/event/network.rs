@@ -29,6 +29,8 @@ pub struct Connection {
 pub enum Stage {
     /// It was established.
     Established,
+    /// It was begun, and what became of it is not known: the process did not wait.
+    Begun,
     /// It was not: the error's number, or 0 where the process gave up before there was one.
     Failed(u16),
     /// It has ended.

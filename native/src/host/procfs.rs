@@ -110,12 +110,15 @@ pub fn group_of(root: &Path, pid: u32) -> Option<Vec<u8>> {
 }
 
 /// The path of a process's control group, and its namespaces; none if it is gone.
-pub fn surroundings(root: &Path, pid: u32) -> Option<(Vec<u8>, Namespaces)> {
-    let folder = folder(&root.join("proc"), pid);
+pub fn surroundings(root: &Path, process: ProcessKey) -> Option<(Vec<u8>, Namespaces)> {
+    let proc = root.join("proc");
+    let folder = folder(&proc, process.pid);
     let group = group(&folder)?;
     let namespaces = namespaces(&folder);
     // Who has ended, but for its parent's waiting, has none, and is told to be in the root group.
-    (namespaces.mnt != 0).then_some((group, namespaces))
+    let is_there = namespaces.mnt != 0;
+    let same = || Stat::read(&proc, process.pid).is_some_and(|stat| stat.key() == process);
+    (is_there && same()).then_some((group, namespaces))
 }
 
 #[cfg(test)]

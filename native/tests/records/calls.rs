@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use endpoint_agent_native::capture::audit::call::{self, Act, Told};
 use endpoint_agent_native::capture::audit::digest::Digest;
-use endpoint_agent_native::capture::audit::host::Host;
+use endpoint_agent_native::capture::audit::host::{ANY, Host};
 use endpoint_agent_native::capture::audit::join::{Group, Joiner};
 use endpoint_agent_native::capture::audit::names::Place;
 use endpoint_agent_native::event::{Action, Content, Event, Exec, File, FileChange, Stage};
@@ -100,7 +100,9 @@ pub fn told(records: &str) -> Option<Told> {
 
 /// What the source makes of it, where its processes are known and /proc gives these answers.
 pub fn events(records: &str, answers: &[Option<&str>]) -> Vec<Event> {
-    let answers = answers.iter().map(|it| it.map(|it| it.as_bytes().to_vec()));
+    let answers = answers
+        .iter()
+        .map(|it| (ANY, it.map(|it| it.as_bytes().to_vec())));
     let mut host = Host::Recorded(answers.collect());
     let mut digest = Digest::new(0);
     for pid in [1, 800, SHELL, 1300, TARGET] {

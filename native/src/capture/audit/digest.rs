@@ -136,13 +136,16 @@ impl Digest {
         let time = event.time;
         self.release(|waiting, _| waiting.time <= time, sink);
         // The clock of records lags: an act may seem to be from before the birth of its process.
-        let process = event.process;
-        let mut unborn = self.tasks.is_unborn(process);
+        let target = event.action.target().map(|target| target.process);
+        let unborn = |key: &ProcessKey| self.tasks.is_unborn(*key);
+        let both = [Some(event.process), target].map(|key| key.filter(unborn));
+        let mut awaited = both.map(|key| key.map(|key| key.pid));
         self.release(
             |waiting, _| {
-                let is_birth = matches!(&waiting.action, Action::Fork(it) if it.child == process);
-                let is_ripe = unborn;
-                unborn &= !is_birth;
+                let is_ripe = awaited != [None; 2];
+                if let Action::Fork(Fork { child }) = &waiting.action {
+                    awaited = awaited.map(|pid| pid.filter(|&pid| pid != child.pid));
+                }
                 is_ripe
             },
             sink,

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ebpf::decode::{Clock, decode, encode_snapshot};
-use crate::event::{Action, Event, Group, Namespaces};
+use crate::event::{Action, Event, Group, Namespaces, ProcessKey};
 use crate::host::procfs;
 
 /// Bytes read of a text, of which lists of groups may be long.
@@ -29,8 +29,28 @@ pub const NAMESPACES: [(u32, &str, &str); 8] = [
     (0x1000_0000, "user", "user"),
 ];
 
+/// What is asked. In a recording the number tells whose answer it is, so none is ever taken for
+/// another's.
+#[derive(Clone, Copy)]
+enum Question {
+    Start = 1,
+    Process,
+    FileBehind,
+    Status,
+    AboutDescriptor,
+    Namespaces,
+    Surroundings,
+    Listening,
+}
+
 /// An answer, none where nobody knew.
 pub type Answer = Option<Vec<u8>>;
+
+/// An answer, and the number of its question.
+pub type Answered = (u32, Answer);
+
+/// Instead of that number: an answer to whatever is asked. No recording has it.
+pub const ANY: u32 = 0;
 
 /// Who is asked.
 pub enum Host {
@@ -39,15 +59,15 @@ pub enum Host {
         /// Where /proc is found.
         root: PathBuf,
         /// Answers that are not in the recording yet.
-        kept: Option<Vec<Answer>>,
+        kept: Option<Vec<Answered>>,
     },
     /// A recording: its next answers.
-    Recorded(VecDeque<Answer>),
+    Recorded(VecDeque<Answered>),
 }
 
 impl Host {
     /// The answers since the last call, for a recording.
-    pub fn take_kept(&mut self) -> Vec<Answer> {
+    pub fn take_kept(&mut self) -> Vec<Answered> {
         match self {
             Self::Live {
                 kept: Some(kept), ..
@@ -56,22 +76,29 @@ impl Host {
         }
     }
 
-    fn ask(&mut self, question: impl FnOnce(&Path) -> Answer) -> Answer {
+    fn ask(&mut self, question: Question, look: impl FnOnce(&Path) -> Answer) -> Answer {
+        let number = question as u32;
         match self {
             Self::Live { root, kept } => {
-                let answer = question(root);
+                let answer = look(root);
                 if let Some(kept) = kept {
-                    kept.push(answer.clone());
+                    kept.push((number, answer.clone()));
                 }
                 answer
             }
-            Self::Recorded(answers) => answers.pop_front().flatten(),
+            Self::Recorded(answers) => {
+                answers
+                    .pop_front_if(|next| [number, ANY].contains(&next.0))?
+                    .1
+            }
         }
     }
 
     /// When a process started, as in [`crate::event::ProcessKey::start`].
     pub fn start(&mut self, pid: u32) -> Option<u64> {
-        let answer = self.ask(|root| Some(procfs::start(root, pid)?.to_ne_bytes().into()));
+        let answer = self.ask(Question::Start, |root| {
+            Some(procfs::start(root, pid)?.to_ne_bytes().into())
+        });
         answer?.try_into().ok().map(u64::from_ne_bytes)
     }
 
@@ -79,7 +106,7 @@ impl Host {
     pub fn process(&mut self, pid: u32) -> Option<Event> {
         // Times do not matter.
         let clock = Clock::default();
-        let answer = self.ask(|root| {
+        let answer = self.ask(Question::Process, |root| {
             let event = procfs::process(root, pid)?;
             match &event.action {
                 Action::Snapshot(exec) => Some(encode_snapshot(&event, exec, clock)),
@@ -92,7 +119,7 @@ impl Host {
     /// The path of a file that a descriptor leads to, unless the kernel (since 5.14) tells that it
     /// is none of these by now.
     pub fn file_behind(&mut self, pid: u32, fd: i32, inodes: &[u64]) -> Option<Vec<u8>> {
-        self.ask(|root| {
+        self.ask(Question::FileBehind, |root| {
             let path = procfs::descriptor(root, pid, fd)?;
             let about = || read(&root.join(format!("proc/{pid}/fdinfo/{fd}")));
             let inode = || Status(about()?).words("ino").next()?.parse().ok();
@@ -103,13 +130,17 @@ impl Host {
 
     /// The text of /proc/PID/status.
     pub fn status(&mut self, pid: u32) -> Option<Status> {
-        let answer = self.ask(|root| read(&root.join(format!("proc/{pid}/status"))));
+        let answer = self.ask(Question::Status, |root| {
+            read(&root.join(format!("proc/{pid}/status")))
+        });
         answer.map(Status)
     }
 
     /// The text of /proc/PID/fdinfo/FD.
     pub fn about_descriptor(&mut self, pid: u32, fd: i32) -> Option<Status> {
-        let answer = self.ask(|root| read(&root.join(format!("proc/{pid}/fdinfo/{fd}"))));
+        let answer = self.ask(Question::AboutDescriptor, |root| {
+            read(&root.join(format!("proc/{pid}/fdinfo/{fd}")))
+        });
         answer.map(Status)
     }
 
@@ -131,16 +162,18 @@ impl Host {
     }
 
     fn namespaces_in(&mut self, question: impl FnOnce(&Path) -> [u32; 8]) -> [u32; 8] {
-        let answer = self.ask(|root| Some(question(root).map(u32::to_ne_bytes).concat()));
+        let answer = self.ask(Question::Namespaces, |root| {
+            Some(question(root).map(u32::to_ne_bytes).concat())
+        });
         let bytes = answer.unwrap_or_default();
         let (words, _) = bytes.as_chunks::<4>();
         std::array::from_fn(|at| words.get(at).map_or(0, |&word| u32::from_ne_bytes(word)))
     }
 
     /// A process's control group and namespaces, as far as it is there and tells them.
-    pub fn surroundings(&mut self, pid: u32) -> (Group, Namespaces) {
-        let answer = self.ask(|root| {
-            let (path, its) = procfs::surroundings(root, pid)?;
+    pub fn surroundings(&mut self, process: ProcessKey) -> (Group, Namespaces) {
+        let answer = self.ask(Question::Surroundings, |root| {
+            let (path, its) = procfs::surroundings(root, process)?;
             let numbers = [its.pid, its.mnt, its.net, its.user, its.uts, its.ipc];
             Some([numbers.map(u32::to_ne_bytes).as_flattened(), &path].concat())
         });
@@ -172,7 +205,7 @@ impl Host {
 
     /// The address where the socket behind a descriptor waits for connections of TCP.
     pub fn listening(&mut self, pid: u32, fd: i32) -> Option<SocketAddr> {
-        let answer = self.ask(|root| {
+        let answer = self.ask(Question::Listening, |root| {
             let proc = root.join(format!("proc/{pid}"));
             let link = fs::read_link(proc.join(format!("fd/{fd}"))).ok()?;
             let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;

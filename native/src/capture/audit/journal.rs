@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::connector::Change;
 use super::digest::{Digest, Time};
-use super::host::{Answer, Host};
+use super::host::{ANY, Answered, Host};
 use crate::capture::ebpf::decode::{Clock, Malformed, encode_snapshot};
 use crate::capture::ebpf::wire::{Audit as Reading, Header, kind, reading};
 use crate::capture::recording::Recorder;
@@ -79,10 +79,10 @@ impl Journal {
     }
 
     fn answers(&mut self, host: &mut Host) {
-        for answer in host.take_kept() {
-            let is_known = answer.is_some();
+        for (question, answer) in host.take_kept() {
+            let number = question << 1 | u32::from(answer.is_some());
             let bytes = answer.unwrap_or_default();
-            self.write(reading::ANSWER, is_known.into(), Time::default(), &bytes);
+            self.write(reading::ANSWER, number, Time::default(), &bytes);
         }
     }
 
@@ -147,9 +147,16 @@ impl Player {
                     wall: read.wall,
                 };
                 digest.process_event(change, time, now, host);
+                forget(host);
             }
-            reading::ANSWER => answer(host, (read.number != 0).then(|| bytes.to_vec()))?,
-            reading::TURN => digest.turn(read.header.time, read.number != 0, host, sink),
+            reading::ANSWER => {
+                let known = (read.number & 1 != 0).then(|| bytes.to_vec());
+                answer(host, (read.number >> 1, known))?;
+            }
+            reading::TURN => {
+                digest.turn(read.header.time, read.number != 0, host, sink);
+                forget(host);
+            }
             _ => return Err(Malformed::Unknown("reading")),
         }
         Ok(())
@@ -161,9 +168,16 @@ impl Player {
     }
 }
 
-fn answer(host: &mut Host, answer: Answer) -> std::result::Result<(), Malformed> {
+/// What nobody has asked for is of no use to what comes next.
+fn forget(host: &mut Host) {
+    if let Host::Recorded(answers) = host {
+        answers.clear();
+    }
+}
+
+fn answer(host: &mut Host, answer: Answered) -> std::result::Result<(), Malformed> {
     match host {
-        Host::Recorded(answers) if answers.len() < MAX_ANSWERS => {
+        Host::Recorded(answers) if answer.0 != ANY && answers.len() < MAX_ANSWERS => {
             answers.push_back(answer);
             Ok(())
         }
@@ -379,11 +393,13 @@ mod tests {
             odd(reading::PROCESS, 0, &[1; 23]),
             odd(reading::PROCESS, 0, &[9; 24]),
             odd(99, 0, &[]),
+            // An answer to no question.
+            odd(reading::ANSWER, 1, b"x"),
             vec![0; 20],
         ] {
             assert!(player.play(&record, &mut |_| {}).is_err());
         }
-        let answer = odd(reading::ANSWER, 1, b"x");
+        let answer = odd(reading::ANSWER, 3, b"x");
         let taken = (0..=MAX_ANSWERS).map(|_| player.play(&answer, &mut |_| {}).is_ok());
         assert_eq!(taken.filter(|&taken| taken).count(), MAX_ANSWERS);
         player.end(&mut |_| panic!("nothing was read"));

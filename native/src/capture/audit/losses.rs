@@ -9,14 +9,20 @@ use crate::host::clock;
 /// How often the kernel is asked what it has lost.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// Why something was lost.
+const FULL: &str = "backlog or socket full";
+const LATE: &str = "came after its event was told";
+
 /// Counts since the last call.
 pub struct Losses {
     records: u64,
+    late: u64,
     process_events: u64,
+    since: u64,
     /// What the kernel had lost at the last look, and when that was.
     known: u32,
     asked: Option<Instant>,
-    since: u64,
+    looked: u64,
 }
 
 impl Losses {
@@ -24,16 +30,23 @@ impl Losses {
     pub fn new(loan: &mut Loan) -> Self {
         Self {
             records: 0,
+            late: 0,
             process_events: 0,
+            since: now(),
             known: loan.status().map_or(0, |status| status.lost),
             asked: Some(Instant::now()),
-            since: now(),
+            looked: now(),
         }
     }
 
     /// Records did not fit into the socket.
     pub fn add(&mut self, records: u64) {
         self.records += records;
+    }
+
+    /// Records came after the event that they belong to was told.
+    pub fn add_late(&mut self, records: u64) {
+        self.late += records;
     }
 
     /// Process events did not fit into the socket.
@@ -48,31 +61,38 @@ impl Losses {
 
     /// What was lost since the last call, of whatever kind. The kernel is asked once a minute.
     pub fn take(&mut self, loan: &mut Loan) -> Vec<Loss> {
-        if self.asked.is_none_or(|asked| asked.elapsed() >= INTERVAL) {
-            self.asked = Some(Instant::now());
-            if let Ok(status) = loan.status() {
-                let known = std::mem::replace(&mut self.known, status.lost);
-                self.records += u64::from(status.lost.wrapping_sub(known));
-            }
-        }
-        let (from, to) = (self.since, now());
-        self.since = to;
+        let to = now();
         let mut losses = Vec::new();
-        for (what, count) in [
-            ("record", std::mem::take(&mut self.records)),
-            ("process event", std::mem::take(&mut self.process_events)),
-        ] {
+        let mut add = |what, count, cause, from| {
             if count > 0 {
                 losses.push(Loss {
                     what,
                     count,
-                    cause: "backlog or socket full",
+                    cause,
                     place: "kernel audit",
                     from,
                     to,
                 });
             }
+        };
+        if self.asked.is_none_or(|asked| asked.elapsed() >= INTERVAL) {
+            self.asked = Some(Instant::now());
+            if let Ok(status) = loan.status() {
+                let known = std::mem::replace(&mut self.known, status.lost);
+                let looked = std::mem::replace(&mut self.looked, to);
+                add(
+                    "record",
+                    status.lost.wrapping_sub(known).into(),
+                    FULL,
+                    looked,
+                );
+            }
         }
+        let since = std::mem::replace(&mut self.since, to);
+        add("record", std::mem::take(&mut self.records), FULL, since);
+        add("record", std::mem::take(&mut self.late), LATE, since);
+        let process_events = std::mem::take(&mut self.process_events);
+        add("process event", process_events, FULL, since);
         losses
     }
 }

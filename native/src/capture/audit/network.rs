@@ -9,6 +9,9 @@ use crate::event::{Direction, Stage};
 /// `MSG_FASTOPEN`: what is sent opens a connection.
 const FAST_OPEN: u64 = 0x2000_0000;
 
+/// What becomes of the connection is not told.
+const UNDERWAY: [i32; 3] = [libc::EINPROGRESS, libc::EALREADY, libc::EINTR];
+
 /// Calls of socketcall(2).
 mod socket_call {
     pub const CONNECT: u64 = 3;
@@ -19,9 +22,9 @@ mod socket_call {
 
 pub fn connect(call: &Call) -> Option<Act> {
     let stage = match u16::try_from(call.exit.unsigned_abs()) {
-        // What becomes of one that is underway is not told.
-        Ok(error) if call.exit < 0 && i32::from(error) != libc::EINPROGRESS => Stage::Failed(error),
-        _ => Stage::Established,
+        _ if call.exit >= 0 => Stage::Established,
+        Ok(error) if !UNDERWAY.contains(&error.into()) => Stage::Failed(error),
+        _ => Stage::Begun,
     };
     connection(call, Direction::Egress, stage)
 }

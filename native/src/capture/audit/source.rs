@@ -128,7 +128,7 @@ impl Audit {
         self.read_process_events();
         let now = clock::boot_time();
         self.digest.turn(now, end, &mut self.host, sink);
-        self.losses.add(self.digest.take_late());
+        self.losses.add_late(self.digest.take_late());
         self.journal.turn(now, end, &mut self.host);
         self.notices.extend(self.journal.flush());
         Ok(())

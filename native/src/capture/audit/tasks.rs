@@ -113,10 +113,11 @@ impl Tasks {
         Some(self.learn(&event, false))
     }
 
-    /// Whether the birth of a process is known and not told yet.
+    /// Whether the birth of a process is known and not told yet. Of some only the number is known.
     pub fn is_unborn(&self, key: ProcessKey) -> bool {
+        let itself = |task: &Task| task.key == key || key.start == ProcessKey::UNKNOWN_START;
         let known = self.known.peek(&key.pid);
-        known.is_some_and(|task| task.unborn && task.key == key)
+        known.is_some_and(|task| task.unborn && itself(task))
     }
 
     /// What a record tells of a process is newer than what is known.

@@ -95,7 +95,9 @@ impl Teller<'_> {
     fn actions(&mut self, act: Act) -> Vec<Action> {
         let action = match act {
             Act::Exec(exec) => {
-                let (group, namespaces) = self.host.surroundings(self.pid);
+                let itself = self.tasks.of(self.pid, self.host);
+                let surroundings = itself.map(|task| self.host.surroundings(task.key));
+                let (group, namespaces) = surroundings.unwrap_or_default();
                 Some(Action::Exec(Exec {
                     parent: self.parent.map(|parent| parent.key),
                     group,
@@ -128,11 +130,19 @@ impl Teller<'_> {
             })),
             Act::Listen(fd) => self.host.listening(self.pid, fd).map(Action::Listen),
             Act::Identity(groups) => self.identity(groups),
-            Act::Capabilities(after) => Some(Action::Capabilities(Change {
-                call: Call::TOLD,
-                before: None,
-                after,
-            })),
+            Act::Capabilities(mut after) => {
+                // The records of older kernels, 5.10's too, have the effective ones for these.
+                if after.inheritable == after.effective && after.effective != 0 {
+                    let status = self.host.status(self.pid);
+                    let told = status.and_then(|status| status.mask("CapInh"));
+                    after.inheritable = told.unwrap_or(after.inheritable);
+                }
+                Some(Action::Capabilities(Change {
+                    call: Call::TOLD,
+                    before: None,
+                    after,
+                }))
+            }
             Act::Namespaces(flags) | Act::ChildNamespaces(_, flags) => Some(self.namespaces(flags)),
             Act::Injection {
                 target,
