@@ -105,10 +105,13 @@ def hooks(column: Column, letter: str) -> list[str]:
 
 
 def events(columns: list[Column]) -> list[list[str]]:
-    """A row for each event that was seen anywhere."""
+    """A row for each source and each event that any was seen to tell."""
+    seen = {event for column in columns for event in column.seen}
+    sources, actions = ({event[at] for event in seen} for at in (0, 1))
     return [
         [source, f"`{action}`", *(whether(column, (source, action)) for column in columns)]
-        for source, action in sorted({seen for column in columns for seen in column.seen})
+        for source in sorted(sources)
+        for action in sorted(actions)
     ]
 
 

@@ -182,9 +182,11 @@ def command(name: str, folder: Path) -> list[str]:
     # makes of them a system to work in, would take half a minute.
     knobs = f"TIER={TIER} LIMIT={LIMIT_S} FILE_LIMIT={FILE_LIMIT_S}"
     first = f"{knobs} init={ROOT}/tools/in-kernel -- {kernel}"
+    # Off by default, and a way to hide.
+    abis = "syscall.x32=y"
     # Emulated, the processors' clocks look out of step, and the kernel would read a device instead
     # at each look at the time. What guards against the faults of real processors is as dear.
-    inside = f"console=ttyS0 loglevel=4 panic=-1 tsc=reliable mitigations=off {first}"
+    inside = f"console=ttyS0 loglevel=4 panic=-1 tsc=reliable mitigations=off {abis} {first}"
     share = "local,security_model=none,multidevs=remap"
     return [
         *(str(virtme), "--kimg", str(image), "--mods", "auto"),

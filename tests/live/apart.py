@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,9 +29,9 @@ def run_apart(test: Callable[[], object], capture: Capture) -> None:
         _run(test, capture, there)
     there.close()
     try:
-        while (asked := here.recv()) == "collect":
+        while isinstance(asked := here.recv(), int):
             seen = len(capture.events)
-            capture.collect(most=4)
+            capture.collect(asked)
             here.send(capture.events[seen:])
     finally:
         with suppress(ProcessLookupError):
@@ -44,19 +45,21 @@ def run_apart(test: Callable[[], object], capture: Capture) -> None:
 
 
 def _run(test: Callable[[], object], capture: Capture, parent: Connection) -> None:
-    """The child; does not return."""
+    """The child; does not return, whatever happens: all else is the parent's."""
 
-    def collect(most: int = 0) -> None:
-        parent.send("collect")
+    def collect(most: int = sys.maxsize) -> None:
+        parent.send(most)
         capture.events += parent.recv()
 
     outcome = "passed", ""
     try:
         capture.collect = collect  # type: ignore[method-assign]
-        test()
-    except pytest.skip.Exception as reason:
-        outcome = "skipped", str(reason)
-    except BaseException:
-        outcome = "failed", traceback.format_exc()
-    parent.send(outcome)
-    os._exit(0)
+        try:
+            test()
+        except pytest.skip.Exception as reason:
+            outcome = "skipped", str(reason)
+        except BaseException:
+            outcome = "failed", traceback.format_exc()
+        parent.send(outcome)
+    finally:
+        os._exit(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .audit import ADD_RULE, MASK_ENABLED, USER_LOGIN, Client, audit_client, never_rule
-from .capture import Capture, Event, capturing, require_root
+from .capture import Capture, Event, auditing_into, capturing, require_root
 
 pytestmark = pytest.mark.live
 
@@ -62,6 +62,32 @@ def test_a_login_is_told_and_the_audit_system_left_as_it_was(audit: Client, tmp_
     # It is in the process table, with what it really runs.
     assert event["process"]["executable"] == os.path.realpath("/proc/self/exe")
     assert event["sekoiaio"]["process"]["guid"]
+
+
+# Types of records (linux/audit.h), what programs say in them, and what that is.
+SAID = [
+    (USER_LOGIN, 'op=login id=0 exe="/usr/sbin/sshd" res=success', "logged-in"),
+    (1113, 'op=login id=0 exe="/usr/sbin/sshd" res=success', "logged-out"),
+    (1105, 'op=PAM:session_open acct="root" exe="/usr/bin/su" res=success', "started-session"),
+    (1106, 'op=PAM:session_close acct="root" exe="/usr/bin/su" res=success', "ended-session"),
+    (1123, 'cwd="/root" cmd=6964 exe="/usr/bin/sudo" res=success', "ran-command"),
+    (1114, 'op=adding-user id=1077 exe="/usr/sbin/useradd" res=success', "added-user-account"),
+    (1108, 'op=change-password acct="root" exe="/usr/bin/passwd" res=success', "changed-password"),
+]
+
+
+@pytest.mark.parametrize("source", ["ebpf", "audit"])
+def test_each_source_tells_what_programs_say(audit: Client, tmp_path: Path, source: str) -> None:
+    audit.set(MASK_ENABLED, enabled=0)
+    start = auditing_into(tmp_path) if source == "audit" else capturing(tmp_path, logins=True)
+    with start as capture:
+        for kind, said, action in SAID:
+            terminal = f"{action}-{tmp_path.name}"
+            audit.tell(kind, f"{said} terminal={terminal}")
+            event = login(capture, terminal)
+            assert event["event"]["action"] == action
+            assert event["event"]["outcome"] == "success"
+            assert event["process"]["pid"] == os.getpid()
 
 
 def test_what_others_have_set_stays(audit: Client, tmp_path: Path) -> None:

@@ -58,8 +58,7 @@ def test_what_is_given_up_under_overload(tmp_path: Path, short_path: Path) -> No
         )
         capture.stop()
     finally:
-        capture.pipeline.stop()
-        capture.spool.close()
+        capture.close()
 
     folders = Counter(event.get("file", {}).get("directory") for event in capture.events)
     told = [event for event in capture.events if event["event"]["action"] == "events-lost"]
@@ -99,8 +98,7 @@ def test_what_is_never_given_up_for_another_kind(tmp_path: Path) -> None:
         capture.wait_for(of(pid, "process-ended"))
         capture.stop()
     finally:
-        capture.pipeline.stop()
-        capture.spool.close()
+        capture.close()
 
     told = Counter(
         event["event"]["action"]

@@ -255,6 +255,13 @@ static void signal_in_vain(void)
 		exit(1);
 }
 
+/* 64-bit code whose calls have another number; tracepoints of calls leave it out. */
+static void call_as_x32(void)
+{
+	if (syscall(__X32_SYSCALL_BIT | SYS_unshare, CLONE_NEWUTS))
+		cannot("calls of x32");
+}
+
 static void open_devices(void)
 {
 	int ends[2];
@@ -278,6 +285,7 @@ static const struct {
 	{ "ask_another_port", ask_another_port },     { "end_with_parent", end_with_parent },
 	{ "end_with_timer", end_with_timer },         { "end_with_group", end_with_group },
 	{ "signal_in_vain", signal_in_vain },         { "open_devices", open_devices },
+	{ "call_as_x32", call_as_x32 },
 };
 
 int main(int count, char **arguments)
