@@ -11,9 +11,8 @@ from typing import NamedTuple
 from speed import loop_seconds
 from turns import Turns
 
-# How far the loops before and after a stretch may differ, and those of a class: the next only where
-# with the one before there is nothing to compare.
-ALIKE = 0.05, 0.1, 0.2
+# How far the loops before and after a stretch may differ, and those of a class.
+ALIKE = 0.05
 FEWEST = 10
 
 
@@ -62,18 +61,26 @@ def compare_turns(turns: Turns[list[Stretch]]) -> Compared:
     return compare(alone, watched)
 
 
-def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) -> Compared:
+def compare(
+    alone: Sequence[list[Stretch]],
+    watched: Sequence[list[Stretch]],
+    alike: Sequence[float] = (ALIKE,),
+) -> Compared:
     """Compares what was done while the machine was equally quick.
 
     A neighbour on the same silicon slows the work by more than it slows a loop that only computes,
     so that to divide by the loop does not help. But where the loop takes equally long before and
     after, the machine was in one mood, and among stretches of one mood the work can be compared.
 
+    Args:
+        alike: how far speeds of one mood may differ, each tried where the one before leaves nothing
+            to compare.
+
     Raises:
         ValueError: there is no mood of which both have enough.
     """
-    for alike in ALIKE:
-        one, other = _classes(alone, alike), _classes(watched, alike)
+    for width in alike:
+        one, other = _classes(alone, width), _classes(watched, width)
         both = [mood for mood in sorted(one) if min(len(one[mood]), len(other[mood])) >= FEWEST]
         if both:
             break
@@ -83,7 +90,7 @@ def compare(alone: Sequence[list[Stretch]], watched: Sequence[list[Stretch]]) ->
     weights = [1 / (1 / len(one[mood]) + 1 / len(other[mood])) for mood in both]
     pairs = zip(weights, ratios, strict=True)
     mean = sum(weight * math.log(ratio) for weight, ratio in pairs) / sum(weights)
-    return Compared(math.exp(mean), ratios, median(one[both[0]]), alike)
+    return Compared(math.exp(mean), ratios, median(one[both[0]]), width)
 
 
 def _classes(turns: Sequence[list[Stretch]], alike: float) -> dict[int, list[float]]:
