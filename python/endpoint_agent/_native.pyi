@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "counter_names",
     "event_actions",
+    "event_details",
     "event_syscalls",
     "exchange",
     "last_sender",
@@ -33,6 +34,9 @@ def counter_names() -> list[tuple[str, str]]:
 
 def event_actions() -> list[str]:
     """Every `event.action` of what a process does."""
+
+def event_details() -> list[str]:
+    """Every request of ptrace(2), and every `file.type` of a node and `network.type`."""
 
 def event_syscalls() -> list[str]:
     """Every `action.properties.syscall` of what is no act on files, mounts or sockets."""

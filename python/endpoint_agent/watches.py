@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from endpoint_agent._native import event_actions, event_syscalls
+from endpoint_agent._native import event_actions, event_details, event_syscalls
 from endpoint_agent.configfile import entries, read_private
 from endpoint_agent.errors import ConfigError
 from endpoint_agent.rules import BadRuleError, mapping, shown
@@ -28,6 +28,7 @@ MAX_TEXT = 4096
 
 ACTIONS = tuple(dict.fromkeys(event_actions()))
 SYSCALLS = tuple(event_syscalls())
+DETAILS = tuple(event_details())
 _TAG = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _RANGE = re.compile(r"([0-9]{1,10})(-([0-9]{1,10})?)?")
 _NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9_.@\\$-]{0,255}")
@@ -35,7 +36,7 @@ _LAST_USER = 4_294_967_294
 """The number above it stands for no user."""
 
 _LISTS = (
-    *("actions", "syscalls", "paths", "executables", "arguments"),
+    *("actions", "syscalls", "details", "paths", "executables", "arguments"),
     *("effective_users", "login_users"),
 )
 
@@ -48,6 +49,7 @@ class Watch(NamedTuple):
     tag: str
     actions: tuple[str, ...] = ()
     syscalls: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     executables: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ def _watch(value: object) -> Watch:
         tag,
         tuple(_one_of("actions", text, ACTIONS) for text in _texts(members, "actions")),
         tuple(_one_of("syscalls", text, SYSCALLS) for text in _texts(members, "syscalls")),
+        tuple(_one_of("details", text, DETAILS) for text in _texts(members, "details")),
         tuple(_pattern("paths", text, "/*") for text in _texts(members, "paths")),
         tuple(_pattern("executables", text, "") for text in _texts(members, "executables")),
         tuple(_texts(members, "arguments")),

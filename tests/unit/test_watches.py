@@ -48,6 +48,7 @@ def test_a_watch_is_read(own: Path) -> None:
           - tag: jobs
             actions: [file-created, renamed]
             syscalls: [setns, unshare]
+            details: [PTRACE_ATTACH, ipv4]
             paths: [/etc/cron.d/, "*/crontab"]
             executables: [vi*, /usr/bin/ed]
             arguments: ["-e"]
@@ -60,6 +61,7 @@ def test_a_watch_is_read(own: Path) -> None:
             "jobs",
             actions=("file-created", "renamed"),
             syscalls=("setns", "unshare"),
+            details=("PTRACE_ATTACH", "ipv4"),
             paths=("/etc/cron.d/", "*/crontab"),
             executables=("vi*", "/usr/bin/ed"),
             arguments=("-e",),
@@ -75,7 +77,7 @@ def test_a_watch_is_read(own: Path) -> None:
         ("7", "found 7; allowed: a mapping with tag"),
         ("paths: [/x]", "tag is missing"),
         ("{tag: a b, paths: [/x]}", "tag: found 'a b'; allowed: 1 to 64 letters"),
-        ("tag: x", "it says nothing to look for; give actions, syscalls, paths"),
+        ("tag: x", "it says nothing to look for; give actions, syscalls, details, paths"),
         ("{tag: x, path: [/x]}", "found the key 'path'; allowed: tag, actions, syscalls"),
         ("{tag: x, paths: /x}", "paths: found '/x'; allowed: a list of 1 to 1000 entries"),
         ("{tag: x, paths: []}", "paths: found a list of 0; allowed: a list"),
@@ -85,6 +87,7 @@ def test_a_watch_is_read(own: Path) -> None:
         ('{tag: x, arguments: ["a\\0"]}', "arguments: found 'a\\x00'; allowed: a printable text"),
         ("{tag: x, actions: [eaten]}", "actions: found 'eaten'; allowed: process-created"),
         ("{tag: x, syscalls: [set_ns]}", "syscalls: found 'set_ns'; allowed: open, clone, execve"),
+        ("{tag: x, details: [ipv5]}", "details: found 'ipv5'; allowed: PTRACE_POKETEXT"),
         ("{tag: x, effective_users: [7-3]}", "effective_users: found '7-3'; allowed: a name"),
         ("{tag: x, effective_users: [4294967295]}", "effective_users: found 4294967295"),
         ("{tag: x, effective_users: [true]}", "effective_users: found True; allowed"),

@@ -155,7 +155,11 @@ fn write_time(json: &mut Json, key: &'static str, time: Option<u64>) {
 }
 
 /// ECS names the first three types; the others have the names of mknod(1) and stat(1).
-fn kind(mode: u32) -> Option<&'static str> {
+/// What a node may be: see [`kind`].
+pub const NODES: [&str; 5] = ["fifo", "socket", "char", "block", "file"];
+
+/// `file.type`, by the bits of a mode.
+pub fn kind(mode: u32) -> Option<&'static str> {
     match mode & TYPE_BITS {
         0o100_000 => Some("file"),
         0o040_000 => Some("dir"),

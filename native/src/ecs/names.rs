@@ -121,6 +121,11 @@ pub fn request(number: u32) -> Option<&'static str> {
     find(REQUESTS, number)
 }
 
+/// The names of all requests that events tell of.
+pub fn requests() -> impl Iterator<Item = &'static str> {
+    REQUESTS.iter().map(|(_, name)| *name)
+}
+
 /// A type of eBPF programs.
 pub fn program(number: u32) -> Option<&'static str> {
     PROGRAMS.get(number as usize).copied()

@@ -127,12 +127,20 @@ fn ends_of_message(dns: &Dns) -> (SocketAddr, SocketAddr) {
 }
 
 fn write_type(json: &mut Json, end: SocketAddr) {
-    let kind = if address(end).is_ipv4() {
-        "ipv4"
+    json.word("type", kind(end));
+}
+
+/// What [`kind`] may be.
+pub const KINDS: [&str; 2] = ["ipv4", "ipv6"];
+
+/// `network.type`.
+pub fn kind(end: SocketAddr) -> &'static str {
+    let [fourth, sixth] = KINDS;
+    if address(end).is_ipv4() {
+        fourth
     } else {
-        "ipv6"
-    };
-    json.word("type", kind);
+        sixth
+    }
 }
 
 /// `bytes`: how many it has sent.

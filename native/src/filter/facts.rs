@@ -1,11 +1,11 @@
 //! What rules are asked about, before anything is written.
 
 use crate::ecs::catalogue::Kind;
-use crate::ecs::names;
+use crate::ecs::{file, names, network};
 use crate::enrich::processes::Process;
 use crate::enrich::program::{Program, arguments, file_name};
 use crate::enrich::users::Users;
-use crate::event::{Action, Call, Event};
+use crate::event::{Action, Call, Event, File, FileChange};
 
 /// An event and who did it.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,20 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Of which sort the act is, where there are some: one of [`details`].
+    pub fn detail(&self) -> Option<&'static str> {
+        match &self.event.action {
+            Action::Injection(injection) => names::request(injection.request),
+            Action::File(File {
+                change: FileChange::NodeCreated(node),
+                ..
+            }) => file::kind(node.mode),
+            Action::Connection(connection) => Some(network::kind(connection.peer)),
+            Action::Listen(local) => Some(network::kind(*local)),
+            _ => None,
+        }
+    }
+
     /// The paths the event is about: of a rename and of a hard link both.
     pub fn paths(&self) -> impl Iterator<Item = &'a [u8]> {
         let (path, other) = match &self.event.action {
@@ -71,6 +85,11 @@ impl<'a> Facts<'a> {
         };
         [by_file, by_caller, by_script].into_iter().flatten()
     }
+}
+
+/// The requests of ptrace(2), `file.type` of nodes, and `network.type`.
+pub fn details() -> impl Iterator<Item = &'static str> {
+    names::requests().chain(file::NODES).chain(network::KINDS)
 }
 
 /// `python3.11` is `python` of some version.

@@ -23,6 +23,8 @@ pub struct Watch {
     pub actions: Vec<String>,
     /// System calls by which it was done, as [`Facts::syscall`] tells them.
     pub syscalls: Vec<String>,
+    /// Sorts of what was done, as [`Facts::detail`] tells them.
+    pub details: Vec<String>,
     /// As [`Pattern`] has them.
     pub paths: Vec<String>,
     /// Paths of programs, or their names: those without a slash.
@@ -56,6 +58,7 @@ pub struct Watches {
 struct Compiled {
     tag: String,
     syscalls: Vec<String>,
+    details: Vec<String>,
     paths: Vec<Pattern>,
     executables: Vec<Pattern>,
     names: Vec<Pattern>,
@@ -184,6 +187,7 @@ impl Compiled {
         Self {
             tag: watch.tag,
             syscalls: watch.syscalls,
+            details: watch.details,
             paths: patterns(watch.paths),
             executables: patterns(executables),
             names: patterns(names),
@@ -203,8 +207,10 @@ impl Compiled {
     }
 
     fn holds_for_call(&self, facts: &Facts) -> bool {
-        let is = |call| self.syscalls.iter().any(|it| it == call);
-        self.syscalls.is_empty() || facts.syscall().is_some_and(is)
+        let holds = |of: &[String], is: Option<&str>| {
+            of.is_empty() || is.is_some_and(|is| of.iter().any(|it| it == is))
+        };
+        holds(&self.syscalls, facts.syscall()) && holds(&self.details, facts.detail())
     }
 
     fn holds_for_program(&self, facts: &Facts) -> bool {

@@ -47,7 +47,7 @@ mod _native {
     #[pymodule_export]
     use super::replay::{PyReplay, replay};
     #[pymodule_export]
-    use super::rules::{PyRules, event_actions, event_syscalls, rule_fields};
+    use super::rules::{PyRules, event_actions, event_details, event_syscalls, rule_fields};
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::senders::{last_sender, note_sender};

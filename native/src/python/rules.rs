@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::ecs::{catalogue, names};
 use crate::filter::drops::{self, Filter, Operand, Operator};
+use crate::filter::facts;
 use crate::filter::watch::Who;
 use crate::filter::{Drop, Drops, Rules, Watch, Watches};
 
@@ -18,6 +19,7 @@ struct PyWatch {
     tag: String,
     actions: Vec<String>,
     syscalls: Vec<String>,
+    details: Vec<String>,
     paths: Vec<String>,
     executables: Vec<String>,
     arguments: Vec<String>,
@@ -106,12 +108,18 @@ pub fn event_syscalls() -> Vec<&'static str> {
     names::calls().collect()
 }
 
+#[pyfunction]
+pub fn event_details() -> Vec<&'static str> {
+    facts::details().collect()
+}
+
 impl From<PyWatch> for Watch {
     fn from(watch: PyWatch) -> Self {
         Self {
             tag: watch.tag,
             actions: watch.actions,
             syscalls: watch.syscalls,
+            details: watch.details,
             paths: watch.paths,
             executables: watch.executables,
             arguments: watch.arguments,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use endpoint_agent_native::event::{
     Action, Attribute, Call, Direction, Exec, FileChange, Injection, Login, LoginAct, Module,
-    Mount, MountChange, Ownership, Target,
+    Mount, MountChange, Node, Ownership, Target,
 };
 use endpoint_agent_native::filter::Watch;
 use endpoint_agent_native::filter::watch::Who as Users;
@@ -135,6 +135,14 @@ fn others() -> Vec<(Who, Action, &'static str)> {
         process: key(800),
         uid: 0,
     };
+    let ptrace = |request| {
+        Action::Injection(Injection {
+            call: Call(101),
+            request,
+            target,
+            bytes: 0,
+        })
+    };
     vec![
         (john(SHELL), login(LoginAct::LoggedIn), "login"),
         (john(SHELL), login(LoginAct::StartedSession), "session"),
@@ -157,7 +165,12 @@ fn others() -> Vec<(Who, Action, &'static str)> {
         (
             john(SHELL),
             connection(Direction::Egress, "10.0.0.1:4000", "10.0.0.2:443"),
-            "remote_shell",
+            "remote_shell network_connect_4",
+        ),
+        (
+            root(800),
+            connection(Direction::Egress, "[::1]:4000", "[2001:db8::7]:443"),
+            "network_connect_6",
         ),
         (
             root(1),
@@ -207,15 +220,16 @@ fn others() -> Vec<(Who, Action, &'static str)> {
             Action::File(file(FileChange::Modified, b"/home/eve/notes")),
             "power_abuse",
         ),
+        (john(SHELL), ptrace(4), "code_injection"),
+        (john(SHELL), ptrace(5), "code_injection data_injection"),
+        (john(SHELL), ptrace(13), "code_injection register_injection"),
         (
             john(SHELL),
-            Action::Injection(Injection {
-                call: Call(101),
-                request: 4,
-                target,
-                bytes: 0,
-            }),
-            "code_injection",
+            change(FileChange::NodeCreated(Node {
+                mode: 0o020_600,
+                device: (1, 3),
+            })),
+            "specialfiles",
         ),
         (
             as_root,
@@ -281,7 +295,9 @@ fn every_watch_of_the_package_matches_what_it_is_for() {
                 matched.insert(number.parse::<usize>().unwrap());
             }
         }
-        let expected = expected.split_whitespace().map(str::to_owned).collect();
+        let of_all = matches!(action, Action::Exec(_)).then_some("proces_exec");
+        let expected = expected.split_whitespace().chain(of_all);
+        let expected = expected.map(str::to_owned).collect();
         assert_eq!(tags, expected, "{action:?}");
     }
     let missed: Vec<_> = (0..watches.len())
@@ -332,6 +348,7 @@ fn watch(members: &[(String, String)]) -> Watch {
         "tag",
         "actions",
         "syscalls",
+        "details",
         "paths",
         "executables",
         "arguments",
@@ -355,6 +372,7 @@ fn watch(members: &[(String, String)]) -> Watch {
         tag: members["tag"].into(),
         actions: texts("actions"),
         syscalls: texts("syscalls"),
+        details: texts("details"),
         paths: texts("paths"),
         executables: texts("executables"),
         arguments: texts("arguments"),
