@@ -22,8 +22,6 @@ use windows as platform;
 
 use crate::event::{Digests, FileVersion};
 use platform::look;
-#[cfg(target_os = "linux")]
-pub use platform::version;
 pub use platform::{CAN_VERIFY, Place, STACK, is_local, is_within, open, signature};
 
 /// The digests of a whole file, none if it changes while it is read or cannot be read.

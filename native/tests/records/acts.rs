@@ -296,7 +296,7 @@ fn an_identity_is_told_when_it_is_another() {
         .replace("euid=1000", "euid=0");
     let both = |second: &str| {
         let first = become_root.clone() + "\n";
-        events(&(first + second), &[None, None, Some("Groups:\t5\n")])
+        events(&(first + second), &[None, Some("Groups:\t5\n")])
     };
     let told = both(&records);
     assert_eq!(told.len(), 2);

@@ -189,9 +189,7 @@ fn place(path: &str, folder: Option<i32>) -> Place {
 fn a_program_has_its_arguments() {
     let told = told(EXEC).unwrap();
     assert_eq!((told.pid, told.parent), (1300, SHELL));
-    let Act::Exec(exec, _) = told.act else {
-        panic!()
-    };
+    let Act::Exec(exec) = told.act else { panic!() };
     assert_eq!(exec.arguments, b"ls\0-l\0\0my file\0");
     assert_eq!(exec.arguments_count, 4);
     assert_eq!(exec.working_directory, b"/home/john_doe");
@@ -207,7 +205,7 @@ fn a_long_argument_comes_in_parts() {
     let records: Vec<_> = lines
         .map(|(number, line)| if number == 1 { long } else { line })
         .collect();
-    let Act::Exec(exec, _) = told(&records.join("\n")).unwrap().act else {
+    let Act::Exec(exec) = told(&records.join("\n")).unwrap().act else {
         panic!()
     };
     assert_eq!(exec.arguments, b"x\0ABCD\0\0");
@@ -219,7 +217,7 @@ fn a_program_in_memory_is_deleted() {
         "exe=\"/usr/bin/ls\"",
         "exe=2F6D656D66643A78202864656C6574656429",
     );
-    let Act::Exec(exec, _) = told(&records).unwrap().act else {
+    let Act::Exec(exec) = told(&records).unwrap().act else {
         panic!()
     };
     assert_eq!(exec.executable, b"/memfd:x");

@@ -62,7 +62,7 @@ impl Ids {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Act {
     /// It became another program, whose parent is not told here.
-    Exec(Box<Exec>, Vec<((u32, u32), u64)>),
+    Exec(Box<Exec>),
     /// It could not: the file, and the error's number. The arguments are not told.
     ExecFailed(Place, u16),
     /// It changed a file.

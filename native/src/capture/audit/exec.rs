@@ -3,7 +3,7 @@
 use super::call::{Act, Call, known};
 use super::calls::Folder;
 use super::join::kind;
-use super::names::{inode, items, place};
+use super::names::{items, place};
 use super::record::{Record, Value};
 use crate::event::Exec;
 
@@ -28,9 +28,7 @@ pub fn exec(call: &Call, folder: Folder) -> Option<Act> {
     if deleted {
         executable.truncate(executable.len() - DELETED.len());
     }
-    let files = items(call.group).filter_map(|record| inode(&record));
-    let files = files.map(|file| (file.device, file.number)).collect();
-    let exec = Exec {
+    Some(Act::Exec(Box::new(Exec {
         script: script(call, &arguments, folder).unwrap_or_default(),
         executable,
         working_directory: text(
@@ -43,8 +41,7 @@ pub fn exec(call: &Call, folder: Folder) -> Option<Act> {
         arguments_count: count,
         deleted,
         ..Exec::default()
-    };
-    Some(Act::Exec(Box::new(exec), files))
+    })))
 }
 
 /// The arguments, how many there are, and whether some are missing.

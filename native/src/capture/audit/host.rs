@@ -7,9 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::capture::ebpf::decode::{Clock, decode, encode_snapshot};
-use crate::enrich::hashes::is_fresh;
-use crate::event::{Action, Event, FileVersion, Group, Namespaces, ProcessKey};
-use crate::host::content::{self, Place};
+use crate::event::{Action, Event, Group, Namespaces, ProcessKey};
 use crate::host::procfs;
 
 /// Bytes read of a text, of which lists of groups may be long.
@@ -43,11 +41,7 @@ enum Question {
     Namespaces,
     Surroundings,
     Listening,
-    Version,
 }
-
-/// Device and inode of files.
-pub type Files = [((u32, u32), u64)];
 
 /// An answer, none where nobody knew.
 pub type Answer = Option<Vec<u8>>;
@@ -131,61 +125,6 @@ impl Host {
             let inode = || Status(about()?).words("ino").next()?.parse().ok();
             let is_other = !inodes.is_empty() && inode().is_some_and(|it| !inodes.contains(&it));
             (!is_other).then_some(path)
-        })
-    }
-
-    /// The version of a program that a process has started at a time, if it still is what it was.
-    ///
-    /// `files`: device and inode of what the kernel has read for that.
-    pub fn program(
-        &mut self,
-        pid: u32,
-        path: &[u8],
-        files: &Files,
-        time: u64,
-    ) -> Option<FileVersion> {
-        self.version(|root| {
-            let look = |place| content::version(root, &place, files);
-            // While it runs, nobody can change it; of one that has ended, the time of change tells.
-            look(Place::Program(pid)).or_else(|| {
-                let found = look(Place::Rooted(path.into()))?;
-                (found.changed < time && !is_fresh(&found, time)).then_some(found)
-            })
-        })
-    }
-
-    /// The version of a file that a process has opened.
-    pub fn opened(&mut self, pid: u32, path: &[u8], files: &Files) -> Option<FileVersion> {
-        self.version(|root| {
-            let places = [Place::Seen(pid, path.into()), Place::Rooted(path.into())];
-            places
-                .iter()
-                .find_map(|place| content::version(root, place, files))
-        })
-    }
-
-    fn version(&mut self, look: impl FnOnce(&Path) -> Option<FileVersion>) -> Option<FileVersion> {
-        let answer = self.ask(Question::Version, |root| {
-            let it = look(root)?;
-            let device = [it.device.0, it.device.1].map(u64::from);
-            let rest = [it.inode, it.changed, it.size, it.filesystem.into()];
-            let words = [&device[..], &rest].concat();
-            Some(words.iter().flat_map(|word| word.to_ne_bytes()).collect())
-        })?;
-        let (words, _) = answer.as_chunks::<8>();
-        let words: [u64; 6] = words
-            .iter()
-            .map(|&word| u64::from_ne_bytes(word))
-            .collect::<Vec<_>>()
-            .try_into()
-            .ok()?;
-        let [major, minor, inode, changed, size, filesystem] = words;
-        Some(FileVersion {
-            device: (major as u32, minor as u32),
-            inode,
-            changed,
-            size,
-            filesystem: filesystem as u32,
         })
     }
 

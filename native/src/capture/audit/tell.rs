@@ -36,7 +36,6 @@ pub fn tell(told: Told, tasks: &mut Tasks, host: &mut Host, sink: &mut dyn FnMut
         (task.ids, task.login) = (Some(told.ids), told.login);
     });
     let mut teller = Teller {
-        time: told.time,
         pid: told.pid,
         ids: told.ids,
         before,
@@ -83,7 +82,6 @@ fn unknown(pid: u32) -> ProcessKey {
 }
 
 struct Teller<'a> {
-    time: u64,
     pid: u32,
     ids: Ids,
     /// What was known of its ids before the call.
@@ -96,14 +94,12 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn actions(&mut self, act: Act) -> Vec<Action> {
         let action = match act {
-            Act::Exec(exec, files) => {
+            Act::Exec(exec) => {
                 let itself = self.tasks.of(self.pid, self.host);
                 let surroundings = itself.map(|task| self.host.surroundings(task.key));
                 let (group, namespaces) = surroundings.unwrap_or_default();
-                let (path, time) = (&exec.executable, self.time);
                 Some(Action::Exec(Exec {
                     parent: self.parent.map(|parent| parent.key),
-                    file: self.host.program(self.pid, path, &files, time),
                     group,
                     namespaces,
                     ..*exec
@@ -184,7 +180,7 @@ impl Teller<'_> {
             change,
             path,
             old,
-            mut inode,
+            inode,
             unnamed,
         } = act
         else {
@@ -200,12 +196,6 @@ impl Teller<'_> {
             && change == FileChange::Modified
         {
             return self.injection((target, None), 0, 0);
-        }
-        let is_opened = matches!(change, FileChange::Created | FileChange::Modified) && !unnamed;
-        if let Some(inode) = inode.as_mut().filter(|_| is_opened && !path_truncated) {
-            let files = [(inode.device, inode.number)];
-            let found = self.host.opened(self.pid, &path, &files);
-            inode.filesystem = found.map_or(0, |file| file.filesystem);
         }
         let old = old.map(|old| self.absolute(old));
         let old_path_truncated = old.as_ref().is_some_and(|(_, truncated)| *truncated);

@@ -96,31 +96,6 @@ pub fn open(
     found.ok_or(Unread::NotFound)
 }
 
-/// The version of the file at a place, if it is one of these: device and inode.
-pub fn version(root: &Path, place: &Place, files: &[((u32, u32), u64)]) -> Option<FileVersion> {
-    let found = find(root, place).ok()?;
-    let known = look(&found, filesystem(&found)?)?;
-    let is_one = files.iter().any(|&(device, inode)| {
-        let told = FileVersion {
-            device,
-            inode,
-            changed: 0,
-            ..known
-        };
-        is_same(&known, &told)
-    });
-    is_one.then_some(known)
-}
-
-/// The magic number of a file's file system.
-fn filesystem(file: &File) -> Option<u32> {
-    // SAFETY: a struct of integers, for which zero is a value.
-    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the status lives through the call.
-    let failed = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut status) };
-    (failed == 0).then_some(status.f_type as u32)
-}
-
 fn find(root: &Path, place: &Place) -> io::Result<File> {
     let process = |pid: u32, name| root.join(format!("proc/{pid}/{name}"));
     match place {
