@@ -29,6 +29,7 @@ const volatile union {
 	struct event_delete delete;
 	struct event_rename rename;
 	struct event_connection connection;
+	struct event_attempt attempt;
 	struct event_disconnection disconnection;
 	struct event_datagram datagram;
 	struct event_dns dns;

@@ -81,7 +81,7 @@ NOINLINE int send_change(const struct change *change)
 	if (change->kind < EVENT_MODE || !is_known)
 		submit_scratch(&bulk, RING_BULK, scratch);
 	else
-		submit_change(scratch, change->kind);
+		submit_digested(scratch, change->kind);
 	return 0;
 }
 

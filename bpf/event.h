@@ -63,7 +63,7 @@ enum event_flag {
 	EVENT_ARGUMENTS_CUT = 1 << 0, /* exec, also failed: some arguments are missing or cut */
 	EVENT_PATH_CUT = 1 << 1,      /* a path did not fit or does not reach a root */
 	EVENT_CREATED = 1 << 2,       /* open: the file did not exist before */
-	EVENT_TRACKED = 1 << 3,       /* open, change, …: a map will count repeats */
+	EVENT_TRACKED = 1 << 3,       /* a map will count repeats */
 	EVENT_ACCEPTED = 1 << 4,      /* connection: the process accepted it; DNS: it is an answer */
 	EVENT_DIRECTORY = 1 << 5,     /* delete: the object was a directory */
 	EVENT_NAMELESS = 1 << 6,      /* exec, open: no name in any folder leads to the file */
@@ -189,7 +189,7 @@ struct repeat_key {
 	u32 filesystem; /* magic number; open only */
 };
 
-/* The begin of a record whose repeats may be counted: open, change and injection. */
+/* The begin of a record whose repeats may be counted, of all but the network's. */
 struct event_repeatable {
 	struct event_header header;
 	struct repeat_key key;
@@ -307,7 +307,6 @@ struct event_mount {
 	u32 act; /* enum mount_act */
 };
 
-/* Also of a connect that failed, and of a socket that listens, which has no peer. */
 struct event_connection {
 	struct event_header header;
 	u8 local[16]; /* IPv4 in the first 4 bytes */
@@ -316,6 +315,12 @@ struct event_connection {
 	u16 peer_port;
 	u16 family; /* AF_INET or AF_INET6 */
 	u16 error;  /* why a connect failed; 0: the process gave up, or it is not known */
+};
+
+/* A connect that failed, or a socket that listens, which has no peer. */
+struct event_attempt {
+	struct event_connection connection;
+	struct repeat_key key;
 };
 
 /* An established connection has ended. */
@@ -355,6 +360,7 @@ struct event_dns {
 /* Sections: base, name, arguments, each ended by NUL. */
 struct event_exec_failed {
 	struct event_header header;
+	struct repeat_key key; /* `path` is a digest of all that follows */
 	struct event_name name;
 	u32 error; /* errno */
 	u32 call;  /* number of the system call */
@@ -429,6 +435,7 @@ struct event_injection {
 
 struct event_signal {
 	struct event_header header;
+	struct repeat_key key;
 	struct target target;
 	u32 call;
 	u32 number;

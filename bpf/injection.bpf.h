@@ -4,7 +4,6 @@
 #define INJECTION_H
 
 #include "call.bpf.h"
-#include "limited.bpf.h"
 #include "repeat.bpf.h"
 #include "target.bpf.h"
 
@@ -15,27 +14,18 @@
 INLINE void send_injection(const struct target *target, u32 call, u32 request, u64 bytes)
 {
 	struct event_injection event = {};
-	struct repeat_key *key = &event.key;
-	struct repeat *repeat = 0;
-	int made = 0;
 
-	key->inode = target->start;
-	key->device = target->pid;
-	key->path = INJECTION_PATH;
-	key->generation = call << 16 | request;
-	identify_actor(key);
-	if (repeat_window && is_repeat(&repeats, EVENT_INJECTION, key, repeat_window))
-		return;
 	stamp(&event.header, EVENT_INJECTION);
+	event.key.inode = target->start;
+	event.key.device = target->pid;
+	event.key.path = INJECTION_PATH;
+	event.key.generation = call << 16 | request;
+	identify_actor(&event.key);
 	event.target = *target;
 	event.call = call;
 	event.request = request;
 	event.bytes = bytes;
-	if (repeat_window)
-		repeat = entry_of(&repeats, key, &made);
-	event.header.flags = repeat ? EVENT_TRACKED : 0;
-	settle_entry(&repeats, key, repeat, made, submit_limited(&event.header, sizeof(event)),
-		     event.header.time);
+	submit_counted(&event.header, &event.key, sizeof(event), 1);
 }
 
 /* By which call the current task opens a file. */

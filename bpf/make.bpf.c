@@ -135,7 +135,7 @@ NOINLINE int send_memory_file(struct file *file, u32 options)
 	event->reserved = 0;
 	event->path_size = append_path(scratch, &file->f_path, &flags);
 	event->header.flags = flags;
-	submit_change(scratch, EVENT_MEMORY_FILE);
+	submit_digested(scratch, EVENT_MEMORY_FILE);
 	return 0;
 }
 

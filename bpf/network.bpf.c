@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* TCP: who connects, listens and accepts, and what became of it. */
 #include "call.bpf.h"
+#include "repeat.bpf.h"
 #include "spare.bpf.h"
 
 /* How far one direction of a connection to a DNS server has been read. */
@@ -12,6 +13,7 @@ struct stream {
 /* What is known of a TCP socket. */
 struct owner {
 	struct event_header who; /* who connects, or listens */
+	u64 program;             /* counts the execs of that process */
 	u64 since;               /* established, CLOCK_BOOTTIME; 0: not yet */
 	u64 listens;             /* of a connection: its listener's, unless who accepted it is known */
 	struct stream streams[2];
@@ -67,16 +69,39 @@ INLINE void send_connected(struct sock *sock, const struct event_header *who)
 	submit_bulk(&event.header, sizeof(event));
 }
 
-INLINE void send_failed(struct sock *sock, const struct event_header *who)
+/*
+ * Whose repeats are counted: at the address that it is about, and with the same end. From which port
+ * of its own a connect failed makes no other act of it.
+ */
+INLINE void send_attempt(struct event_attempt *event, const u8 *address, u16 port, u64 program)
 {
-	struct event_connection event = {};
+	struct event_connection *connection = &event->connection;
+	struct event_header *header = &connection->header;
+	struct repeat_key *key = &event->key;
+
+	key->start = header->start;
+	key->pid = header->pid;
+	key->euid = header->euid;
+	key->program = program;
+	key->filesystem = connection->family;
+	__builtin_memcpy(&key->inode, address, sizeof(key->inode));
+	__builtin_memcpy(&key->path, address + sizeof(key->inode), sizeof(key->path));
+	key->device = port;
+	key->generation = header->kind << 16 | connection->error;
+	submit_counted(header, key, sizeof(*event), 0);
+}
+
+INLINE void send_failed(struct sock *sock, const struct owner *owner)
+{
+	struct event_attempt event = {};
+	struct event_connection *connection = &event.connection;
 	int error = 0;
 
-	stamp_as(&event.header, who, EVENT_CONNECT_FAILURE);
-	read_ends(&event, sock);
+	stamp_as(&connection->header, &owner->who, EVENT_CONNECT_FAILURE);
+	read_ends(connection, sock);
 	READ(error, sock->sk_err);
-	event.error = error;
-	submit_bulk(&event.header, sizeof(event));
+	connection->error = error;
+	send_attempt(&event, connection->peer, connection->peer_port, owner->program);
 }
 
 INLINE void send_ended(struct sock *sock, const struct event_header *who, u64 since, u16 accepted)
@@ -118,6 +143,7 @@ SPARED("tp_btf/inet_sock_set_state", on_connect, EVENT_CONNECTION)
 	if (owner) {
 		__builtin_memset(owner, 0, sizeof(*owner));
 		stamp(&owner->who, EVENT_CONNECTION);
+		owner->program = LOAD(bpf_get_current_task_btf()->self_exec_id);
 		owner->listens = to == TCP_LISTEN;
 	} else {
 		count_lost(to == TCP_LISTEN ? EVENT_DISCONNECTION : EVENT_CONNECTION);
@@ -154,7 +180,7 @@ INLINE void closed(struct sock *sock, const struct owner *owner, u64 address)
 		if (owner->since)
 			send_ended(sock, &owner->who, owner->since, 0);
 		else
-			send_failed(sock, &owner->who);
+			send_failed(sock, owner);
 		return;
 	}
 	acceptor = bpf_map_lookup_elem(&acceptors, &address);
@@ -230,14 +256,16 @@ RETURNS_IA32(__ia32_sys_accept4, CALL_ACCEPT4, accepted)
 
 NOINLINE int send_listen(s32 fd)
 {
-	struct event_connection event = {};
+	struct event_attempt event = {};
+	struct event_connection *connection = &event.connection;
 	struct sock *sock = tcp_socket_of(fd);
 
 	if (!sock || current_is_muted())
 		return 0;
-	stamp(&event.header, EVENT_LISTEN);
-	read_ends(&event, sock);
-	submit_bulk(&event.header, sizeof(event));
+	stamp(&connection->header, EVENT_LISTEN);
+	read_ends(connection, sock);
+	send_attempt(&event, connection->local, connection->local_port,
+		     LOAD(bpf_get_current_task_btf()->self_exec_id));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #define REPEAT_H
 
 #include "digest.bpf.h"
+#include "limited.bpf.h"
 #include "maps.h"
 #include "task.bpf.h"
 
@@ -19,7 +20,7 @@ struct {
 	__type(value, struct repeat);
 } repeats SEC(".maps");
 
-/* The same of changes, so that one of many files leaves room for opens. */
+/* The same of what a digest tells apart, changes and failed execs, so that many leave room for opens. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2048);
@@ -83,10 +84,32 @@ INLINE void settle_entry(void *map, const void *key, struct repeat *repeat, int 
 }
 
 /*
- * Sends the record of a change, unless the process has just done the same: all that follows the key
+ * Sends the record of an act that is known by its key, unless its process has just done the same.
+ * `is_limited`: by the critical ring, as far as that goes.
+ */
+INLINE void submit_counted(struct event_header *header, struct repeat_key *key, u64 size,
+			   int is_limited)
+{
+	struct repeat *repeat = 0;
+	long failed;
+	int made = 0;
+
+	if (repeat_window) {
+		if (is_repeat(&repeats, header->kind, key, repeat_window))
+			return;
+		repeat = entry_of(&repeats, key, &made);
+	}
+	if (repeat)
+		header->flags |= EVENT_TRACKED;
+	failed = is_limited ? submit_limited(header, size) : submit_bulk(header, size);
+	settle_entry(&repeats, key, repeat, made, failed, header->time);
+}
+
+/*
+ * Sends the record of what a digest tells apart, unless the process has just done the same: all that follows the key
  * has to be equal.
  */
-INLINE void submit_change(struct scratch *scratch, u32 kind)
+INLINE void submit_digested(struct scratch *scratch, u32 kind)
 {
 	struct event_repeatable *event = (void *)scratch->record;
 	struct repeat_key key = { .generation = kind };

@@ -81,7 +81,7 @@ NOINLINE int send_exec_failed(const struct call *call, s32 folder, const char *s
 	append_name_at(scratch, folder, string, &event->name, &flags);
 	event->arguments_size = append_given_arguments(scratch, arguments, call->is_ia32, &flags);
 	event->header.flags = flags;
-	submit_scratch(&bulk, RING_BULK, scratch);
+	submit_digested(scratch, EVENT_EXEC_FAILED);
 	return 0;
 }
 
@@ -199,6 +199,9 @@ INLINE int is_sent_by_process(const struct signal_info *info, u32 signal, u32 ca
 	       call == CALL_PIDFD_SEND_SIGNAL;
 }
 
+/* Stands where files have a number made of a name. */
+#define SIGNAL_PATH 0x7369676e616cull
+
 SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 {
 	struct task_struct *task = (void *)context[2];
@@ -225,7 +228,12 @@ SPARED("tp_btf/signal_generate", on_signal, EVENT_SIGNAL)
 		return 0;
 	event.call = call.number;
 	event.number = signal;
-	submit_limited(&event.header, sizeof(event));
+	event.key.inode = event.target.start;
+	event.key.device = event.target.pid;
+	event.key.path = SIGNAL_PATH;
+	event.key.generation = call.number << 16 | signal;
+	identify_actor(&event.key);
+	submit_counted(&event.header, &event.key, sizeof(event), 1);
 	return 0;
 }
 

@@ -89,8 +89,10 @@ def test_what_is_never_given_up_for_another_kind(tmp_path: Path) -> None:
     require_root()
     capture = Capture(tmp_path)  # attached, and not read yet
     try:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            for _ in range(LISTENS):
+        for number in range(LISTENS):
+            # At an address of its own, so that it is no repeat.
+            with socket.socket() as server:
+                server.bind((f"127.1.{number // 256}.{number % 256}", 0))
                 server.listen()
         pid, _ = run(OFTEN)
         capture.pipeline.start()

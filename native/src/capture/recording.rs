@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::{Action, Event, Loss};
 
 /// Its last byte counts the changes of the records' layout.
-const MAGIC: [u8; 8] = *b"EPAREC\x00\x03";
+const MAGIC: [u8; 8] = *b"EPAREC\x00\x04";
 
 /// The largest record the kernel side makes, with room to spare.
 const RECORD_LIMIT: usize = 1 << 17;

@@ -40,7 +40,7 @@ use crate::event::{Action, Event, Loss};
 use crate::filter::Rules;
 use crate::host::{clock, procfs};
 
-/// How long repeats of a write-open or of a change are folded into one event.
+/// How long repeats of an act are folded into one event.
 const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
 /// How long datagrams to one peer are folded into one event.
@@ -319,10 +319,7 @@ impl Handler<'_> {
                 self.changes.leave(pid, self.clock, self.sink);
                 self.peers.leave(pid, self.clock, self.sink);
             }
-            Action::File(_) | Action::Injection(_) | Action::Connection(_) => {
-                self.track(record, event);
-            }
-            _ => {}
+            _ => self.track(record, event),
         }
     }
 
@@ -335,14 +332,20 @@ impl Handler<'_> {
         }
         let (time, clock) = (header.time, self.clock);
         match header.kind {
-            kind::OPEN | kind::INJECTION => {
+            kind::OPEN | kind::INJECTION | kind::SIGNAL => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.repeats.track(begin.key, event, time, clock, self.sink);
                 }
             }
-            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE => {
+            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE | kind::EXEC_FAILED => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.changes.track(begin.key, event, time, clock, self.sink);
+                }
+            }
+            kind::CONNECT_FAILURE | kind::LISTEN => {
+                if let Ok((attempt, _)) = wire::Attempt::read_from_prefix(record) {
+                    self.repeats
+                        .track(attempt.key, event, time, clock, self.sink);
                 }
             }
             kind::DATAGRAM => {

@@ -12,8 +12,8 @@ pub fn connection(record: &[u8]) -> Result<Action, Malformed> {
 }
 
 pub fn failure(record: &[u8]) -> Result<Action, Malformed> {
-    let (wire, _) = take::<wire::Connection>(record)?;
-    staged(&wire, Stage::Failed(wire.error))
+    let (wire, _) = take::<wire::Attempt>(record)?;
+    staged(&wire.connection, Stage::Failed(wire.connection.error))
 }
 
 pub fn datagram(record: &[u8]) -> Result<Action, Malformed> {
@@ -32,12 +32,9 @@ pub fn end(record: &[u8]) -> Result<Action, Malformed> {
 }
 
 pub fn listen(record: &[u8]) -> Result<Action, Malformed> {
-    let (wire, _) = take::<wire::Connection>(record)?;
-    Ok(Action::Listen(end_of(
-        wire.family,
-        wire.local,
-        wire.local_port,
-    )?))
+    let (wire::Attempt { connection, .. }, _) = take(record)?;
+    let local = end_of(connection.family, connection.local, connection.local_port)?;
+    Ok(Action::Listen(local))
 }
 
 fn staged(wire: &wire::Connection, stage: Stage) -> Result<Action, Malformed> {
@@ -114,7 +111,11 @@ mod tests {
 
     #[test]
     fn what_became_of_it() {
-        let failed = connection(wire(kind::CONNECT_FAILURE, 0).as_bytes());
+        let attempt = |kind| wire::Attempt {
+            connection: wire(kind, 0),
+            ..Default::default()
+        };
+        let failed = connection(attempt(kind::CONNECT_FAILURE).as_bytes());
         assert_eq!(failed.stage, Stage::Failed(111));
         assert_eq!(failed.direction, Direction::Egress);
         let ended = wire::Disconnection {
@@ -136,7 +137,7 @@ mod tests {
         let datagram = connection(datagram.as_bytes());
         assert_eq!(datagram.stage, Stage::Datagram);
         assert_eq!(datagram.direction, Direction::Egress);
-        let listens = action(wire(kind::LISTEN, 0).as_bytes());
+        let listens = action(attempt(kind::LISTEN).as_bytes());
         assert_eq!(listens, Action::Listen("10.0.0.1:443".parse().unwrap()));
     }
 }

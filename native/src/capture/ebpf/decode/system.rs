@@ -152,6 +152,7 @@ mod tests {
     fn a_failed_exec_names_the_file() {
         let failed = wire::ExecFailed {
             header: header(kind::EXEC_FAILED, flag::PATH_CUT | flag::ARGUMENTS_CUT),
+            key: wire::RepeatKey::default(),
             name: wire::Name {
                 base_size: 5,
                 name_size: 5,

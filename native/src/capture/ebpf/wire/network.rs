@@ -1,9 +1,9 @@
 //! Who talks to whom.
 
-use super::Header;
+use super::{Header, RepeatKey};
 
 wire! {
-    /// A TCP connection that was made or refused, or a socket that listens.
+    /// A TCP connection that was made.
     struct Connection = "event_connection" {
         header: Header,
         local: [u8; 16],
@@ -12,6 +12,12 @@ wire! {
         peer_port: u16,
         family: u16,
         error: u16,
+    }
+
+    /// A TCP connection that was refused, or a socket that listens.
+    struct Attempt = "event_attempt" {
+        connection: Connection,
+        key: RepeatKey,
     }
 
     /// A TCP connection that has ended.

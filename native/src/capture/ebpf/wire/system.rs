@@ -6,6 +6,7 @@ wire! {
     /// A program that could not be started.
     struct ExecFailed = "event_exec_failed" {
         header: Header,
+        key: RepeatKey,
         name: Name,
         error: u32,
         call: u32,
@@ -88,6 +89,7 @@ wire! {
     /// A signal to another process.
     struct Signal = "event_signal" {
         header: Header,
+        key: RepeatKey,
         target: Target,
         call: u32,
         number: u32,
