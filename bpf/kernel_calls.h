@@ -4,6 +4,7 @@
 #define KERNEL_CALLS_H
 
 #define CALL_OPEN 2
+#define CALL_CONNECT 42
 #define CALL_LISTEN 50
 #define CALL_CLONE 56
 #define CALL_EXECVE 59

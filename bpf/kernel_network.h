@@ -65,11 +65,19 @@ struct __sk_buff {
 #define ETH_P_IPV6 0x86dd
 #define AF_INET 2
 #define AF_INET6 10
-#define SYS_LISTEN 4 /* of socketcall(2) */
+#define SYS_CONNECT 3 /* of socketcall(2) */
+#define SYS_LISTEN 4
 #define SYS_ACCEPT 5
 #define SYS_ACCEPT4 18
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
+#define EPERM 1
+#define EACCES 13
+#define EINVAL 22
+#define EADDRNOTAVAIL 99
+#define ENETDOWN 100
+#define ENETUNREACH 101
+#define EHOSTUNREACH 113
 #define IPPROTO_UDP 17
 #define IPPROTO_ROUTING 43
 #define IPPROTO_DSTOPTS 60

@@ -91,16 +91,53 @@ INLINE void send_attempt(struct event_attempt *event, const u8 *address, u16 por
 	submit_counted(header, key, sizeof(*event), 0);
 }
 
+/* With these a connect may fail before anything is sent: no way there, or a policy against it. */
+INLINE int may_be_unsent(u32 error)
+{
+	switch (error) {
+	case EPERM:
+	case EACCES:
+	case EINVAL: /* a way into nothing */
+	case EADDRNOTAVAIL:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * Connects that were told to have failed with one of these, or for an unknown reason, by the address of
+ * the socket: the call that returns it, which may be a later one, does not tell it once more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u64);
+} failures SEC(".maps");
+
+INLINE u64 failure_of(const struct event_connection *connection)
+{
+	return (u64)connection->header.pid << 32 | connection->peer_port << 16 | connection->error;
+}
+
 INLINE void send_failed(struct sock *sock, const struct owner *owner)
 {
 	struct event_attempt event = {};
 	struct event_connection *connection = &event.connection;
+	u64 address = (u64)sock, failure;
 	int error = 0;
 
 	stamp_as(&connection->header, &owner->who, EVENT_CONNECT_FAILURE);
 	read_ends(connection, sock);
 	READ(error, sock->sk_err);
 	connection->error = error;
+	if (!error || may_be_unsent(error)) {
+		failure = failure_of(connection);
+		bpf_map_update_elem(&failures, &address, &failure, BPF_ANY);
+	}
 	send_attempt(&event, connection->peer, connection->peer_port, owner->program);
 }
 
@@ -227,6 +264,76 @@ INLINE struct sock *tcp_socket_of(s64 fd)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP ? sock : 0;
 }
 
+/* What a caller gives as the address of a peer: sockaddr_in6, or the shorter sockaddr_in. */
+struct given_peer {
+	u16 family;
+	u16 port;      /* network order */
+	u8 address[4]; /* of IPv6 another number */
+	u8 address_v6[16];
+};
+
+/*
+ * Its state has told nothing of it. The peer is what the caller has in its memory, which another
+ * thread may have changed meanwhile.
+ */
+NOINLINE int send_unsent(s32 fd, const void *peer, u32 error)
+{
+	struct event_attempt event = {};
+	struct event_connection *connection = &event.connection;
+	struct sock *sock = tcp_socket_of(fd);
+	struct given_peer given = {};
+	u64 address = (u64)sock, failure, *told;
+	u16 protocol = 0;
+
+	if (!sock)
+		return 0;
+	/* Of a multipath one, another socket was connected. */
+	READ(protocol, sock->sk_protocol);
+	if (protocol != IPPROTO_TCP)
+		return 0;
+	stamp(&connection->header, EVENT_CONNECT_FAILURE);
+	read_ends(connection, sock);
+	if (bpf_probe_read_user(&given, connection->family == AF_INET ? 8 : sizeof(given), peer) ||
+	    given.family != connection->family)
+		return 0;
+	if (given.family == AF_INET)
+		__builtin_memcpy(connection->peer, given.address, sizeof(given.address));
+	else
+		__builtin_memcpy(connection->peer, given.address_v6, sizeof(given.address_v6));
+	connection->peer_port = __builtin_bswap16(given.port);
+	connection->error = error;
+	told = bpf_map_lookup_elem(&failures, &address);
+	/* That there was no port of its own left is told without its reason. */
+	failure = failure_of(connection) - (error == EADDRNOTAVAIL ? error : 0);
+	if (told && *told == failure) {
+		bpf_map_delete_elem(&failures, &address);
+		return 0;
+	}
+	send_attempt(&event, connection->peer, connection->peer_port,
+		     LOAD(bpf_get_current_task_btf()->self_exec_id));
+	return 0;
+}
+
+INLINE int connected(const struct call *call)
+{
+	u32 error = -call->ret;
+
+	if (!may_be_unsent(error) || current_is_muted())
+		return 0;
+	return send_unsent(argument(call, 0), (void *)argument(call, 1), error);
+}
+
+/* Named for what it sees: the connect itself is seen by its socket. */
+SEC("tracepoint/syscalls/sys_exit_connect")
+int on_unsent(struct syscall_exit *returned)
+{
+	struct call call = { .ret = returned->ret, .number = returned->nr };
+
+	return connected(&call);
+}
+
+RETURNS_IA32(__ia32_sys_connect, CALL_CONNECT, connected)
+
 INLINE int accepted(const struct call *call)
 {
 	struct event_connection event = {};
@@ -283,9 +390,15 @@ RETURNS_IA32(__ia32_sys_listen, CALL_LISTEN, listens)
  */
 INLINE int called_for_sockets(const struct call *call)
 {
+	u32 error = -call->ret, given[2] = {};
 	s32 fd = -1;
 
 	switch ((u32)argument(call, 0)) {
+	case SYS_CONNECT:
+		if (!may_be_unsent(error) || current_is_muted() ||
+		    bpf_probe_read_user(given, sizeof(given), (void *)argument(call, 1)))
+			return 0;
+		return send_unsent(given[0], (void *)(u64)given[1], error);
 	case SYS_ACCEPT:
 	case SYS_ACCEPT4:
 		return accepted(call);

@@ -62,6 +62,8 @@ def test_acts_of_32_bit_calls(
     assert {event["file"]["path"] for event in told if called(event)[0] == "unmounted"} == {
         str(folder)
     }
+    ends = [event["destination"] for event in told if "destination" in event]
+    assert {end["port"] for end in ends if end["ip"] == "255.255.255.255"} == {9, 10}
     failed = [event for event in told if called(event)[0] == "process-creation-failed"]
     for event in failed:
         assert event["process"]["pid"] == played.pid

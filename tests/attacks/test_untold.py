@@ -20,7 +20,6 @@ ACTS = {
     "attach_to_socket": ["loaded-bpf-program"],
     "attach_to_counter": ["loaded-bpf-program"],
     "change_mount": ["changed-namespace-of", "mounted", "mounted"],
-    "connect_nowhere": ["changed-namespace-of"],
     "send_raw": [],
     # By who sends.
     "receive_datagram": ["sent-to"],
@@ -33,7 +32,7 @@ ACTS = {
 }
 
 # What the audit source is told all the same: of every call, whatever comes of it.
-AUDITED = {"connect_nowhere": ["connected-to"], "send_raw": ["sent-to"]}
+AUDITED = {"send_raw": ["sent-to"]}
 
 
 def told(capture: Capture, pid: int) -> list[str]:

@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,88 @@ def test_refused_connection_tells_why(watching: Capture) -> None:
     assert event["event"]["outcome"] == "failure"
     assert event["action"]["properties"]["exit"] == "ECONNREFUSED"
     assert event["process"]["pid"] == os.getpid()
+
+
+# In a network of its own, where there is no way to anywhere.
+NO_WAY = """
+import socket
+for family, peer in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+    with socket.socket(family) as client:
+        assert client.connect_ex((peer, 9))
+"""
+
+# There, a way to a neighbour that does not answer: the kernel tells after three seconds.
+NO_NEIGHBOUR = """
+import errno, fcntl, os, socket, struct
+device = os.open("/dev/net/tun", os.O_RDWR)
+named = b"quiet".ljust(16, b"\\0")
+fcntl.ioctl(device, 0x400454CA, named + struct.pack("H22x", 0x1002))  # TUNSETIFF: TAP, NO_PI
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    address = struct.pack("HH4s16x", socket.AF_INET, 0, socket.inet_aton("10.0.0.1"))
+    fcntl.ioctl(control, 0x8916, named + address)  # SIOCSIFADDR
+    for name in named, b"lo".ljust(16, b"\\0"):
+        fcntl.ioctl(control, 0x8914, name + struct.pack("H22x", 1))  # SIOCSIFFLAGS: UP
+for _ in range(2):
+    with socket.socket() as client:
+        assert client.connect_ex(("10.0.0.2", 9)) == errno.EHOSTUNREACH
+"""
+
+
+def in_a_network_of_its_own(watching: Capture, code: str) -> list[Event]:
+    """What is told of the connects of a piece of Python there."""
+    command = ["unshare", "--net", sys.executable, "-I", "-c", code]
+    child = subprocess.Popen(command)
+    assert child.wait(60) == 0
+    watching.exit_of(child)
+    return [
+        event
+        for event in watching.events
+        if event["event"]["action"] == "connected-to" and event["process"]["pid"] == child.pid
+    ]
+
+
+def test_connect_without_a_way(watching: Capture) -> None:
+    events = in_a_network_of_its_own(watching, NO_WAY)
+    assert [event["destination"]["ip"] for event in events] == ["192.0.2.1", "2001:db8::1"]
+    reasons = [event["action"]["properties"]["exit"] for event in events]
+    assert reasons == ["ENETUNREACH", "EADDRNOTAVAIL"]
+    for event in events:
+        assert event["destination"]["port"] == 9
+        assert event["event"]["outcome"] == "failure"
+        assert "source" not in event
+
+
+# All ports of its own are taken: the kernel begins with the connect, and finds none.
+NO_PORT = """
+import errno, fcntl, socket, struct
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    up = b"lo".ljust(16, b"\\0") + struct.pack("H22x", 1)
+    fcntl.ioctl(control, 0x8914, up)  # SIOCSIFFLAGS
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+    file.write("40000 40001")
+server = socket.create_server(("127.0.0.1", 9))
+clients = [socket.create_connection(("127.0.0.1", 9)) for _ in range(2)]
+with socket.socket() as client:
+    assert client.connect_ex(("127.0.0.1", 9)) == errno.EADDRNOTAVAIL
+"""
+
+
+def test_connect_without_a_port_is_told_once(watching: Capture) -> None:
+    events = in_a_network_of_its_own(watching, NO_PORT)
+    outcomes = [event["event"]["outcome"] for event in events]
+    assert outcomes == ["success", "success", "failure"]
+
+
+@pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs TUN: no /dev/net/tun")
+def test_connect_that_was_sent_in_vain_is_told_once(watching: Capture) -> None:
+    """By the state of its socket, not once more by the call that ends with the same error."""
+    events = in_a_network_of_its_own(watching, NO_NEIGHBOUR)
+    assert len(events) == 2
+    for event in events:
+        assert event["destination"] == {"address": "10.0.0.2", "ip": "10.0.0.2", "port": 9}
+        assert event["action"]["properties"]["exit"] == "EHOSTUNREACH"
+        assert "repeat" not in event["sekoiaio"]
+        assert watching.audits or event["source"]["ip"] == "10.0.0.1"
 
 
 @pytest.mark.ebpf("what becomes of a connection that nobody waits for")

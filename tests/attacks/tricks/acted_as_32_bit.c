@@ -62,6 +62,20 @@ static void sockets(void)
 	MUST(call32(364, second, 0, 0, 0, 0));
 }
 
+/* No connection leads to all hosts at once. */
+static void failed_connects(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = INADDR_BROADCAST };
+	uint32_t client = MUST(socket(AF_INET, SOCK_STREAM, 0));
+	uint32_t connect[] = { client, 0, sizeof(address) };
+
+	address.sin_port = htons(9);
+	connect[1] = low_copy(&address, sizeof(address));
+	call32(102, 3, low_copy(connect, sizeof(connect)), 0, 0, 0);
+	address.sin_port = htons(10);
+	call32(362, client, low_copy(&address, sizeof(address)), sizeof(address), 0, 0);
+}
+
 static void child(void)
 {
 	uint32_t ours[] = { low("written"), 8 }, theirs[] = { ours[0], 8 };
@@ -137,6 +151,7 @@ int main(int count, char **arguments)
 		cannot("32-bit system calls");
 	mounts(arguments[1], arguments[2]);
 	sockets();
+	failed_connects();
 	child();
 	failed_execs(arguments[3]);
 	program();

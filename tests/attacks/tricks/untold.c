@@ -101,20 +101,6 @@ static void change_mount(void)
 	MUST(fsconfig(file_system, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
 }
 
-static void connect_nowhere(void)
-{
-	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(9) };
-	int client;
-
-	/* Its own device is down, so that there is no route at all. */
-	if (unshare(CLONE_NEWNET))
-		cannot("a network namespace of its own");
-	client = MUST(socket(AF_INET, SOCK_STREAM, 0));
-	peer.sin_addr.s_addr = inet_addr("192.0.2.1");
-	if (!connect(client, (void *)&peer, sizeof(peer)) || errno != ENETUNREACH)
-		exit(1);
-}
-
 /* A socket and an address of this host that it is bound to. */
 static int bound(struct sockaddr_in *here)
 {
@@ -280,12 +266,11 @@ static const struct {
 	{ "ask_to_be_traced", ask_to_be_traced },     { "read_memory", read_memory },
 	{ "drop_capabilities", drop_capabilities },   { "make_secret_memory", make_secret_memory },
 	{ "attach_to_socket", attach_to_socket },     { "change_mount", change_mount },
-	{ "connect_nowhere", connect_nowhere },       { "attach_to_counter", attach_to_counter },
-	{ "send_raw", send_raw },                     { "receive_datagram", receive_datagram },
-	{ "ask_another_port", ask_another_port },     { "end_with_parent", end_with_parent },
-	{ "end_with_timer", end_with_timer },         { "end_with_group", end_with_group },
-	{ "signal_in_vain", signal_in_vain },         { "open_devices", open_devices },
-	{ "call_as_x32", call_as_x32 },
+	{ "attach_to_counter", attach_to_counter },   { "send_raw", send_raw },
+	{ "receive_datagram", receive_datagram },     { "ask_another_port", ask_another_port },
+	{ "end_with_parent", end_with_parent },       { "end_with_timer", end_with_timer },
+	{ "end_with_group", end_with_group },         { "signal_in_vain", signal_in_vain },
+	{ "open_devices", open_devices },             { "call_as_x32", call_as_x32 },
 };
 
 int main(int count, char **arguments)

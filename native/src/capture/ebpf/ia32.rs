@@ -25,6 +25,7 @@ at_the_end_of! {
     "__ia32_sys_bpf": "bpf",
     "__ia32_compat_sys_execve": "exec failed",
     "__ia32_compat_sys_execveat": "exec failed",
+    "__ia32_sys_connect": "connect failure",
     "__ia32_sys_accept4": "connection",
     "__ia32_sys_listen": "listen",
     "__ia32_compat_sys_socketcall": "connection",

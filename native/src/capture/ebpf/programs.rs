@@ -191,6 +191,7 @@ const NETWORK: &[Program] = &[
     ("on_connect", Typed("inet_sock_set_state"), "connection"),
     ("on_established", Typed("inet_sock_set_state"), "connection"),
     ("on_close", Typed("inet_sock_set_state"), "disconnection"),
+    ("on_unsent", Return("sys_exit_connect"), "connect failure"),
     ("on_accept", Return("sys_exit_accept"), "connection"),
     ("on_accept4", Return("sys_exit_accept4"), "connection"),
     ("on_listen", Return("sys_exit_listen"), "listen"),

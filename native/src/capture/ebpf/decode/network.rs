@@ -45,7 +45,10 @@ fn staged(wire: &wire::Connection, stage: Stage) -> Result<Action, Malformed> {
         } else {
             Direction::Egress
         },
-        local: Some(end_of(wire.family, wire.local, wire.local_port)?),
+        // A connect that fails before anything is sent has none.
+        local: (wire.local_port != 0)
+            .then(|| end_of(wire.family, wire.local, wire.local_port))
+            .transpose()?,
         peer: end_of(wire.family, wire.peer, wire.peer_port)?,
         stage,
     }))
