@@ -150,16 +150,16 @@ dist/windows/SHA256SUMS: $(RUST_SOURCES) $(shell find python tools/release -type
 
 .PHONY: bench
 bench: $(VENV)/.built ## Measure, and fail where a figure falls behind its target (root)
-	tools/debian-packages $(BENCH_PACKAGES)
-	$(BIN)/pytest benches -c benches/pytest.ini --ignore benches/churn --ignore benches/peers
+	tools/debian-packages $(BENCH_PACKAGES) $(PEER_PACKAGES)
+	$(BIN)/pytest benches -c benches/pytest.ini
 
 .PHONY: bench-churn
-bench-churn: $(VENV)/.built ## Measure memory over a million processes and a million files (root)
+bench-churn: $(VENV)/.built ## Of that, memory over a million processes and a million files (root)
 	tools/debian-packages $(BENCH_PACKAGES)
 	$(BIN)/pytest benches/churn -c benches/pytest.ini
 
 .PHONY: bench-peers
-bench-peers: $(VENV)/.built ## Measure other sensors of the field in the same run (root)
+bench-peers: $(VENV)/.built ## Of that, other sensors of the field in the same run (root)
 	tools/debian-packages $(BENCH_PACKAGES) $(PEER_PACKAGES)
 	$(BIN)/pytest benches/peers -c benches/pytest.ini
 

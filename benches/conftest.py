@@ -66,7 +66,7 @@ def results(request: pytest.FixtureRequest) -> Results:
     return request.config.stash[RESULTS]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def unaudited() -> Iterator[None]:
     """Keeps the kernel's audit system from the system calls of what is started here.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +22,6 @@ QUIET = 2.0
 IDLE = 0.01
 END = 15.0
 
-RULES = (
-    "-a always,exit -F arch=b64 -S execve,execveat -k storm",
-    "-a always,exit -F arch=b64 -S exit_group -k storm",
-)
 AUDITD = """
 log_file = {folder}/audit.log
 log_format = RAW
@@ -56,10 +53,6 @@ directory = "{folder}"
 file = "laurel.log"
 size = 1000000000
 generations = 2
-"""
-PROBES = """
-tracepoint:sched:sched_process_exec { printf("exec %d %s\\n", pid, str(args->filename)); }
-tracepoint:sched:sched_process_exit { printf("exit %d %s\\n", pid, comm); }
 """
 
 
@@ -149,8 +142,9 @@ class Program:
 class Auditd(Program):
     """Debian's audit daemon, writing raw records, alone or with laurel behind it."""
 
-    def __init__(self, folder: Path, *, laurel: bool) -> None:
+    def __init__(self, folder: Path, rules: Sequence[str], *, laurel: bool) -> None:
         """`folder` takes its configuration and its log."""
+        self._rules = rules
         folder.mkdir()
         (folder / "plugins").mkdir()
         _private(folder / "auditd.conf", AUDITD.format(folder=folder))
@@ -171,8 +165,8 @@ class Auditd(Program):
         pid = str(self._process.pid)
         wait(lambda: re.search(rf"^pid {pid}$", _audit("-s"), re.MULTILINE))
         _audit("-b", "65536")
-        for rule in RULES:
-            _audit(*rule.split())
+        for rule in self._rules:
+            _audit(*rule.split(), "-k", "storm")
         self._output = self._log
         super()._ready()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.live.audit import audit_client
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def unaudited() -> Iterator[None]:
     """The audit system is what some of them read: nothing keeps it from the storm.
 
