@@ -4,8 +4,9 @@
 //! CPU and has at most [`MAX_JOBS`] files to do; whoever waits for it decides how long.
 //!
 //! The time of a file's change is as coarse as the kernel's clock, so of what has changed within
-//! the last [`TICK`], two contents may have one version. A written file is not read before that is
-//! over. A program may be gone by then: it is read at once, and while it runs, it cannot be changed.
+//! the last [`content::TICK`], two contents may have one version. A written file is not read before
+//! that is over. A program may be gone by then: it is read at once, and while it runs, it cannot be
+//! changed.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -19,7 +20,7 @@ use lru::LruCache;
 
 use crate::error::{Error, Result};
 use crate::event::{Content, FileVersion, Inspection, Signature, Unread};
-use crate::host::content::{self, Place};
+use crate::host::content::{self, Mounts, Place, is_fresh};
 use crate::host::{thread, wall};
 
 /// Files that wait for the thread; as many again may wait for their time.
@@ -32,8 +33,6 @@ const SHARE: u64 = 50;
 const BURST: u64 = 1_000_000_000;
 /// Bytes read at once.
 const BLOCK: usize = 32_768;
-/// Nanoseconds: twice the step of the clock of the slowest kernels.
-const TICK: u64 = 20_000_000;
 
 /// Which files are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +53,10 @@ pub struct Job {
     /// Where it may be found, the best place first.
     pub places: Vec<Place>,
     /// Which it has to be, as far as that is told; without the time of its change where it is being
-    /// written.
+    /// written. Where the file system is unknown, the thread finds it out, and the time with it.
     pub version: FileVersion,
+    /// When what is told of it happened, nanoseconds since the epoch.
+    pub time: u64,
     /// It is being written, so that its version is of no use later.
     pub is_written: bool,
     /// Its time is too short ago to tell this version from others: it has to be found at the only
@@ -107,6 +108,7 @@ impl Hashes {
         let reader = Reader {
             shared: shared.clone(),
             block: vec![0; BLOCK],
+            mounts: Mounts::default(),
         };
         // Nobody joins it: it may be waiting for a disk.
         std::thread::Builder::new()
@@ -128,7 +130,7 @@ impl Hashes {
         {
             return Some(Content::Unasked);
         }
-        if !content::is_local(version.filesystem) {
+        if version.filesystem != 0 && !content::is_local(version.filesystem) {
             return Some(Content::Unread(Unread::NotLocal));
         }
         if version.size > *max_size {
@@ -157,15 +159,11 @@ impl Hashes {
     }
 }
 
-/// Whether a version's time of change is too short before `now`, nanoseconds since the epoch.
-pub fn is_fresh(version: &FileVersion, now: u64) -> bool {
-    now.abs_diff(version.changed) < TICK
-}
-
 /// The thread.
 struct Reader {
     shared: Arc<Shared>,
     block: Vec<u8>,
+    mounts: Mounts,
 }
 
 impl Reader {
@@ -183,7 +181,7 @@ impl Reader {
                 },
             };
             let (number, content) = match next {
-                Ok(job) if job.after <= Instant::now() => (job.number, self.read(&job, done)),
+                Ok(job) if job.after <= Instant::now() => (job.number, self.read(job, done)),
                 Ok(job) if early.len() < MAX_JOBS => {
                     early.push_back(job);
                     continue;
@@ -203,7 +201,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, job: &Job, done: &Sender<Answer>) -> Content {
+    fn read(&mut self, job: Job, done: &Sender<Answer>) -> Content {
         if !self.shared.budget.allows(Instant::now()) {
             return Content::Unread(Unread::TooMuch);
         }
@@ -216,10 +214,16 @@ impl Reader {
 
     fn inspect(
         &mut self,
-        job: &Job,
+        mut job: Job,
         done: &Sender<Answer>,
     ) -> std::result::Result<Arc<Inspection>, Unread> {
         let Settings { root, max_size, .. } = &self.shared.settings;
+        if job.version.filesystem == 0 {
+            let executed = (!job.is_written).then_some(job.time);
+            self.mounts
+                .complete(root, &mut job.places, &mut job.version, executed)?;
+            job.is_fresh = !job.is_written && is_fresh(&job.version, job.time);
+        }
         let is_kept = !job.is_written && !job.is_fresh;
         // A panic elsewhere leaves the cache whole.
         let known = || {

@@ -13,7 +13,7 @@ pub struct FileVersion {
     pub changed: u64,
     /// Bytes.
     pub size: u64,
-    /// Magic number of the file system.
+    /// Magic number of the file system, 0 if unknown.
     pub filesystem: u32,
 }
 

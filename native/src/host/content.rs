@@ -22,7 +22,16 @@ use windows as platform;
 
 use crate::event::{Digests, FileVersion};
 use platform::look;
-pub use platform::{CAN_VERIFY, Place, STACK, is_local, is_within, open, signature};
+pub use platform::{CAN_VERIFY, Mounts, Place, STACK, is_local, is_within, open, signature};
+
+/// Nanoseconds: twice the step of the clock of the slowest kernels.
+pub const TICK: u64 = 20_000_000;
+
+/// Whether a version's time of change is too short before `now`, nanoseconds since the epoch, to tell
+/// it from others.
+pub fn is_fresh(version: &FileVersion, now: u64) -> bool {
+    now.abs_diff(version.changed) < TICK
+}
 
 /// The digests of a whole file, none if it changes while it is read or cannot be read.
 /// `block`: where its bytes are put.

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::counters::{Counter, Counters};
-use crate::enrich::hashes::{self, Hashes, Job};
+use crate::enrich::hashes::{Hashes, Job};
 use crate::event::{Action, Content, Event, Unread};
+use crate::host::content::is_fresh;
 #[cfg(target_os = "linux")]
 use linux::{places, subject};
 #[cfg(windows)]
@@ -126,13 +127,13 @@ impl Hold {
             return None;
         }
         let now = Instant::now();
-        // What Windows logs tells no version, and is of programs.
-        let is_written = version.changed == 0 && !matches!(event.action, Action::Logged(_));
-        let is_fresh = !is_written && hashes::is_fresh(&version, event.time);
+        let is_written = matches!(event.action, Action::File(_));
+        let is_fresh = !is_written && is_fresh(&version, event.time);
         let job = Job {
             number: self.first + self.waiting.len() as u64,
             places: places(event, is_fresh),
             version,
+            time: event.time,
             is_written,
             is_fresh,
             after: if is_written { now + SETTLE } else { now },

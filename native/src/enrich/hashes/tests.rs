@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::Digests;
-use crate::host::content::is_within;
+use crate::host::content::{TICK, is_within};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -44,6 +44,7 @@ fn job(version: FileVersion, places: Vec<Place>) -> Job {
         number: 7,
         places,
         version,
+        time: 0,
         is_written: version.changed == 0,
         is_fresh: false,
         after: Instant::now(),

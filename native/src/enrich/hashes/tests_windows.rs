@@ -40,6 +40,7 @@ fn read(hashes: &Hashes, path: &Path, executed: u64) -> Content {
             executed,
         }],
         version: FileVersion::default(),
+        time: 0,
         is_written: false,
         is_fresh: false,
         after: Instant::now(),

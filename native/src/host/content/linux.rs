@@ -1,6 +1,8 @@
 //! What is found is looked at before anything is asked of it, and has to be the inode that the kernel
 //! told; only then is it opened for reading.
 
+mod mounts;
+
 use std::ffi::{CString, c_long};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,30 +12,34 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::event::{FileVersion, Signature, Unread};
+pub use mounts::Mounts;
 
 /// Bytes of stack that reading takes at most: it calls nothing deep.
 pub const STACK: usize = 65_536;
 /// Programs have no signatures here.
 pub const CAN_VERIFY: bool = false;
 
-/// File systems of this host (`include/uapi/linux/magic.h`): reading them waits for no server.
-const LOCAL: [u32; 16] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // xfs
-    0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0x8584_58f6, // ramfs
-    0x794c_7630, // overlayfs
-    0xf2f5_2010, // f2fs
-    0x2fc1_2fc1, // zfs
-    0xca45_1a4e, // bcachefs
-    0xe0f5_e1e2, // erofs
-    0x7371_7368, // squashfs
-    0x3153_464a, // jfs
-    0x5265_4973, // reiserfs
-    0x4d44,      // vfat
-    0x2011_bab0, // exfat
-    0x9660,      // iso9660
+/// `tmpfs`, of files in memory too.
+const TMPFS: u32 = 0x0102_1994;
+/// File systems of this host (`include/uapi/linux/magic.h`) and their names in lists of mounts: reading
+/// them waits for no server.
+const LOCAL: [(u32, &[&str]); 16] = [
+    (0xef53, &["ext2", "ext3", "ext4"]),
+    (0x5846_5342, &["xfs"]),
+    (0x9123_683e, &["btrfs"]),
+    (TMPFS, &["tmpfs", "devtmpfs"]),
+    (0x8584_58f6, &["ramfs", "rootfs"]),
+    (0x794c_7630, &["overlay"]),
+    (0xf2f5_2010, &["f2fs"]),
+    (0x2fc1_2fc1, &["zfs"]),
+    (0xca45_1a4e, &["bcachefs"]),
+    (0xe0f5_e1e2, &["erofs"]),
+    (0x7371_7368, &["squashfs"]),
+    (0x3153_464a, &["jfs"]),
+    (0x5265_4973, &["reiserfs"]),
+    (0x4d44, &["msdos", "vfat"]),
+    (0x2011_bab0, &["exfat"]),
+    (0x9660, &["iso9660"]),
 ];
 /// Those that show another device number than the kernel's own.
 const RENUMBERED: [u32; 2] = [0x9123_683e, 0x794c_7630];
@@ -44,7 +50,7 @@ const BENEATH: u64 =
 
 /// Whether reading a file system waits for nobody but this host.
 pub fn is_local(filesystem: u32) -> bool {
-    LOCAL.contains(&filesystem)
+    LOCAL.iter().any(|(magic, _)| *magic == filesystem)
 }
 
 /// Whether a path is that of a folder or of something below it.

@@ -1,4 +1,5 @@
-//! Which files events are about: the kernel tells the inode.
+//! Which files events are about: the kernel tells the inode, and all of its version or what the hashing
+//! thread needs to find that out.
 
 use crate::event::{Action, Event, FileChange, FileVersion};
 use crate::host::content::Place;
@@ -19,7 +20,7 @@ pub fn subject(event: &Event) -> Option<(&[u8], FileVersion)> {
                 filesystem: inode.filesystem,
                 ..FileVersion::default()
             };
-            (inode.filesystem != 0).then_some((&file.path, version))
+            Some((&file.path, version))
         }
         _ => None,
     }
