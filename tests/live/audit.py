@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,12 +119,12 @@ def audit_client() -> Iterator[Client]:
 
 
 @contextmanager
-def auditing_alone(folder: Path) -> Iterator[Capture]:
+def auditing_alone(folder: Path, **options: Any) -> Iterator[Capture]:
     """A running capture, after which the audit system, which nobody else uses, is as before."""
     with audit_client() as client:
         client.set(MASK_ENABLED, enabled=0)
         before = client.state()
-        with auditing_into(folder) as capture:
+        with auditing_into(folder, **options) as capture:
             yield capture
         assert client.state() == before
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,18 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     agent.kill()
 
 
-def test_the_host_is_told_and_not_the_container(agent: Agent, tmp_path: Path) -> None:
-    agent.configure(NOWHERE, EventBufferSyncInterval=0)
+@pytest.mark.parametrize("source", [pytest.param("auto", id=pytest.HIDDEN_PARAM), "audit"])
+def test_the_host_is_told_and_not_the_container(
+    agent: Agent, source: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if source == "audit":
+        request.getfixturevalue("audit")
+    agent.configure(NOWHERE, EventBufferSyncInterval=0, CaptureSource=source)
     agent.start()
     program = tmp_path / "program-of-the-host"
     shutil.copy("/bin/true", program)
+    # One that has just been written would have to run when it is looked for.
+    time.sleep(0.05)
 
     subprocess.run([program], check=True)
 

@@ -78,10 +78,10 @@ impl Given<'_> {
 impl Prepared {
     pub fn open(self) -> Result<Opened> {
         let Self { origin, hashes } = self;
-        // Others do not tell which file it was, or it is not on this host.
         let hashes = match origin {
-            Origin::Ebpf { .. } => Hashes::start(hashes)?,
-            Origin::Audit(_) | Origin::Recording(_) => None,
+            Origin::Ebpf { .. } | Origin::Audit(_) => Hashes::start(hashes)?,
+            // Its files are not on this host.
+            Origin::Recording(_) => None,
         };
         let mut boot_id = None;
         let source: Box<dyn Source> = match origin {

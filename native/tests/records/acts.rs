@@ -282,6 +282,8 @@ fn the_script_is_told_beside_its_interpreter() {
         panic!()
     };
     assert_eq!(exec.script, b"/home/john_doe/run");
+    // The interpreter is what runs.
+    assert_eq!(exec.file.map(|file| file.inode), Some(4321));
     let Action::Exec(exec) = only(EXEC, &[]) else {
         panic!()
     };

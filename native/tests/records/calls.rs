@@ -194,6 +194,8 @@ fn a_program_has_its_arguments() {
     assert_eq!(exec.arguments_count, 4);
     assert_eq!(exec.working_directory, b"/home/john_doe");
     assert!(!exec.deleted && !exec.arguments_truncated);
+    let file = exec.file.unwrap();
+    assert_eq!((file.device, file.inode), ((8, 1), 4321));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::call::{Act, Call, known};
 use super::calls::Folder;
 use super::join::kind;
-use super::names::{items, place};
+use super::names::{inode, items, place};
 use super::record::{Record, Value};
-use crate::event::Exec;
+use crate::event::{Exec, FileVersion};
 
 /// Bytes of arguments, as of those that the kernel programs send.
 const MAX_ARGUMENTS: usize = 32_768;
@@ -28,9 +28,14 @@ pub fn exec(call: &Call, folder: Folder) -> Option<Act> {
     if deleted {
         executable.truncate(executable.len() - DELETED.len());
     }
+    let (script, program) = match script(call, &arguments, folder) {
+        Some((script, interpreter)) => (script, Some(interpreter)),
+        None => (Vec::new(), items(call.group).next()),
+    };
     Some(Act::Exec(Box::new(Exec {
-        script: script(call, &arguments, folder).unwrap_or_default(),
+        script,
         executable,
+        file: program.and_then(|program| version(&program)),
         working_directory: text(
             call.group
                 .first(kind::CWD)
@@ -61,9 +66,21 @@ fn arguments(call: &Call) -> (Vec<u8>, u32, bool) {
     (arguments, count, truncated)
 }
 
-/// The file that was executed, where the kernel ran its interpreter: it is the first name that was
-/// looked up, the interpreter a later one, and both are among the arguments that the kernel made.
-fn script(call: &Call, arguments: &[u8], folder: Folder) -> Option<Vec<u8>> {
+/// What a record tells of a file's version. Nobody is asked for the rest here: its file system may
+/// never answer.
+fn version(name: &Record) -> Option<FileVersion> {
+    let inode = inode(name)?;
+    Some(FileVersion {
+        device: inode.device,
+        inode: inode.number,
+        ..FileVersion::default()
+    })
+}
+
+/// The file that was executed, where the kernel ran its interpreter, and the name of that: it is the
+/// first name that was looked up, the interpreter a later one, and both are among the arguments that
+/// the kernel made.
+fn script<'a>(call: &Call<'a>, arguments: &[u8], folder: Folder) -> Option<(Vec<u8>, Record<'a>)> {
     let mut arguments = arguments.split(|&byte| byte == 0);
     let interpreter = arguments.next().filter(|it| it.starts_with(b"/"))?;
     let mut names = items(call.group);
@@ -72,12 +89,13 @@ fn script(call: &Call, arguments: &[u8], folder: Folder) -> Option<Vec<u8>> {
         name.get("name")
             .is_some_and(|value| *value.decoded() == *text)
     };
-    let is_script = names.any(|name| is_of(&name, interpreter))
-        && arguments
-            .take(MAX_NESTING)
-            .any(|argument| is_of(&first, argument));
+    let interpreter = names.find(|name| is_of(name, interpreter))?;
+    let is_script = arguments
+        .take(MAX_NESTING)
+        .any(|argument| is_of(&first, argument));
     let place = place(call, &first, folder).filter(|place| place.folder.is_none());
-    place.filter(|_| is_script).map(|place| place.path)
+    let path = place.map_or_else(Vec::new, |place| place.path);
+    is_script.then_some((path, interpreter))
 }
 
 fn text(value: Option<Value>) -> Vec<u8> {
