@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from pathlib import Path
 
 import pytest
 
 from endpoint_agent._native import Rules
 from endpoint_agent.rules import Filter, Rule
-from tests.live.capture import Capture, capturing
+from tests.live.capture import PATIENCE, Capture, capturing
 
 from .conftest import Tricks
 from .test_files import acts_on
@@ -61,8 +63,27 @@ def test_what_a_rule_drops_is_counted_once(tricks: Tricks, tmp_path: Path) -> No
         end.touch()
         capture.of_path(str(end), "file-created")
         capture.stop()
-    # The file made, renamed and deleted, the folder made and removed; the program's start and end.
-    assert dict(rules.counts()) == {"ring": 7}
+    # The files made, renamed and deleted, the folder made and removed; the program's start and end.
+    assert dict(rules.counts()) == {"ring": 8}
+
+
+@pytest.mark.parametrize("how", ["submitted", "polled"])
+def test_file_that_was_written_has_hashes(tricks: Tricks, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with capturing(tmp_path, hash_max_size=1_000_000) as capture:
+        deadline = time.monotonic() + 30 * PATIENCE
+        while True:
+            tricks.play("ring_files", how, folder)
+            event = capture.of_path(str(folder / "kept"), "file-created")
+            properties = event.get("action", {}).get("properties", {})
+            if properties.get("hash_missing") == "not on a local file system":
+                pytest.skip("needs a local file system")
+            if "hash" in event["file"] or "hash_missing" not in properties:
+                break
+            assert time.monotonic() < deadline, properties
+            (folder / "kept").unlink()
+    assert event["file"]["hash"]["sha256"] == hashlib.sha256().hexdigest()
 
 
 @pytest.mark.parametrize("how", ["submitted", "polled"])

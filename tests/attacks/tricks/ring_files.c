@@ -1,4 +1,4 @@
-/* A file is made, renamed and deleted through io_uring, from which no system call returns; with
+/* A file is made, renamed and deleted and another one made through io_uring, from which no system call returns; with
  * `polled`, a thread of the kernel takes the requests and no system call is made at all. What fails
  * and what only reads is asked for as well. */
 #include "ring.h"
@@ -16,6 +16,7 @@ int main(int count, char **arguments)
 	done(&ring, RENAMEAT(folder, "made", "named"));
 	snprintf(path, sizeof(path), "%s/named", arguments[2]);
 	done(&ring, UNLINKAT(AT_FDCWD, path, 0));
+	done(&ring, OPENAT(folder, "kept", O_CREAT | O_WRONLY));
 	MUST(mkdirat(folder, "below", 0700));
 	done(&ring, UNLINKAT(folder, "below", AT_REMOVEDIR));
 	submit(&ring, UNLINKAT(folder, "absent", 0));
