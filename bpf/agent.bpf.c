@@ -6,6 +6,7 @@
 #include "make.bpf.c"
 #include "file.bpf.c"
 #include "object.bpf.c"
+#include "refused.bpf.c"
 #include "mount.bpf.c"
 #include "network.bpf.c"
 #include "packet.bpf.c"
@@ -39,6 +40,7 @@ const volatile union {
 	struct event_link link;
 	struct event_symlink symlink;
 	struct event_mount mount;
+	struct event_refused refused;
 	struct event_exec_failed exec_failed;
 	struct event_identity identity;
 	struct event_capabilities capabilities;

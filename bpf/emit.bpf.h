@@ -119,7 +119,7 @@ INLINE void count_lost(u32 kind)
 
 /*
  * Up to which fill of the bulk ring a kind is sent, in 32nds. When the reader cannot keep up, what
- * there is most of is given up first, then other file acts and failed execs, then what goes by packets,
+ * there is most of is given up first, then other file acts and what has failed, then what goes by packets,
  * then mounts and connections. The last of the room is for what has gone beyond its limit on the
  * critical ring (submit_limited), which is never given up for another kind.
  */
@@ -134,6 +134,7 @@ INLINE u64 share_of(u32 kind)
 	case EVENT_MEMORY_FILE:
 	case EVENT_REQUEST:
 	case EVENT_EXEC_FAILED:
+	case EVENT_REFUSED:
 		return 28;
 	case EVENT_DATAGRAM:
 	case EVENT_DNS:

@@ -44,6 +44,7 @@ enum event_kind {
 	EVENT_DISCONNECTION = 22,
 	EVENT_DATAGRAM = 23, /* UDP, to a peer that is new to the process */
 	EVENT_DNS = 24,
+	EVENT_REFUSED = 25,   /* an act on a file, which the process may not do */
 	EVENT_EXEC_FAILED = 30,
 	EVENT_IDENTITY = 31,     /* users or groups of a thread changed */
 	EVENT_CAPABILITIES = 32,
@@ -291,6 +292,16 @@ enum mount_act {
 	MOUNT_REMOVED,
 	ROOT_SWAPPED, /* by pivot_root: of the mount namespace */
 	ROOT_CHANGED, /* by chroot: of the process */
+};
+
+/* Sections: base and name of the file, of an act with two names the new one; base and name of the old. */
+struct event_refused {
+	struct event_header header;
+	struct repeat_key key; /* `path` is a digest of all that follows */
+	struct event_name name;
+	struct event_name old;
+	u32 error; /* errno: EACCES or EPERM */
+	u32 call;  /* number of the system call */
 };
 
 /*

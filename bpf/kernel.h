@@ -337,6 +337,14 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct filename {
+	const char *name;
+};
+
+struct open_flags {
+	int open_flag;
+};
+
 struct linux_binprm {
 	struct file *file;
 	int argc;
@@ -374,6 +382,9 @@ struct bpf_attach {
 /* Values of macros, which BTF does not hold; stable since the kernels named. */
 #define I_CTIME_QUERIED (1U << 31) /* a mark in the nanoseconds, 6.13 */
 #define FMODE_WRITE 0x2
+#define FMODE_EXEC 0x20
+#define EPERM 1
+#define EACCES 13
 #define FMODE_CREATED 0x100000 /* 4.19 */
 #define SIGNAL_GROUP_EXIT 0x4
 #define PF_KTHREAD 0x200000

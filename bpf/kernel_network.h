@@ -71,8 +71,6 @@ struct __sk_buff {
 #define SYS_ACCEPT4 18
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
-#define EPERM 1
-#define EACCES 13
 #define EINVAL 22
 #define EADDRNOTAVAIL 99
 #define ENETDOWN 100

@@ -7,10 +7,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct filename {
-	const char *name;
-};
-
 struct io_cqe {
 	s32 res;
 };

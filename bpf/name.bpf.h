@@ -111,6 +111,34 @@ INLINE struct file *append_object_at(struct scratch *scratch, s32 folder, const 
 	return file;
 }
 
+NOINLINE struct file *file_copied(s32 folder, const char *string)
+{
+	union descriptor_name name = {};
+
+	if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), string) < 0)
+		return 0;
+	return file_called(folder, &name);
+}
+
+/* The same for the kernel's copy of a name. */
+INLINE void append_kernel_name(struct scratch *scratch, s32 folder, const char *string,
+			       struct event_name *name, u16 *flags)
+{
+	struct file *file = file_copied(folder, string);
+	char first = 0;
+
+	if (file) {
+		name->base_size = append_path(scratch, &file->f_path, flags);
+		name->name_size = 0;
+		return;
+	}
+	bpf_probe_read_kernel(&first, 1, string);
+	name->base_size = append_base(scratch, folder, first, flags);
+	name->name_size = append_kernel_text(scratch, string);
+	if (!name->name_size)
+		*flags |= EVENT_PATH_CUT;
+}
+
 /* The whole name of an object, of which the last that is appended is the file of the record. */
 INLINE void append_object(struct scratch *scratch, struct vfsmount *mount, struct dentry *dentry,
 			  struct event_name *name, u16 *flags)

@@ -112,25 +112,28 @@ INLINE void submit_counted(struct event_header *header, struct repeat_key *key, 
 INLINE void submit_digested(struct scratch *scratch, u32 kind)
 {
 	struct event_repeatable *event = (void *)scratch->record;
-	struct repeat_key key = { .generation = kind };
+	struct repeat_key *key = &event->key;
 	struct repeat *repeat = 0;
 	u64 now = event->header.time;
+	long failed;
 	int made = 0;
 
+	__builtin_memset(key, 0, sizeof(*key));
+	key->generation = kind;
 	if (repeat_window)
-		key.path = digest_of(scratch, sizeof(*event));
-	if (key.path) {
-		identify_actor(&key);
-		if (is_repeat(&changes, kind, &key, repeat_window)) {
-			give_back(&scratch->held);
-			return;
-		}
-		repeat = entry_of(&changes, &key, &made);
+		key->path = digest_of(scratch, sizeof(*event));
+	if (key->path) {
+		identify_actor(key);
+		if (is_repeat(&changes, kind, key, repeat_window))
+			goto end;
+		repeat = entry_of(&changes, key, &made);
 	}
 	if (repeat)
 		event->header.flags |= EVENT_TRACKED;
-	event->key = key;
-	settle_entry(&changes, &key, repeat, made, submit_scratch(&bulk, RING_BULK, scratch), now);
+	failed = submit(&bulk, RING_BULK, &event->header, scratch->size, scratch);
+	settle_entry(&changes, key, repeat, made, failed, now);
+end:
+	give_back(&scratch->held);
 }
 
 #endif

@@ -99,34 +99,13 @@ INLINE void read_two_names(struct asked *asked, void *request, u8 operation)
 	}
 }
 
-NOINLINE struct file *file_copied(s32 folder, const char *string)
-{
-	union descriptor_name name = {};
-
-	if (bpf_probe_read_kernel_str(name.text, sizeof(name.text), string) < 0)
-		return 0;
-	return file_called(folder, &name);
-}
-
 INLINE void append_copied_name(struct scratch *scratch, s32 folder, struct filename *copy,
 			       struct event_name *name, u16 *flags)
 {
 	const char *string = 0;
-	struct file *file;
-	char first = 0;
 
 	READ(string, copy->name);
-	file = file_copied(folder, string);
-	if (file) {
-		name->base_size = append_path(scratch, &file->f_path, flags);
-		name->name_size = 0;
-		return;
-	}
-	bpf_probe_read_kernel(&first, 1, string);
-	name->base_size = append_base(scratch, folder, first, flags);
-	name->name_size = append_kernel_text(scratch, string);
-	if (!name->name_size)
-		*flags |= EVENT_PATH_CUT;
+	append_kernel_name(scratch, folder, string, name, flags);
 }
 
 INLINE void append_copied_text(struct scratch *scratch, struct filename *copy, struct event_name *name)

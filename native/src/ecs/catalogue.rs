@@ -73,6 +73,8 @@ kinds! {
     TIMES_CHANGED = "changed-timestamp-of", None, "file" / "change", Some("success");
     /// An extended attribute of a file or folder was set or removed.
     ATTRIBUTES_CHANGED = "changed-file-attributes-of", None, "file" / "change", Some("success");
+    /// A process was not allowed to open, make, rename, delete or change a file or folder by its name.
+    ACCESS_REFUSED = "file-access-refused", None, "file" / "access", Some("failure");
     /// Something was mounted on a folder, or a mount there was changed.
     MOUNTED = "mounted", None, "file" / "change", Some("success");
     /// What was mounted on a folder was taken away.
@@ -187,6 +189,7 @@ pub fn kind(action: &Action) -> Option<&'static Kind> {
             FileChange::Ownership(_) => &OWNERSHIP_CHANGED,
             FileChange::Times(_) => &TIMES_CHANGED,
             FileChange::Attribute(_) => &ATTRIBUTES_CHANGED,
+            FileChange::Refused(_) => &ACCESS_REFUSED,
         }),
         Action::Mount(mount) => Some(match mount.change {
             MountChange::Mounted => &MOUNTED,

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use crate::ecs::content;
 use crate::ecs::escape::hex;
 use crate::ecs::json::Json;
+use crate::ecs::system::write_failure;
 use crate::ecs::time::Clock;
 use crate::ecs::user::write_id;
 use crate::enrich::program::file_name;
 use crate::enrich::users::Users;
-use crate::event::{Content, File, FileChange, Inode};
+use crate::event::{Content, File, FileChange, Inode, Refusal};
 
 /// `S_IFMT` of inode(7).
 const TYPE_BITS: u32 = 0o170_000;
@@ -76,6 +77,7 @@ pub fn write_properties(json: &mut Json, file: &File) {
             }
         }
         FileChange::Exchanged => json.words("flags", ["RENAME_EXCHANGE"]),
+        &FileChange::Refused(Refusal { call, error }) => write_failure(json, call, error),
         FileChange::MemoryCreated(options) if !options.is_empty() => {
             json.words("flags", options);
         }

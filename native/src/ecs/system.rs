@@ -91,12 +91,16 @@ fn write_named(json: &mut Json, key: &'static str, name: Option<&'static str>, n
     }
 }
 
-fn write_failed(json: &mut Json, failed: &ExecFailed) {
-    // Where the event tells its system call, that tells the error.
-    if failed.call != Call::TOLD {
-        write_call(json, failed.call);
-        json.plain("exit", errno::name(failed.error));
+/// Writes which call has failed, and why. Where the event tells its system call, that tells both.
+pub fn write_failure(json: &mut Json, call: Call, error: u16) {
+    if call != Call::TOLD {
+        write_call(json, call);
+        json.plain("exit", errno::name(error));
     }
+}
+
+fn write_failed(json: &mut Json, failed: &ExecFailed) {
+    write_failure(json, failed.call, failed.error);
     json.texts("args", arguments(&failed.arguments));
     if failed.arguments_truncated {
         json.note_cut("args");

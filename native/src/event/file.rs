@@ -1,5 +1,7 @@
 //! What happens to files.
 
+use super::Call;
+
 /// Which change of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileChange {
@@ -35,6 +37,17 @@ pub enum FileChange {
     Times(Times),
     /// An extended attribute was set or removed.
     Attribute(Attribute),
+    /// Nothing: the process may not do what it asked for.
+    Refused(Refusal),
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The system call.
+    pub call: Call,
+    /// Why: a number of errno(3).
+    pub error: u16,
 }
 
 /// What was made by mknod(2).

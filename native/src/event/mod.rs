@@ -172,9 +172,13 @@ pub enum Action {
 }
 
 impl Action {
-    /// The system call of what is no act on files, mounts or sockets.
+    /// The system call of what is no act on files, mounts or sockets, or was refused.
     pub fn call(&self) -> Option<Call> {
         match self {
+            Action::File(File {
+                change: FileChange::Refused(refusal),
+                ..
+            }) => Some(refusal.call),
             Action::ExecFailed(failed) => Some(failed.call),
             Action::Identity(change) => Some(change.call),
             Action::Capabilities(change) => Some(change.call),

@@ -33,8 +33,8 @@ impl<'a> Facts<'a> {
         self.process.program()
     }
 
-    /// The system call, of what is no act on files, mounts or sockets: of these, not every source
-    /// tells it.
+    /// The system call, of what was refused or is no act on files, mounts or sockets: of these, not
+    /// every source tells it.
     pub fn syscall(&self) -> Option<&'static str> {
         match self.event.action.call()? {
             Call::TOLD => self.event.call.as_ref().map(|call| call.name),

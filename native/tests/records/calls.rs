@@ -7,7 +7,9 @@ use endpoint_agent_native::capture::audit::digest::Digest;
 use endpoint_agent_native::capture::audit::host::{ANY, Host};
 use endpoint_agent_native::capture::audit::join::{Group, Joiner};
 use endpoint_agent_native::capture::audit::names::Place;
-use endpoint_agent_native::event::{Action, Content, Event, Exec, File, FileChange, Stage};
+use endpoint_agent_native::event::{
+    self, Action, Content, Event, Exec, File, FileChange, Refusal, Stage,
+};
 
 use crate::acts;
 use crate::scene::{SHELL, Scene, Who, john, key};
@@ -374,8 +376,26 @@ fn a_connection_has_its_peer() {
 }
 
 #[test]
+fn what_is_refused_names_the_file() {
+    let refused = |error| {
+        let call = event::Call::TOLD;
+        FileChange::Refused(Refusal { call, error })
+    };
+    let path = place("/home/john_doe/a.txt", None);
+    let opened = CREATED.replace("exit=3", "exit=-13");
+    assert_eq!(file(&opened), Some((refused(13), path.clone())));
+    // The kernel has come no further than to the name.
+    let made = opened.replace("nametype=CREATE", "nametype=UNKNOWN");
+    assert_eq!(file(&made), Some((refused(13), path)));
+    let renamed = RENAMED.replace("exit=0", "exit=-1");
+    assert_eq!(file(&renamed), Some((refused(1), place("b.txt", Some(5)))));
+    let changed = CREATED.replace("syscall=257", "syscall=91"); // fchmod
+    assert_eq!(told(&changed.replace("exit=3", "exit=-1")), None);
+}
+
+#[test]
 fn what_failed_or_is_foreign_is_nothing() {
-    assert_eq!(told(&CREATED.replace("exit=3", "exit=-13")), None);
+    assert_eq!(told(&CREATED.replace("exit=3", "exit=-2")), None);
     assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=c00000b7")), None);
     assert_eq!(told(&EXEC.replace("arch=c000003e", "arch=40000003")), None); // olduname
     assert_eq!(told(&EXEC.replace("syscall=59", "syscall=60")), None);

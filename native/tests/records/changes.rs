@@ -1,7 +1,8 @@
 //! Scenes of what happens to files besides their content, and of mounts.
 
 use endpoint_agent_native::event::{
-    Action, Attribute, File, FileChange, Inode, Mount, MountChange, Node, Ownership, Times,
+    Action, Attribute, Call, File, FileChange, Inode, Mount, MountChange, Node, Ownership, Refusal,
+    Times,
 };
 
 use crate::scene::{BEGIN, SHELL, Scene, file, inode, john, root};
@@ -71,6 +72,17 @@ pub fn changes() -> Scene {
         };
         happens(file(FileChange::Attribute(attribute), b"/usr/bin/ping"));
     }
+    let refused = |call, error| {
+        FileChange::Refused(Refusal {
+            call: Call(call),
+            error,
+        })
+    };
+    happens(file(refused(257, 13), b"/etc/shadow"));
+    happens(File {
+        old_path: existing,
+        ..file(refused(82, 1), b"/tmp/shadow")
+    });
     scene
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use endpoint_agent_native::event::{
     Action, Attribute, Call, Direction, Exec, FileChange, Injection, Login, LoginAct, Module,
-    Mount, MountChange, Node, Ownership, Target,
+    Mount, MountChange, Node, Ownership, Refusal, Target,
 };
 use endpoint_agent_native::filter::Watch;
 use endpoint_agent_native::filter::watch::Who as Users;
@@ -117,6 +117,10 @@ fn others() -> Vec<(Who, Action, &'static str)> {
         })
     };
     let change = |change| Action::File(file(change, b"/srv/x"));
+    let refused = |call| {
+        let call = Call(call);
+        FileChange::Refused(Refusal { call, error: 13 })
+    };
     let as_root = Who {
         login: john(SHELL).login,
         ..root(SHELL)
@@ -213,6 +217,21 @@ fn others() -> Vec<(Who, Action, &'static str)> {
             "perm_mod",
         ),
         (root(1), change(FileChange::Permissions(0o4755)), ""),
+        (
+            john(SHELL),
+            change(refused(257)),
+            "file_access unauthedfileaccess",
+        ),
+        (
+            john(SHELL),
+            change(refused(83)),
+            "file_creation unauthedfileaccess",
+        ),
+        (
+            john(SHELL),
+            change(refused(82)),
+            "file_modification unauthedfileaccess",
+        ),
         (john(SHELL), change(FileChange::Deleted), "delete"),
         (root(1), change(FileChange::Deleted), ""),
         (

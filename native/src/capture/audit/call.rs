@@ -197,7 +197,7 @@ fn act(call: &Call, row: &Row) -> Option<Act> {
         Tells::Exec(_) | Tells::Connect | Tells::SocketCall
     );
     if call.exit < 0 && !may_fail {
-        return None;
+        return files::refused(call, row);
     }
     match row.tells {
         Tells::Exec(folder) => exec::exec(call, folder),

@@ -116,6 +116,61 @@ pub enum When {
     Parts,
 }
 
+impl Row {
+    /// Whether it is told, too, when the process may not do it: what is done by a name.
+    pub fn tells_refusals(&self) -> bool {
+        matches!(
+            self.name,
+            "open"
+                | "openat"
+                | "openat2"
+                | "creat"
+                | "mkdir"
+                | "mkdirat"
+                | "mknod"
+                | "mknodat"
+                | "link"
+                | "linkat"
+                | "symlink"
+                | "symlinkat"
+                | "unlink"
+                | "unlinkat"
+                | "rmdir"
+                | "rename"
+                | "renameat"
+                | "renameat2"
+                | "truncate"
+                | "chmod"
+                | "fchmodat"
+                | "fchmodat2"
+                | "chown"
+                | "lchown"
+                | "fchownat"
+                | "setxattr"
+                | "lsetxattr"
+                | "removexattr"
+                | "lremovexattr"
+        )
+    }
+
+    /// What the names count from, of an act with two of them the new one and the old one.
+    pub fn folders(&self) -> (Folder, Folder) {
+        match self.tells {
+            Tells::Rename(old, new) | Tells::Link(old, new) => (new, old),
+            Tells::Open(folder, _)
+            | Tells::Delete(folder)
+            | Tells::Symlink(folder)
+            | Tells::Directory(folder)
+            | Tells::Node(folder, _)
+            | Tells::Mode(folder, _)
+            | Tells::Owner(folder, _)
+            | Tells::ShortOwner(folder, _)
+            | Tells::Attribute(folder, _) => (folder, HERE),
+            _ => (HERE, HERE),
+        }
+    }
+}
+
 macro_rules! calls {
     ($($wide:tt $narrow:tt $name:literal $tells:expr, $when:expr;)+) => {
         /// The table.

@@ -1,13 +1,16 @@
 //! What was done to files and folders, and to what is seen where.
 
 use super::call::{Act, Call, known};
-use super::calls::{Flags, Folder, Removed};
+use super::calls::{Flags, Folder, Removed, Row, Tells};
 use super::join::kind;
 use super::names::{Place, behind, inode, item, items, place};
 use super::record::Record;
+use super::rules::REFUSALS;
 use crate::capture::ebpf::decode::file::MEMORY_OPTIONS;
 use crate::capture::ebpf::decode::mount::{ATTACHED, MADE, Options, REMOVED, named_options};
-use crate::event::{Attribute, FileChange, Inode, MountChange, Node, Ownership, Times};
+use crate::event::{
+    self, Attribute, FileChange, Inode, MountChange, Node, Ownership, Refusal, Times,
+};
 
 /// Flags of open(2) that write.
 const WRITES: u64 = 0o3;
@@ -55,6 +58,36 @@ pub fn open(call: &Call, folder: Folder, flags: Flags) -> Option<Act> {
         inode: Some(inode),
         unnamed,
     })
+}
+
+/// What the process may not do to a file. Which names there are depends on how far the kernel has come.
+pub fn refused(call: &Call, row: &Row) -> Option<Act> {
+    let error = i32::try_from(-call.exit).ok()?;
+    if !row.tells_refusals() || REFUSALS.iter().all(|(refused, _)| *refused != error) {
+        return None;
+    }
+    let (new, old) = row.folders();
+    let is_parent = |record: &Record| record.get("nametype").is_some_and(|it| it.raw == b"PARENT");
+    // The first of a symbolic link is its text.
+    let text = usize::from(matches!(row.tells, Tells::Symlink(_)));
+    let mut names = items(call.group)
+        .filter(|record| !is_parent(record))
+        .skip(text);
+    let (first, last) = (names.next(), names.last());
+    let has_two = matches!(row.tells, Tells::Rename(..) | Tells::Link(..));
+    let (name, other) = match last {
+        Some(last) if has_two => (last, first),
+        _ => (first.or_else(|| items(call.group).last())?, None),
+    };
+    let change = FileChange::Refused(Refusal {
+        call: event::Call::TOLD,
+        error: error as u16,
+    });
+    named(
+        change,
+        place(call, &name, new)?,
+        other.and_then(|other| place(call, &other, old)),
+    )
 }
 
 /// A link led to where nothing was, and no record has the name of what was made there.

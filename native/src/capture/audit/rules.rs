@@ -27,6 +27,7 @@ const ALWAYS: u32 = 2;
 const FIELD_PID: u32 = 0;
 const FIELD_ARCH: u32 = 11;
 const FIELD_TYPE: u32 = 12;
+const FIELD_EXIT: u32 = 103;
 const FIELD_SUCCESS: u32 = 104;
 const FIELD_FAMILY: u32 = 113;
 const FIELD_ARGUMENT: u32 = 200;
@@ -166,15 +167,43 @@ pub fn all(muted: u32, datagrams: bool) -> Vec<Watch> {
             .iter()
             .map(|rule| Rule::record(abi, &calls, rule, muted));
         (!calls.is_empty()).then(|| Watch {
-            name: match abi {
-                Abi::Wide => format!("audit rule {name}"),
-                Abi::Narrow => format!("audit rule {name} (32-bit)"),
-            },
+            name: name_of(abi, name),
             rules: rules.collect(),
         })
     });
-    watches.collect()
+    watches.chain(refusals(muted)).collect()
 }
+
+/// The name of a rule for reports.
+fn name_of(abi: Abi, name: &str) -> String {
+    match abi {
+        Abi::Wide => format!("audit rule {name}"),
+        Abi::Narrow => format!("audit rule {name} (32-bit)"),
+    }
+}
+
+/// Acts on files that processes may not do. Of two numbers of an error, a rule takes one.
+fn refusals(muted: u32) -> impl Iterator<Item = Watch> {
+    let all = Abi::ALL
+        .into_iter()
+        .flat_map(|abi| REFUSALS.map(|error| (abi, error)));
+    all.map(move |(abi, (error, name))| {
+        let of_rule = CALLS.iter().filter(|row| row.tells_refusals());
+        let numbers = of_rule.map(|row| row.numbers[abi as usize]);
+        let calls: Vec<u16> = numbers.filter(|&number| number != NONE).collect();
+        let is_error = (FIELD_EXIT, EQUAL, error.wrapping_neg().cast_unsigned());
+        Watch {
+            name: name_of(abi, name),
+            rules: vec![Rule::record(abi, &calls, &[is_error], muted)],
+        }
+    })
+}
+
+/// The errors of what is refused, and the names of their rules.
+pub const REFUSALS: [(i32, &str); 2] = [
+    (libc::EACCES, "refused by permissions"),
+    (libc::EPERM, "refused"),
+];
 
 /// A field, an operator, a value.
 type Condition = (u32, u32, u32);
@@ -306,7 +335,12 @@ mod tests {
                     .iter()
                     .filter(|watch| is_of(&watch.rules[0]))
                     .count();
-                assert_eq!(times, 1, "{} of {abi:?}", row.name);
+                let refused = if row.tells_refusals() {
+                    REFUSALS.len()
+                } else {
+                    0
+                };
+                assert_eq!(times, 1 + refused, "{} of {abi:?}", row.name);
             }
         }
         assert!(all(0, false).len() < watches.len());

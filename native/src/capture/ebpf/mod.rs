@@ -337,7 +337,7 @@ impl Handler<'_> {
                     self.repeats.track(begin.key, event, time, clock, self.sink);
                 }
             }
-            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE | kind::EXEC_FAILED => {
+            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE | kind::EXEC_FAILED | kind::REFUSED => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.changes.track(begin.key, event, time, clock, self.sink);
                 }

@@ -114,7 +114,7 @@ pub struct Domain {
 }
 
 /// All, in the order of attachment: a process must be known before its acts.
-pub const DOMAINS: [Domain; 6] = [
+pub const DOMAINS: [Domain; 7] = [
     Domain {
         name: "processes",
         tiers: &[(Tier::Tracepoint, &[PROCESS, SYSTEM])],
@@ -127,8 +127,8 @@ pub const DOMAINS: [Domain; 6] = [
         name: "files",
         tiers: &[
             (Tier::Fentry, &[ENTERED, FINISHED, ACCEPTED]),
-            (Tier::Kprobe, &[PROBED, ACCEPTED]),
-            (Tier::Tracepoint, &[OPENED, FILE, MADE, URING]),
+            (Tier::Kprobe, &[PROBED, ACCEPTED, REFUSED_OPEN]),
+            (Tier::Tracepoint, &[OPENED, FILE, MADE, URING, REFUSED_OPEN]),
         ],
     },
     Domain {
@@ -138,6 +138,10 @@ pub const DOMAINS: [Domain; 6] = [
             (Tier::Kprobe, &[CHANGE_PROBED]),
             (Tier::Tracepoint, &[CHANGE, ATTRIBUTE]),
         ],
+    },
+    Domain {
+        name: "refused acts on files",
+        tiers: &[(Tier::Tracepoint, &[REFUSED])],
     },
     Domain {
         name: "mounts and files in memory",
@@ -277,6 +281,50 @@ const ATTRIBUTE: &[Program] = &[
         "on_removexattrat",
         Return("sys_exit_removexattrat"),
         "attribute",
+    ),
+];
+
+/// The call's return is where these are seen if not where opens end.
+const REFUSED_OPEN: &[Program] = &[
+    ("refused_open", Return("sys_exit_open"), "refused"),
+    ("refused_openat", Return("sys_exit_openat"), "refused"),
+    ("refused_openat2", Return("sys_exit_openat2"), "refused"),
+    ("refused_creat", Return("sys_exit_creat"), "refused"),
+];
+
+const REFUSED: &[Program] = &[
+    ("refused_mkdir", Return("sys_exit_mkdir"), "refused"),
+    ("refused_mkdirat", Return("sys_exit_mkdirat"), "refused"),
+    ("refused_mknod", Return("sys_exit_mknod"), "refused"),
+    ("refused_mknodat", Return("sys_exit_mknodat"), "refused"),
+    ("refused_link", Return("sys_exit_link"), "refused"),
+    ("refused_linkat", Return("sys_exit_linkat"), "refused"),
+    ("refused_symlink", Return("sys_exit_symlink"), "refused"),
+    ("refused_symlinkat", Return("sys_exit_symlinkat"), "refused"),
+    ("refused_unlink", Return("sys_exit_unlink"), "refused"),
+    ("refused_unlinkat", Return("sys_exit_unlinkat"), "refused"),
+    ("refused_rmdir", Return("sys_exit_rmdir"), "refused"),
+    ("refused_rename", Return("sys_exit_rename"), "refused"),
+    ("refused_renameat", Return("sys_exit_renameat"), "refused"),
+    ("refused_renameat2", Return("sys_exit_renameat2"), "refused"),
+    ("refused_truncate", Return("sys_exit_truncate"), "refused"),
+    ("refused_chmod", Return("sys_exit_chmod"), "refused"),
+    ("refused_fchmodat", Return("sys_exit_fchmodat"), "refused"),
+    ("refused_fchmodat2", Return("sys_exit_fchmodat2"), "refused"),
+    ("refused_chown", Return("sys_exit_chown"), "refused"),
+    ("refused_lchown", Return("sys_exit_lchown"), "refused"),
+    ("refused_fchownat", Return("sys_exit_fchownat"), "refused"),
+    ("refused_setxattr", Return("sys_exit_setxattr"), "refused"),
+    ("refused_lsetxattr", Return("sys_exit_lsetxattr"), "refused"),
+    (
+        "refused_removexattr",
+        Return("sys_exit_removexattr"),
+        "refused",
+    ),
+    (
+        "refused_lremovexattr",
+        Return("sys_exit_lremovexattr"),
+        "refused",
     ),
 ];
 

@@ -4,7 +4,9 @@ use super::file::two_names;
 use super::path::{named, text};
 use super::{Clock, Malformed, device, take};
 use crate::capture::ebpf::wire::{self, TIME_KEPT, TIME_NOW, flag, how, kind};
-use crate::event::{Action, Attribute, File, FileChange, Inode, Node, Ownership, Times};
+use crate::event::{
+    Action, Attribute, Call, File, FileChange, Inode, Node, Ownership, Refusal, Times,
+};
 
 /// `(uid_t)-1`: the owner is kept.
 const KEPT: u32 = u32::MAX;
@@ -81,13 +83,64 @@ pub fn symlink(record: &[u8]) -> Result<Action, Malformed> {
     }))
 }
 
+pub fn refused(record: &[u8]) -> Result<Action, Malformed> {
+    let (refused, rest) = take::<wire::Refused>(record)?;
+    let (path, rest) = named(rest, refused.name)?;
+    let (old, _) = named(rest, refused.old)?;
+    let has_old = refused.old != wire::Name::default();
+    let change = FileChange::Refused(Refusal {
+        call: Call(refused.call),
+        error: refused.error.try_into().unwrap_or(u16::MAX),
+    });
+    let is_cut = |flag| refused.header.flags & flag != 0;
+    Ok(Action::File(File {
+        old_path: has_old.then_some(old),
+        path_truncated: is_cut(flag::PATH_CUT),
+        old_path_truncated: is_cut(flag::OLD_PATH_CUT),
+        ..File::new(change, path)
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use zerocopy::IntoBytes;
 
     use super::*;
     use crate::capture::ebpf::decode::tests::{action, header, record};
-    use crate::capture::ebpf::wire::{Change, Link, Name, Symlink};
+    use crate::capture::ebpf::wire::{Change, Link, Name, Refused, Symlink};
+
+    #[test]
+    fn a_refusal_names_one_file_or_two() {
+        let name = |base_size, name_size| Name {
+            base_size,
+            name_size,
+        };
+        let mut refused = Refused {
+            header: header(kind::REFUSED, flag::OLD_PATH_CUT),
+            key: wire::RepeatKey::default(),
+            name: name(4, 7),
+            old: Name::default(),
+            error: 13,
+            call: 82,
+        };
+        let file = |old: Option<&[u8]>| {
+            let change = FileChange::Refused(Refusal {
+                call: Call(82),
+                error: 13,
+            });
+            Action::File(File {
+                old_path: old.map(<[u8]>::to_vec),
+                old_path_truncated: true,
+                ..File::new(change, b"/etc/shadow".into())
+            })
+        };
+        let (new, old): ([&[u8]; 2], [&[u8]; 2]) = ([b"etc\0", b"shadow\0"], [b"tmp\0", b"x\0"]);
+        let whole = record(refused.as_bytes(), &new);
+        assert_eq!(action(&whole), file(None));
+        refused.old = name(4, 2);
+        let whole = record(refused.as_bytes(), &[new, old].concat());
+        assert_eq!(action(&whole), file(Some(b"/tmp/x")));
+    }
 
     fn file(record: &[u8]) -> File {
         match action(record) {

@@ -72,6 +72,7 @@ pub fn decode(record: &[u8], clock: Clock) -> Result<Event, Malformed> {
         kind::MODULE => system::module(record)?,
         kind::BPF => system::bpf(record)?,
         kind::REQUEST => uring::request(record)?,
+        kind::REFUSED => change::refused(record)?,
         kind::LINK => change::link(record)?,
         kind::SYMLINK => change::symlink(record)?,
         kind::DIRECTORY_MADE..=kind::TRUNCATE => change::change(record, clock)?,

@@ -42,6 +42,16 @@ wire! {
         modified: u64,
     }
 
+    /// An act on a file that was refused.
+    struct Refused = "event_refused" {
+        header: Header,
+        key: RepeatKey,
+        name: Name,
+        old: Name,
+        error: u32,
+        call: u32,
+    }
+
     /// Another name for a file.
     struct Link = "event_link" {
         header: Header,

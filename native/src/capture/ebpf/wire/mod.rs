@@ -50,6 +50,7 @@ kinds! {
     DISCONNECTION = 22 "disconnection",
     DATAGRAM = 23 "datagram",
     DNS = 24 "dns",
+    REFUSED = 25 "refused",
     EXEC_FAILED = 30 "exec failed",
     IDENTITY = 31 "identity",
     CAPABILITIES = 32 "capabilities",
