@@ -67,14 +67,13 @@ def test_what_a_rule_drops_is_counted_once(tricks: Tricks, tmp_path: Path) -> No
     assert dict(rules.counts()) == {"ring": 8}
 
 
-@pytest.mark.parametrize("how", ["submitted", "polled"])
-def test_file_that_was_written_has_hashes(tricks: Tricks, tmp_path: Path, how: str) -> None:
+def test_file_that_was_written_has_hashes(tricks: Tricks, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     with capturing(tmp_path, hash_max_size=1_000_000) as capture:
         deadline = time.monotonic() + 30 * PATIENCE
         while True:
-            tricks.play("ring_files", how, folder)
+            tricks.play("ring_files", "submitted", folder)
             event = capture.of_path(str(folder / "kept"), "file-created")
             properties = event.get("action", {}).get("properties", {})
             if properties.get("hash_missing") == "not on a local file system":

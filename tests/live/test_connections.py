@@ -131,9 +131,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
     fcntl.ioctl(control, 0x8916, named + address)  # SIOCSIFADDR
     for name in named, b"lo".ljust(16, b"\\0"):
         fcntl.ioctl(control, 0x8914, name + struct.pack("H22x", 1))  # SIOCSIFFLAGS: UP
-for _ in range(2):
-    with socket.socket() as client:
-        assert client.connect_ex(("10.0.0.2", 9)) == errno.EHOSTUNREACH
+with socket.socket() as client:
+    assert client.connect_ex(("10.0.0.2", 9)) == errno.EHOSTUNREACH
 """
 
 
@@ -185,13 +184,10 @@ def test_connect_without_a_port_is_told_once(watching: Capture) -> None:
 @pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="needs TUN: no /dev/net/tun")
 def test_connect_that_was_sent_in_vain_is_told_once(watching: Capture) -> None:
     """By the state of its socket, not once more by the call that ends with the same error."""
-    events = in_a_network_of_its_own(watching, NO_NEIGHBOUR)
-    assert len(events) == 2
-    for event in events:
-        assert event["destination"] == {"address": "10.0.0.2", "ip": "10.0.0.2", "port": 9}
-        assert event["action"]["properties"]["exit"] == "EHOSTUNREACH"
-        assert "repeat" not in event["sekoiaio"]
-        assert watching.audits or event["source"]["ip"] == "10.0.0.1"
+    [event] = in_a_network_of_its_own(watching, NO_NEIGHBOUR)
+    assert event["destination"] == {"address": "10.0.0.2", "ip": "10.0.0.2", "port": 9}
+    assert event["action"]["properties"]["exit"] == "EHOSTUNREACH"
+    assert watching.audits or event["source"]["ip"] == "10.0.0.1"
 
 
 @pytest.mark.ebpf("what becomes of a connection that nobody waits for")
