@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 import pytest
 
 from endpoint_agent._native import Rules
 from endpoint_agent.rules import Filter, Rule
-from tests.live.capture import PATIENCE, Capture, capturing
+from tests.live.capture import Capture, Event, capturing
+from tests.live.test_hashes import until_known
 
 from .conftest import Tricks
 from .test_files import acts_on
@@ -68,20 +68,15 @@ def test_what_a_rule_drops_is_counted_once(tricks: Tricks, tmp_path: Path) -> No
 
 
 def test_file_that_was_written_has_hashes(tricks: Tricks, tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
     with capturing(tmp_path, hash_max_size=1_000_000) as capture:
-        deadline = time.monotonic() + 30 * PATIENCE
-        while True:
+
+        def write(attempt: int) -> Event:
+            folder = tmp_path / f"folder-{attempt}"
+            folder.mkdir()
             tricks.play("ring_files", "submitted", folder)
-            event = capture.of_path(str(folder / "kept"), "file-created")
-            properties = event.get("action", {}).get("properties", {})
-            if properties.get("hash_missing") == "not on a local file system":
-                pytest.skip("needs a local file system")
-            if "hash" in event["file"] or "hash_missing" not in properties:
-                break
-            assert time.monotonic() < deadline, properties
-            (folder / "kept").unlink()
+            return capture.of_path(str(folder / "kept"), "file-created")
+
+        event = until_known(write, "file")
     assert event["file"]["hash"]["sha256"] == hashlib.sha256().hexdigest()
 
 
