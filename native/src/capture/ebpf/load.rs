@@ -103,7 +103,8 @@ const MAPS: [&str; 13] = [
 
 fn load_here(settings: Settings) -> Result<Loaded> {
     let btf = Btf::from_sys_fs().map_err(refused)?;
-    let mut object = prepare(settings, &btf, fitting_object())?;
+    let bytes = fitting_object();
+    let mut object = prepare(settings, &btf, bytes)?;
     if let Some(before) = settings.before {
         shut(&mut object, before)?;
     }
@@ -120,9 +121,11 @@ fn load_here(settings: Settings) -> Result<Loaded> {
     // instructions and types, can go.
     let maps = MAPS
         .iter()
-        .filter_map(|name| Some(((*name).into(), object.take_map(name)?)));
+        .filter_map(|name| Some(((*name).into(), object.take_map(name)?)))
+        .collect();
+    memory::put_away(bytes);
     Ok(Loaded {
-        maps: maps.collect(),
+        maps,
         links: attached.links,
         running: attached.running,
         hooks: attached.hooks,
