@@ -71,6 +71,7 @@ struct __sk_buff {
 #define SYS_ACCEPT4 18
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
+#define ENODEV 19
 #define EINVAL 22
 #define EADDRNOTAVAIL 99
 #define ENETDOWN 100

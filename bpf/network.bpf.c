@@ -97,6 +97,7 @@ INLINE int may_be_unsent(u32 error)
 	switch (error) {
 	case EPERM:
 	case EACCES:
+	case ENODEV:
 	case EINVAL: /* a way into nothing */
 	case EADDRNOTAVAIL:
 	case ENETDOWN:
@@ -107,6 +108,13 @@ INLINE int may_be_unsent(u32 error)
 	return 0;
 }
 
+struct failure {
+	u8 peer[16];
+	u32 pid;
+	u16 port;
+	u16 error;
+};
+
 /*
  * Connects that were told to have failed with one of these, or for an unknown reason, by the address of
  * the socket: the call that returns it, which may be a later one, does not tell it once more.
@@ -115,19 +123,25 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, u64);
-	__type(value, u64);
+	__type(value, struct failure);
 } failures SEC(".maps");
 
-INLINE u64 failure_of(const struct event_connection *connection)
+/* Whether what a call returns was told by the state; that may not have known why. */
+INLINE int is_told(const struct event_connection *connection, const struct failure *told)
 {
-	return (u64)connection->header.pid << 32 | connection->peer_port << 16 | connection->error;
+	const u64 *peer = (const void *)connection->peer, *other = (const void *)told->peer;
+
+	return peer[0] == other[0] && peer[1] == other[1] && connection->peer_port == told->port &&
+	       connection->header.pid == told->pid &&
+	       (connection->error == told->error || !told->error);
 }
 
 INLINE void send_failed(struct sock *sock, const struct owner *owner)
 {
 	struct event_attempt event = {};
 	struct event_connection *connection = &event.connection;
-	u64 address = (u64)sock, failure;
+	struct failure failure = {};
+	u64 address = (u64)sock;
 	int error = 0;
 
 	stamp_as(&connection->header, &owner->who, EVENT_CONNECT_FAILURE);
@@ -135,7 +149,10 @@ INLINE void send_failed(struct sock *sock, const struct owner *owner)
 	READ(error, sock->sk_err);
 	connection->error = error;
 	if (!error || may_be_unsent(error)) {
-		failure = failure_of(connection);
+		__builtin_memcpy(failure.peer, connection->peer, sizeof(failure.peer));
+		failure.pid = connection->header.pid;
+		failure.port = connection->peer_port;
+		failure.error = error;
 		bpf_map_update_elem(&failures, &address, &failure, BPF_ANY);
 	}
 	send_attempt(&event, connection->peer, connection->peer_port, owner->program);
@@ -169,6 +186,7 @@ INLINE void send_ended(struct sock *sock, const struct event_header *who, u64 si
 SPARED("tp_btf/inet_sock_set_state", on_connect, EVENT_CONNECTION)
 {
 	struct sock *sock = (void *)context[0];
+	u64 address = context[0];
 	int from = (int)context[1], to = (int)context[2];
 	struct owner *owner;
 
@@ -176,6 +194,7 @@ SPARED("tp_btf/inet_sock_set_state", on_connect, EVENT_CONNECTION)
 		return 0;
 	if (sock->sk_protocol != IPPROTO_TCP || current_is_muted())
 		return 0;
+	bpf_map_delete_elem(&failures, &address);
 	owner = bpf_sk_storage_get(&owners, sock, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (owner) {
 		__builtin_memset(owner, 0, sizeof(*owner));
@@ -282,7 +301,8 @@ NOINLINE int send_unsent(s32 fd, const void *peer, u32 error)
 	struct event_connection *connection = &event.connection;
 	struct sock *sock = tcp_socket_of(fd);
 	struct given_peer given = {};
-	u64 address = (u64)sock, failure, *told;
+	u64 address = (u64)sock;
+	struct failure *told;
 	u16 protocol = 0;
 
 	if (!sock)
@@ -303,9 +323,7 @@ NOINLINE int send_unsent(s32 fd, const void *peer, u32 error)
 	connection->peer_port = __builtin_bswap16(given.port);
 	connection->error = error;
 	told = bpf_map_lookup_elem(&failures, &address);
-	/* That there was no port of its own left is told without its reason. */
-	failure = failure_of(connection) - (error == EADDRNOTAVAIL ? error : 0);
-	if (told && *told == failure) {
+	if (told && is_told(connection, told)) {
 		bpf_map_delete_elem(&failures, &address);
 		return 0;
 	}

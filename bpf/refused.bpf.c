@@ -119,5 +119,7 @@ REFUSES(lchown, NAME(di))
 REFUSES(fchownat, NAME_AT(di, si))
 REFUSES(setxattr, NAME(di))
 REFUSES(lsetxattr, NAME(di))
+REFUSES(setxattrat, NAME_AT(di, si)) /* 6.13 */
 REFUSES(removexattr, NAME(di))
 REFUSES(lremovexattr, NAME(di))
+REFUSES(removexattrat, NAME_AT(di, si)) /* 6.13 */

@@ -9,7 +9,7 @@
 #include "task.bpf.h"
 
 /*
- * Acts that were repeated inside the window; other kinds of keys have maps of their own. An entry
+ * Opens that were repeated inside the window; other kinds of keys have maps of their own. An entry
  * counts only from when its event was sent, so that nothing is counted on an event that never
  * arrived; the agent takes the counts and removes the entries.
  */
@@ -20,13 +20,15 @@ struct {
 	__type(value, struct repeat);
 } repeats SEC(".maps");
 
-/* The same of what a digest tells apart, changes and failed execs, so that many leave room for opens. */
+/* The same of all that is no open and no datagram, so that one of many leaves room for opens. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2048);
 	__type(key, struct repeat_key);
 	__type(value, struct repeat);
 } changes SEC(".maps");
+
+#define EVENTS_CUT (EVENT_ARGUMENTS_CUT | EVENT_PATH_CUT | EVENT_OLD_PATH_CUT)
 
 /* Fills in who acts. */
 INLINE void identify_actor(struct repeat_key *key)
@@ -95,14 +97,14 @@ INLINE void submit_counted(struct event_header *header, struct repeat_key *key, 
 	int made = 0;
 
 	if (repeat_window) {
-		if (is_repeat(&repeats, header->kind, key, repeat_window))
+		if (is_repeat(&changes, header->kind, key, repeat_window))
 			return;
-		repeat = entry_of(&repeats, key, &made);
+		repeat = entry_of(&changes, key, &made);
 	}
 	if (repeat)
 		header->flags |= EVENT_TRACKED;
 	failed = is_limited ? submit_limited(header, size) : submit_bulk(header, size);
-	settle_entry(&repeats, key, repeat, made, failed, header->time);
+	settle_entry(&changes, key, repeat, made, failed, header->time);
 }
 
 /*
@@ -120,7 +122,8 @@ INLINE void submit_digested(struct scratch *scratch, u32 kind)
 
 	__builtin_memset(key, 0, sizeof(*key));
 	key->generation = kind;
-	if (repeat_window)
+	/* What was cut may differ where that cannot be seen. */
+	if (repeat_window && !(event->header.flags & EVENTS_CUT))
 		key->path = digest_of(scratch, sizeof(*event));
 	if (key->path) {
 		identify_actor(key);

@@ -35,6 +35,8 @@ file, new, below = (f"{folder}/{name}".encode() for name in ("file", "new", "bel
 name, other, sub = b"file", b"new", b"below"
 how = (ctypes.c_uint64 * 3)(os.O_WRONLY)
 attribute = b"trusted.test"
+text = ctypes.create_string_buffer(b"x")
+value = (ctypes.c_uint64 * 2)(ctypes.addressof(text), 1)  # struct xattr_args
 fifo = 0o010600
 asks = {
     "open": (2, file, os.O_WRONLY),
@@ -64,8 +66,10 @@ asks = {
     "fchownat": (260, at, name, 0, 0, 0),
     "setxattr": (188, file, attribute, b"x", 1, 0),
     "lsetxattr": (189, file, attribute, b"x", 1, 0),
+    "setxattrat": (463, at, name, 0, attribute, value, ctypes.sizeof(value)),
     "removexattr": (197, file, attribute),
     "lremovexattr": (198, file, attribute),
+    "removexattrat": (466, at, name, 0, attribute),
 }
 ends = {}
 for call, (number, *arguments) in asks.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .acts import run
+from .acts import of, run
 from .capture import Capture, Event
 
 pytestmark = pytest.mark.live
@@ -78,6 +78,24 @@ def check(
 def test_failed_execs(watching: Capture, tmp_path: Path) -> None:
     places = [str(tmp_path / name) for name in ("one", "other")]
     check(watching, FAILED_EXECS, places, "process-creation-failed", file_of)
+
+
+# The kernel sends 64 arguments: what comes behind them may differ.
+CUT = """
+import os, sys
+for count in 64, 65, 66, 66:
+    try:
+        os.execv(sys.argv[1], ["x"] * count)
+    except FileNotFoundError:
+        pass
+"""
+
+
+def test_what_was_cut_is_no_repeat(watching: Capture, tmp_path: Path) -> None:
+    pid, _ = run(CUT, str(tmp_path / "absent"))
+    watching.wait_for(of(pid, "process-ended"))
+    told = [event for event in watching.events if of(pid, "process-creation-failed")(event)]
+    assert ["repeat" in event["sekoiaio"] for event in told] == [False] * 4
 
 
 @pytest.mark.ebpf("where a socket that is closed has listened")

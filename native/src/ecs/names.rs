@@ -60,6 +60,8 @@ const CALLS: &[(u32, &str)] = &[
     (424, "pidfd_send_signal"),
     (437, "openat2"),
     (452, "fchmodat2"),
+    (463, "setxattrat"),
+    (466, "removexattrat"),
 ];
 
 /// Requests of ptrace(2) that change a process, sorted.

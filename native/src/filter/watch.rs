@@ -132,7 +132,11 @@ fn actions(watch: &Watch) -> impl Iterator<Item = &'static str> {
     let kinds = catalogue::ALL.iter().filter(|kind| match &*watch.actions {
         [] if !watch.syscalls.is_empty() => true,
         [] if watch.paths.is_empty() => kind.action == catalogue::PROCESS_CREATED.action,
-        [] => kind.category == catalogue::FILE_CREATED.category,
+        // Of what was refused, nothing has happened to the file.
+        [] => {
+            kind.category == catalogue::FILE_CREATED.category
+                && kind.action != catalogue::ACCESS_REFUSED.action
+        }
         named => named.iter().any(|action| action == kind.action),
     });
     kinds.map(|kind| kind.action)

@@ -389,6 +389,15 @@ fn what_is_refused_names_the_file() {
     assert_eq!(file(&made), Some((refused(13), path)));
     let renamed = RENAMED.replace("exit=0", "exit=-1");
     assert_eq!(file(&renamed), Some((refused(1), place("b.txt", Some(5)))));
+    // It has come to the old name, which counts from another folder; or to none, of which the record has
+    // the working directory's.
+    let (first, _) = renamed.split_once("1302 item=3").unwrap();
+    let old = place("/home/john_doe/a.txt", None);
+    assert_eq!(file(&format!("{first}1320 ")), Some((refused(1), old)));
+    let below = opened.replace("a0=ffffff9c", "a0=6");
+    let (first, _) = below.split_once("1302 item=1").unwrap();
+    let folder = place("", Some(6));
+    assert_eq!(file(&format!("{first}1320 ")), Some((refused(13), folder)));
     let changed = CREATED.replace("syscall=257", "syscall=91"); // fchmod
     assert_eq!(told(&changed.replace("exit=3", "exit=-1")), None);
 }

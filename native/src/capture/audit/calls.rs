@@ -150,6 +150,9 @@ impl Row {
                 | "lsetxattr"
                 | "removexattr"
                 | "lremovexattr"
+                | "setxattrat"
+                | "removexattrat"
+                | "truncate64"
         )
     }
 

@@ -75,19 +75,28 @@ pub fn refused(call: &Call, row: &Row) -> Option<Act> {
         .skip(text);
     let (first, last) = (names.next(), names.last());
     let has_two = matches!(row.tells, Tells::Rename(..) | Tells::Link(..));
-    let (name, other) = match last {
-        Some(last) if has_two => (last, first),
-        _ => (first.or_else(|| items(call.group).last())?, None),
+    let is_new = |record: &Record| record.get("nametype").is_some_and(|it| it.raw == b"CREATE");
+    let (path, old) = match (first, last) {
+        (Some(from), Some(to)) if has_two => (place(call, &to, new)?, place(call, &from, old)),
+        (Some(name), _) if has_two && !is_new(&name) => (place(call, &name, old)?, None),
+        (Some(name), _) => (place(call, &name, new)?, None),
+        (None, _) => (folder_of(call, new)?, None),
     };
     let change = FileChange::Refused(Refusal {
         call: event::Call::TOLD,
         error: error as u16,
     });
-    named(
-        change,
-        place(call, &name, new)?,
-        other.and_then(|other| place(call, &other, old)),
-    )
+    named(change, path, old)
+}
+
+/// Where a call has come to no name. The record of a folder that a descriptor leads to has the name of
+/// the working directory.
+fn folder_of(call: &Call, folder: Folder) -> Option<Place> {
+    let record = items(call.group).last()?;
+    match folder.map(|number| call.descriptor(number)) {
+        Some(descriptor) if descriptor != libc::AT_FDCWD => Some(behind(descriptor, &record)),
+        _ => place(call, &record, folder),
+    }
 }
 
 /// A link led to where nothing was, and no record has the name of what was made there.

@@ -332,19 +332,14 @@ impl Handler<'_> {
         }
         let (time, clock) = (header.time, self.clock);
         match header.kind {
-            kind::OPEN | kind::INJECTION | kind::SIGNAL => {
+            kind::OPEN => {
                 if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
                     self.repeats.track(begin.key, event, time, clock, self.sink);
                 }
             }
-            kind::MODE..=kind::TRUNCATE | kind::MEMORY_FILE | kind::EXEC_FAILED | kind::REFUSED => {
-                if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
-                    self.changes.track(begin.key, event, time, clock, self.sink);
-                }
-            }
             kind::CONNECT_FAILURE | kind::LISTEN => {
                 if let Ok((attempt, _)) = wire::Attempt::read_from_prefix(record) {
-                    self.repeats
+                    self.changes
                         .track(attempt.key, event, time, clock, self.sink);
                 }
             }
@@ -354,7 +349,11 @@ impl Handler<'_> {
                         .track(datagram.key, event, time, clock, self.sink);
                 }
             }
-            _ => {}
+            _ => {
+                if let Ok((begin, _)) = wire::Repeatable::read_from_prefix(record) {
+                    self.changes.track(begin.key, event, time, clock, self.sink);
+                }
+            }
         }
     }
 }

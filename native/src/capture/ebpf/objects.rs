@@ -54,17 +54,19 @@ pub const FINISHED: &[Program] = &[
         "open",
     ),
     ("leave_open_by_handle", Leave(&["do_handle_open"]), "open"),
-    (
-        "leave_refused_open",
-        Leave(&["do_filp_open", "do_file_open"]),
-        "refused",
-    ),
     ("leave_vfs_create", Leave(&["vfs_create"]), "node made"),
     ("leave_vfs_mknod", Leave(&["vfs_mknod"]), "node made"),
     ("leave_vfs_link", Leave(&["vfs_link"]), "link"),
     ("leave_vfs_symlink", Leave(&["vfs_symlink"]), "symlink"),
     ("leave_vfs_mkdir", Leave(&["vfs_mkdir"]), "directory made"),
 ];
+
+/// Opens that were refused.
+pub const REFUSED_BY_OBJECTS: &[Program] = &[(
+    "leave_refused_open",
+    Leave(&["do_filp_open", "do_file_open"]),
+    "refused",
+)];
 
 /// Changes that are not the content.
 pub const CHANGED: &[Program] = &[

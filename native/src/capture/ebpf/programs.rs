@@ -1,7 +1,7 @@
 //! Every kernel program, its place, and the kind of event it reports.
 
 use super::ia32::{RETURN_PROBED, RETURNED};
-use super::objects::{CHANGE_PROBED, CHANGED, ENTERED, FINISHED, PROBED};
+use super::objects::{CHANGE_PROBED, CHANGED, ENTERED, FINISHED, PROBED, REFUSED_BY_OBJECTS};
 
 /// Where a program is attached.
 pub enum Place {
@@ -114,7 +114,7 @@ pub struct Domain {
 }
 
 /// All, in the order of attachment: a process must be known before its acts.
-pub const DOMAINS: [Domain; 7] = [
+pub const DOMAINS: [Domain; 8] = [
     Domain {
         name: "processes",
         tiers: &[(Tier::Tracepoint, &[PROCESS, SYSTEM])],
@@ -127,8 +127,8 @@ pub const DOMAINS: [Domain; 7] = [
         name: "files",
         tiers: &[
             (Tier::Fentry, &[ENTERED, FINISHED, ACCEPTED]),
-            (Tier::Kprobe, &[PROBED, ACCEPTED, REFUSED_OPEN]),
-            (Tier::Tracepoint, &[OPENED, FILE, MADE, URING, REFUSED_OPEN]),
+            (Tier::Kprobe, &[PROBED, ACCEPTED]),
+            (Tier::Tracepoint, &[OPENED, FILE, MADE, URING]),
         ],
     },
     Domain {
@@ -137,6 +137,13 @@ pub const DOMAINS: [Domain; 7] = [
             (Tier::Fentry, &[CHANGED]),
             (Tier::Kprobe, &[CHANGE_PROBED]),
             (Tier::Tracepoint, &[CHANGE, ATTRIBUTE]),
+        ],
+    },
+    Domain {
+        name: "refused opens",
+        tiers: &[
+            (Tier::Fentry, &[REFUSED_BY_OBJECTS]),
+            (Tier::Tracepoint, &[REFUSED_OPEN]),
         ],
     },
     Domain {
@@ -284,7 +291,6 @@ const ATTRIBUTE: &[Program] = &[
     ),
 ];
 
-/// The call's return is where these are seen if not where opens end.
 const REFUSED_OPEN: &[Program] = &[
     ("refused_open", Return("sys_exit_open"), "refused"),
     ("refused_openat", Return("sys_exit_openat"), "refused"),
@@ -293,6 +299,16 @@ const REFUSED_OPEN: &[Program] = &[
 ];
 
 const REFUSED: &[Program] = &[
+    (
+        "refused_setxattrat",
+        Return("sys_exit_setxattrat"),
+        "refused",
+    ),
+    (
+        "refused_removexattrat",
+        Return("sys_exit_removexattrat"),
+        "refused",
+    ),
     ("refused_mkdir", Return("sys_exit_mkdir"), "refused"),
     ("refused_mkdirat", Return("sys_exit_mkdirat"), "refused"),
     ("refused_mknod", Return("sys_exit_mknod"), "refused"),
