@@ -362,7 +362,8 @@ struct pt_regs {
 /* What perf hands to a program on syscalls/sys_exit_*: not a kernel struct, but fixed ABI. */
 struct syscall_exit {
 	u64 common;
-	s64 nr;
+	s32 nr;
+	s32 unset; /* of newer kernels whatever was on the stack */
 	s64 ret;
 };
 

@@ -40,6 +40,8 @@ fn detach_together(links: Vec<Link>) {
 
 /// A program that is attached.
 pub struct Running {
+    /// Its name.
+    name: &'static str,
     /// The program itself, to ask the kernel about it.
     pub program: ProgramFd,
     /// The kind of event it reports.
@@ -108,7 +110,14 @@ impl Attached {
                         .spares
                         .then(|| attach_spare(object, name, place, btf));
                     self.links.push(Box::new((link, spare)));
-                    self.running.push(Running { program, what });
+                    // One may be at several places.
+                    if self.running.iter().all(|it| it.name != *name) {
+                        self.running.push(Running {
+                            name,
+                            program,
+                            what,
+                        });
+                    }
                     (function, HookState::Attached, String::new())
                 }
                 Err(error) if place.is_function() && !is_spare(place, &error) => {
