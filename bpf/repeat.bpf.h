@@ -108,8 +108,8 @@ INLINE void submit_counted(struct event_header *header, struct repeat_key *key, 
 }
 
 /*
- * Sends the record of what a digest tells apart, unless the process has just done the same: all that follows the key
- * has to be equal.
+ * Sends the record of what a digest tells apart, unless the process has just done the same: all that
+ * follows the key has to be equal.
  */
 INLINE void submit_digested(struct scratch *scratch, u32 kind)
 {

@@ -73,7 +73,12 @@ impl Attached {
             };
             let Some(reason) = why else {
                 self.links.append(&mut these.links);
-                self.running.append(&mut these.running);
+                for running in these.running {
+                    // One may be at several places, and its skipped passes are asked of it once.
+                    if self.running.iter().all(|it| it.name != running.name) {
+                        self.running.push(running);
+                    }
+                }
                 self.hooks.append(&mut these.hooks);
                 return;
             };
@@ -110,14 +115,11 @@ impl Attached {
                         .spares
                         .then(|| attach_spare(object, name, place, btf));
                     self.links.push(Box::new((link, spare)));
-                    // One may be at several places.
-                    if self.running.iter().all(|it| it.name != *name) {
-                        self.running.push(Running {
-                            name,
-                            program,
-                            what,
-                        });
-                    }
+                    self.running.push(Running {
+                        name,
+                        program,
+                        what,
+                    });
                     (function, HookState::Attached, String::new())
                 }
                 Err(error) if place.is_function() && !is_spare(place, &error) => {
