@@ -85,57 +85,6 @@ NOINLINE int send_change(const struct change *change)
 	return 0;
 }
 
-/* A call that did this, if it succeeded; `with` are its arguments. */
-#define CHANGES(name, ...)                                                                 \
-	SEC("tracepoint/syscalls/sys_exit_" #name)                                         \
-	int on_##name(struct syscall_exit *call)                                           \
-	{                                                                                  \
-		struct pt_regs *with = succeeded(call);                                    \
-                                                                                           \
-		if (!with)                                                                 \
-			return 0;                                                          \
-		return send_change(&(struct change){ __VA_ARGS__ });                       \
-	}
-
-#define TEXT(argument) ((const char *)(argument))
-#define OF_NAME(argument) .folder = AT_FDCWD, .name = TEXT(argument)
-#define OF_NAME_AT(at, argument) .folder = (at), .name = TEXT(argument)
-#define OF_DESCRIPTOR(argument) .folder = (argument)
-#define HOW_AT(flags) .how = (flags) & AT_SYMLINK_NOFOLLOW ? CHANGE_NOFOLLOW : 0
-
-CHANGES(chmod, .kind = EVENT_MODE, OF_NAME(LOAD(with->di)), .mode = LOAD(with->si))
-CHANGES(fchmod, .kind = EVENT_MODE, OF_DESCRIPTOR(LOAD(with->di)), .mode = LOAD(with->si))
-CHANGES(fchmodat, .kind = EVENT_MODE, OF_NAME_AT(LOAD(with->di), LOAD(with->si)), .mode = LOAD(with->dx))
-CHANGES(fchmodat2, .kind = EVENT_MODE, OF_NAME_AT(LOAD(with->di), LOAD(with->si)), .mode = LOAD(with->dx),
-	HOW_AT(LOAD(with->r10))) /* 6.6 */
-
-#define TO_OWNER(user, group) .uid = (user), .gid = (group)
-
-CHANGES(chown, .kind = EVENT_OWNER, OF_NAME(LOAD(with->di)), TO_OWNER(LOAD(with->si), LOAD(with->dx)))
-CHANGES(fchown, .kind = EVENT_OWNER, OF_DESCRIPTOR(LOAD(with->di)), TO_OWNER(LOAD(with->si),
-	LOAD(with->dx)))
-CHANGES(lchown, .kind = EVENT_OWNER, OF_NAME(LOAD(with->di)), TO_OWNER(LOAD(with->si), LOAD(with->dx)),
-	.how = CHANGE_NOFOLLOW)
-CHANGES(fchownat, .kind = EVENT_OWNER, OF_NAME_AT(LOAD(with->di), LOAD(with->si)),
-	TO_OWNER(LOAD(with->dx), LOAD(with->r10)), HOW_AT(LOAD(with->r8)))
-
-#define ATTRIBUTE(argument) .kind = EVENT_ATTRIBUTE, .attribute = TEXT(argument)
-
-CHANGES(setxattr, ATTRIBUTE(LOAD(with->si)), OF_NAME(LOAD(with->di)))
-CHANGES(lsetxattr, ATTRIBUTE(LOAD(with->si)), OF_NAME(LOAD(with->di)), .how = CHANGE_NOFOLLOW)
-CHANGES(fsetxattr, ATTRIBUTE(LOAD(with->si)), OF_DESCRIPTOR(LOAD(with->di)))
-CHANGES(setxattrat, ATTRIBUTE(LOAD(with->r10)), OF_NAME_AT(LOAD(with->di), LOAD(with->si)),
-	HOW_AT(LOAD(with->dx))) /* 6.13 */
-CHANGES(removexattr, ATTRIBUTE(LOAD(with->si)), OF_NAME(LOAD(with->di)), .how = CHANGE_REMOVED)
-CHANGES(lremovexattr, ATTRIBUTE(LOAD(with->si)), OF_NAME(LOAD(with->di)),
-	.how = CHANGE_REMOVED | CHANGE_NOFOLLOW)
-CHANGES(fremovexattr, ATTRIBUTE(LOAD(with->si)), OF_DESCRIPTOR(LOAD(with->di)), .how = CHANGE_REMOVED)
-CHANGES(removexattrat, ATTRIBUTE(LOAD(with->r10)), OF_NAME_AT(LOAD(with->di), LOAD(with->si)),
-	.how = CHANGE_REMOVED |
-	       (LOAD(with->dx) & AT_SYMLINK_NOFOLLOW ? CHANGE_NOFOLLOW : 0)) /* 6.13 */
-
-CHANGES(truncate, .kind = EVENT_TRUNCATE, OF_NAME(LOAD(with->di)), .size = LOAD(with->si))
-
 #define SECOND 1000000000ull
 
 /* A time of a call in ns since the epoch; `part` of a second is in `unit` ns. */
@@ -149,61 +98,149 @@ INLINE u64 time_of(s64 seconds, s64 part, u64 unit)
 }
 
 /* Two struct timespec or, with a unit of 1,000 ns, two struct timeval; none means now. */
-INLINE int send_times(s32 folder, const char *name, const void *times, u64 unit, u16 how)
+INLINE void read_times(struct change *change, const void *times, u64 unit)
 {
-	struct change change = { .kind = EVENT_TIMES, .how = how, .folder = folder, .name = name };
 	s64 given[4] = {};
 
+	change->kind = EVENT_TIMES;
 	if (bpf_probe_read_user(given, sizeof(given), times))
 		given[1] = given[3] = times ? UTIME_OMIT : UTIME_NOW;
-	change.accessed = time_of(given[0], given[1], unit);
-	change.modified = time_of(given[2], given[3], unit);
-	return send_change(&change);
+	change->accessed = time_of(given[0], given[1], unit);
+	change->modified = time_of(given[2], given[3], unit);
 }
 
-SEC("tracepoint/syscalls/sys_exit_utimensat")
-int on_utimensat(struct syscall_exit *call)
+/* A struct utimbuf, of seconds. */
+INLINE void read_seconds(struct change *change, const void *times)
 {
-	struct pt_regs *with = succeeded(call);
-
-	if (!with)
-		return 0;
-	return send_times(LOAD(with->di), TEXT(LOAD(with->si)), (void *)LOAD(with->dx), 1,
-			  LOAD(with->r10) & AT_SYMLINK_NOFOLLOW ? CHANGE_NOFOLLOW : 0);
-}
-
-SEC("tracepoint/syscalls/sys_exit_futimesat")
-int on_futimesat(struct syscall_exit *call)
-{
-	struct pt_regs *with = succeeded(call);
-
-	return with ? send_times(LOAD(with->di), TEXT(LOAD(with->si)), (void *)LOAD(with->dx), 1000, 0) : 0;
-}
-
-SEC("tracepoint/syscalls/sys_exit_utimes")
-int on_utimes(struct syscall_exit *call)
-{
-	struct pt_regs *with = succeeded(call);
-
-	return with ? send_times(AT_FDCWD, TEXT(LOAD(with->di)), (void *)LOAD(with->si), 1000, 0) : 0;
-}
-
-SEC("tracepoint/syscalls/sys_exit_utime")
-int on_utime(struct syscall_exit *call)
-{
-	struct pt_regs *with = succeeded(call);
-	struct change change = { .kind = EVENT_TIMES, .folder = AT_FDCWD };
 	s64 given[2] = {};
-	int unread;
+
+	change->kind = EVENT_TIMES;
+	change->accessed = change->modified = times ? TIME_KEPT : TIME_NOW;
+	if (bpf_probe_read_user(given, sizeof(given), times))
+		return;
+	change->accessed = time_of(given[0], 0, 1);
+	change->modified = time_of(given[1], 0, 1);
+}
+
+INLINE void is_of_owner(struct change *change, u32 user, u32 group)
+{
+	change->kind = EVENT_OWNER;
+	change->uid = user;
+	change->gid = group;
+}
+
+INLINE void is_of_attribute(struct change *change, u64 name, u32 how)
+{
+	change->kind = EVENT_ATTRIBUTE;
+	change->attribute = TEXT(name);
+	change->how = how;
+}
+
+INLINE u32 how_at(u32 flags)
+{
+	return flags & AT_SYMLINK_NOFOLLOW ? CHANGE_NOFOLLOW : 0;
+}
+
+/*
+ * At the return of every call that changes a file, if it succeeded. One program for all, as the
+ * verifier walks the same paths in each.
+ */
+SEC("tracepoint/syscalls/sys_exit_chmod")
+int on_change(struct syscall_exit *call)
+{
+	struct pt_regs *with = succeeded(call);
+	struct change change = { .folder = AT_FDCWD };
+	u64 first, second, third, fourth;
 
 	if (!with)
 		return 0;
-	change.name = TEXT(LOAD(with->di));
-	change.accessed = change.modified = LOAD(with->si) ? TIME_KEPT : TIME_NOW;
-	unread = bpf_probe_read_user(given, sizeof(given), (void *)LOAD(with->si));
-	if (!unread) {
-		change.accessed = time_of(given[0], 0, 1);
-		change.modified = time_of(given[1], 0, 1);
+	first = LOAD(with->di);
+	second = LOAD(with->si);
+	third = LOAD(with->dx);
+	fourth = LOAD(with->r10);
+	switch (call->nr) {
+	case CALL_FCHMOD:
+	case CALL_FCHOWN:
+	case CALL_FSETXATTR:
+	case CALL_FREMOVEXATTR:
+		change.folder = first;
+		break;
+	case CALL_FCHMODAT:
+	case CALL_FCHMODAT2:
+	case CALL_FCHOWNAT:
+	case CALL_SETXATTRAT:
+	case CALL_REMOVEXATTRAT:
+	case CALL_UTIMENSAT:
+	case CALL_FUTIMESAT:
+		change.folder = first;
+		change.name = TEXT(second);
+		break;
+	default:
+		change.name = TEXT(first);
+	}
+	switch (call->nr) {
+	case CALL_CHMOD:
+	case CALL_FCHMOD:
+		change.kind = EVENT_MODE;
+		change.mode = second;
+		break;
+	case CALL_FCHMODAT2:
+		change.how = how_at(fourth);
+		/* fall through */
+	case CALL_FCHMODAT:
+		change.kind = EVENT_MODE;
+		change.mode = third;
+		break;
+	case CALL_LCHOWN:
+		change.how = CHANGE_NOFOLLOW;
+		/* fall through */
+	case CALL_CHOWN:
+	case CALL_FCHOWN:
+		is_of_owner(&change, second, third);
+		break;
+	case CALL_FCHOWNAT:
+		is_of_owner(&change, third, fourth);
+		change.how = how_at(LOAD(with->r8));
+		break;
+	case CALL_SETXATTR:
+	case CALL_FSETXATTR:
+		is_of_attribute(&change, second, 0);
+		break;
+	case CALL_LSETXATTR:
+		is_of_attribute(&change, second, CHANGE_NOFOLLOW);
+		break;
+	case CALL_SETXATTRAT:
+		is_of_attribute(&change, fourth, how_at(third));
+		break;
+	case CALL_REMOVEXATTR:
+	case CALL_FREMOVEXATTR:
+		is_of_attribute(&change, second, CHANGE_REMOVED);
+		break;
+	case CALL_LREMOVEXATTR:
+		is_of_attribute(&change, second, CHANGE_REMOVED | CHANGE_NOFOLLOW);
+		break;
+	case CALL_REMOVEXATTRAT:
+		is_of_attribute(&change, fourth, CHANGE_REMOVED | how_at(third));
+		break;
+	case CALL_TRUNCATE:
+		change.kind = EVENT_TRUNCATE;
+		change.size = second;
+		break;
+	case CALL_UTIMENSAT:
+		read_times(&change, (void *)third, 1);
+		change.how = how_at(fourth);
+		break;
+	case CALL_FUTIMESAT:
+		read_times(&change, (void *)third, 1000);
+		break;
+	case CALL_UTIMES:
+		read_times(&change, (void *)second, 1000);
+		break;
+	case CALL_UTIME:
+		read_seconds(&change, (void *)second);
+		break;
+	default:
+		return 0;
 	}
 	return send_change(&change);
 }

@@ -5,6 +5,9 @@
 
 #include "path.bpf.h"
 
+/* Of an argument that is the address of a text. */
+#define TEXT(argument) ((const char *)(argument))
+
 /* The arguments of a call that has returned are still in the registers it was made with. */
 INLINE struct pt_regs *succeeded(struct syscall_exit *call)
 {

@@ -136,7 +136,7 @@ pub const DOMAINS: [Domain; 8] = [
         tiers: &[
             (Tier::Fentry, &[CHANGED]),
             (Tier::Kprobe, &[CHANGE_PROBED]),
-            (Tier::Tracepoint, &[CHANGE, ATTRIBUTE]),
+            (Tier::Tracepoint, &[CHANGE]),
         ],
     },
     Domain {
@@ -249,46 +249,27 @@ const IN_MEMORY: &[Program] = &[(
 )];
 
 const CHANGE: &[Program] = &[
-    ("on_chmod", Return("sys_exit_chmod"), "mode"),
-    ("on_fchmod", Return("sys_exit_fchmod"), "mode"),
-    ("on_fchmodat", Return("sys_exit_fchmodat"), "mode"),
-    ("on_fchmodat2", Return("sys_exit_fchmodat2"), "mode"),
-    ("on_chown", Return("sys_exit_chown"), "owner"),
-    ("on_fchown", Return("sys_exit_fchown"), "owner"),
-    ("on_lchown", Return("sys_exit_lchown"), "owner"),
-    ("on_fchownat", Return("sys_exit_fchownat"), "owner"),
-    ("on_utimensat", Return("sys_exit_utimensat"), "times"),
-    ("on_futimesat", Return("sys_exit_futimesat"), "times"),
-    ("on_utimes", Return("sys_exit_utimes"), "times"),
-    ("on_utime", Return("sys_exit_utime"), "times"),
-    ("on_truncate", Return("sys_exit_truncate"), "truncate"),
-];
-
-const ATTRIBUTE: &[Program] = &[
-    ("on_setxattr", Return("sys_exit_setxattr"), "attribute"),
-    ("on_lsetxattr", Return("sys_exit_lsetxattr"), "attribute"),
-    ("on_fsetxattr", Return("sys_exit_fsetxattr"), "attribute"),
-    ("on_setxattrat", Return("sys_exit_setxattrat"), "attribute"),
-    (
-        "on_removexattr",
-        Return("sys_exit_removexattr"),
-        "attribute",
-    ),
-    (
-        "on_lremovexattr",
-        Return("sys_exit_lremovexattr"),
-        "attribute",
-    ),
-    (
-        "on_fremovexattr",
-        Return("sys_exit_fremovexattr"),
-        "attribute",
-    ),
-    (
-        "on_removexattrat",
-        Return("sys_exit_removexattrat"),
-        "attribute",
-    ),
+    ("on_change", Return("sys_exit_chmod"), "file change"),
+    ("on_change", Return("sys_exit_fchmod"), "file change"),
+    ("on_change", Return("sys_exit_fchmodat"), "file change"),
+    ("on_change", Return("sys_exit_fchmodat2"), "file change"),
+    ("on_change", Return("sys_exit_chown"), "file change"),
+    ("on_change", Return("sys_exit_fchown"), "file change"),
+    ("on_change", Return("sys_exit_lchown"), "file change"),
+    ("on_change", Return("sys_exit_fchownat"), "file change"),
+    ("on_change", Return("sys_exit_utimensat"), "file change"),
+    ("on_change", Return("sys_exit_futimesat"), "file change"),
+    ("on_change", Return("sys_exit_utimes"), "file change"),
+    ("on_change", Return("sys_exit_utime"), "file change"),
+    ("on_change", Return("sys_exit_truncate"), "file change"),
+    ("on_change", Return("sys_exit_setxattr"), "file change"),
+    ("on_change", Return("sys_exit_lsetxattr"), "file change"),
+    ("on_change", Return("sys_exit_fsetxattr"), "file change"),
+    ("on_change", Return("sys_exit_setxattrat"), "file change"),
+    ("on_change", Return("sys_exit_removexattr"), "file change"),
+    ("on_change", Return("sys_exit_lremovexattr"), "file change"),
+    ("on_change", Return("sys_exit_fremovexattr"), "file change"),
+    ("on_change", Return("sys_exit_removexattrat"), "file change"),
 ];
 
 const REFUSED_OPEN: &[Program] = &[
