@@ -242,6 +242,8 @@ int on_packet_out(struct __sk_buff *packet)
 
 	if (!socket)
 		return PASS;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		protocol = behind_options(packet, protocol, &at);
 	if (protocol == IPPROTO_TCP) {
 		if (dns_wanted && socket->dst_port == DNS_PORT) {
 			socket = bpf_sk_fullsock(socket);
@@ -250,7 +252,7 @@ int on_packet_out(struct __sk_buff *packet)
 		}
 		return PASS;
 	}
-	if (behind_options(packet, protocol, &at) != IPPROTO_UDP)
+	if (protocol != IPPROTO_UDP)
 		return PASS;
 	socket = bpf_sk_fullsock(socket);
 	if (socket)
@@ -271,6 +273,8 @@ int on_packet_in(struct __sk_buff *packet)
 
 	if (!socket)
 		return PASS;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		protocol = behind_options(packet, protocol, &at);
 	if (protocol == IPPROTO_TCP) {
 		if (socket->dst_port == DNS_PORT) {
 			socket = bpf_sk_fullsock(socket);
@@ -279,7 +283,7 @@ int on_packet_in(struct __sk_buff *packet)
 		}
 		return PASS;
 	}
-	if (behind_options(packet, protocol, &at) != IPPROTO_UDP ||
+	if (protocol != IPPROTO_UDP ||
 	    bpf_skb_load_bytes(packet, at, &port, sizeof(port)))
 		return PASS;
 	if (port != DNS_PORT && socket->dst_port != DNS_PORT)

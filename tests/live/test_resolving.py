@@ -102,6 +102,33 @@ def test_question_over_tcp(watching: Capture, apart: bool) -> None:
     assert_resolution(watching, name, "tcp", own_port)
 
 
+# A header between that of IPv6 and that of the transport, with nothing but padding.
+OPTIONS = bytes([0, 0, 1, 4, 0, 0, 0, 0])
+
+
+@pytest.mark.ebpf("DNS")
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_question_behind_a_header_of_options(watching: Capture, kind: socket.SocketKind) -> None:
+    name = unique_name()
+    message = question(name)
+    with (
+        socket.socket(socket.AF_INET6, kind) as server,
+        socket.socket(socket.AF_INET6, kind) as client,
+    ):
+        server.bind(("::1", 53))
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, OPTIONS)
+        if kind == socket.SOCK_STREAM:
+            server.listen()
+            message = struct.pack("!H", len(message)) + message
+        client.connect(server.getsockname())
+        client.sendall(message)
+        own_port = client.getsockname()[1]
+        asked = told(watching, "dns-query", name)
+    assert asked["network"]["transport"] == ("tcp" if kind == socket.SOCK_STREAM else "udp")
+    assert (asked["source"]["ip"], asked["source"]["port"]) == ("::1", own_port)
+    assert (asked["destination"]["ip"], asked["destination"]["port"]) == ("::1", 53)
+
+
 @pytest.mark.ebpf("DNS")
 def test_message_that_ends_too_early_is_told_and_marked(watching: Capture) -> None:
     name = unique_name()
