@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,58 +17,10 @@ from .audit import (
     Client,
     never_rule,
 )
-from .capture import PATIENCE, Capture, Event, auditing_into
+from .auditd import audit_daemon, wait_until
+from .capture import Capture, Event, auditing_into
 
 pytestmark = pytest.mark.live
-
-CONFIGURATION = """\
-log_file = {folder}/audit.log
-log_format = RAW
-flush = INCREMENTAL_ASYNC
-freq = 50
-max_log_file = 100
-max_log_file_action = IGNORE
-space_left = 75
-space_left_action = IGNORE
-admin_space_left = 50
-admin_space_left_action = IGNORE
-disk_full_action = IGNORE
-disk_error_action = IGNORE
-plugin_dir = {folder}/plugins
-"""
-
-
-def wait_until(holds: object, timeout: float = 20.0) -> None:
-    """Until a call returns something true."""
-    assert callable(holds)
-    deadline = time.monotonic() + timeout * PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@contextmanager
-def audit_daemon(folder: Path, audit: Client) -> Iterator[Path]:
-    """A running auditd with a configuration of its own; its log."""
-    program = shutil.which("auditd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if program is None:
-        pytest.skip("needs auditd")
-    (folder / "plugins").mkdir(parents=True)
-    configuration = folder / "auditd.conf"
-    configuration.write_text(CONFIGURATION.format(folder=folder))
-    configuration.chmod(0o640)
-    command = [program, "-n", "-s", "nochange", "-c", folder]
-    with (folder / "output").open("wb") as output:
-        daemon = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        wait_until(lambda: audit.status()["pid"] == daemon.pid or daemon.poll() is not None)
-        if daemon.poll() is not None:
-            pytest.skip(f"auditd does not start: {(folder / 'output').read_text()[-300:]}")
-        yield folder / "audit.log"
-        assert audit.status()["pid"] == daemon.pid
-    finally:
-        daemon.terminate()
-        daemon.wait(20 * PATIENCE)
 
 
 def test_an_audit_daemon_and_the_agent_both_get_the_records(audit: Client, tmp_path: Path) -> None:
@@ -96,6 +44,23 @@ def test_an_audit_daemon_and_the_agent_both_get_the_records(audit: Client, tmp_p
         own = [rule for rule in during if rule not in before[1]]
         assert all(b"endpoint-agent" in rule for rule in own)
         assert len(own) > 10
+
+
+def test_an_audit_daemon_that_comes_later_takes_over(audit: Client, tmp_path: Path) -> None:
+    rules = audit.rules()
+    with auditing_into(tmp_path) as capture:
+        assert audit.status()["pid"] == os.getpid()
+        with audit_daemon(tmp_path / "auditd", audit) as log:
+            wait_until(lambda: any("beside it" in text for _, text in capture.pipeline.notices()))
+            subprocess.run(["true", str(tmp_path)], check=True)
+            assert capture.exec_of("true", str(tmp_path))
+            told = re.compile(rb'type=EXECVE .*a1="' + str(tmp_path).encode() + b'"')
+            wait_until(lambda: told.search(log.read_bytes()))
+            capture.stop()
+            # The daemon's are the audit system and its records; the rules were the agent's.
+            assert audit.rules() == rules
+            assert audit.status()["enabled"] == 1
+    audit.set(MASK_ENABLED, enabled=0)
 
 
 def test_what_the_kernel_drops_is_counted(audit: Client, tmp_path: Path) -> None:

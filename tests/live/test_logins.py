@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .audit import ADD_RULE, MASK_ENABLED, USER_LOGIN, Client, audit_client, never_rule
+from .auditd import audit_daemon, wait_until
 from .capture import Capture, Event, auditing_into, capturing, require_root
 
 pytestmark = pytest.mark.live
@@ -101,6 +102,19 @@ def test_what_others_have_set_stays(audit: Client, tmp_path: Path) -> None:
         login(capture, terminal)
 
     assert audit.state() == before
+
+
+@pytest.mark.parametrize("source", ["ebpf", "audit"])
+def test_an_audit_daemon_hears_the_same(audit: Client, tmp_path: Path, source: str) -> None:
+    terminal = f"beside-{tmp_path.name}"
+    with audit_daemon(tmp_path / "auditd", audit) as log:
+        before = audit.state()
+        start = auditing_into(tmp_path) if source == "audit" else capturing(tmp_path, logins=True)
+        with start as capture:
+            tell_login(audit, terminal)
+            assert login(capture, terminal)["event"]["action"] == "logged-in"
+            wait_until(lambda: terminal.encode() in log.read_bytes())
+        assert audit.state() == before
 
 
 def test_who_comes_later_has_the_audit_system_for_himself(audit: Client, tmp_path: Path) -> None:
