@@ -329,6 +329,13 @@ INLINE long submit(void *ring, u32 ring_number, struct event_header *header, u64
 	BOUND(size);
 	if (size <= RECORD_MAX)
 		failed = bpf_ringbuf_output(ring, header, size, wakeup);
+	/* A burst of what must not be lost has the room of all the rest as well. */
+	if (failed && ring_number == RING_CRITICAL) {
+		wakeup = wakeup_flag(&bulk, size);
+		BOUND(size);
+		if (size <= RECORD_MAX)
+			failed = bpf_ringbuf_output(&bulk, header, size, wakeup);
+	}
 	if (tally) {
 		if (failed)
 			__sync_fetch_and_add(&tally->lost_ring, 1);

@@ -129,15 +129,19 @@ class Agent:
                 record = b'{"@timestamp"' + part
                 yield json.JSONDecoder().raw_decode(record.decode("utf-8", "replace"))[0]
 
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def reload(self) -> None:
         """Sends it SIGHUP."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
+        self.send(signal.SIGHUP)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends it a signal and waits for its end; the exit status."""
+        self.send(number)
         assert self._process is not None
-        self._process.send_signal(number)
         return self._process.wait(END)
 
     def kill(self) -> None:

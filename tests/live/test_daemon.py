@@ -263,3 +263,39 @@ def test_a_recording_replays_what_happened(tmp_path: Path, intake: Intake, agent
     # The kernel counted the second open of the file; a recording holds what it sent.
     assert set(done.unseen(map(json.loads, replay.stdout.splitlines()))) <= {"file written"}
     assert replay.returncode == 0
+
+
+# The records of the first are more than both rings hold; the others fill what these have left.
+LARGE = "x" * 30_000
+LARGE_PROGRAMS, SMALL_PROGRAMS = 120, 200
+
+
+def test_a_program_whose_start_was_lost_is_found(agent: Agent) -> None:
+    agent.configure(NOWHERE)
+    agent.start()
+    agent.send(signal.SIGSTOP)
+    try:
+        for arguments in [[LARGE]] * LARGE_PROGRAMS + [[]] * SMALL_PROGRAMS:
+            subprocess.run(["true", *arguments], check=True)
+        child = subprocess.Popen(["sleep", "600"])
+    finally:
+        agent.send(signal.SIGCONT)
+    try:
+        event = wait(
+            lambda: next(
+                (
+                    event
+                    for event in agent.queued('"process_inferred"')
+                    if event["process"]["pid"] == child.pid
+                ),
+                None,
+            )
+        )
+    finally:
+        child.kill()
+        child.wait()
+    assert agent.stop() == 0
+    assert event["event"]["action"] == "process-created"
+    assert event["process"]["args"] == ["sleep", "600"]
+    losses = agent.queued('"events-lost"')
+    assert any(loss["action"]["properties"]["what"] == "exec" for loss in losses)
