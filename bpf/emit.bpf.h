@@ -120,8 +120,8 @@ INLINE void count_lost(u32 kind)
 /*
  * Up to which fill of the bulk ring a kind is sent, in 32nds. When the reader cannot keep up, what
  * there is most of is given up first, then other file acts and what has failed, then what goes by packets,
- * then mounts and connections. The last of the room is for what has gone beyond its limit on the
- * critical ring (submit_limited), which is never given up for another kind.
+ * then mounts and connections. The last of the room is for what found none on the critical ring, or has
+ * gone beyond its limit there (submit_limited): it is never given up for any of these.
  */
 INLINE u64 share_of(u32 kind)
 {

@@ -2,7 +2,7 @@
 /*
  * The critical ring for acts that cost their process next to nothing. One that repeats them beyond
  * what anyone does in earnest goes on in the ring of bulk, so that it cannot push out an exec. There
- * nothing else can push it out: share_of().
+ * only lives that their own ring has no room for can push it out: share_of().
  */
 #ifndef LIMITED_H
 #define LIMITED_H

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from .audit import Client
 from .capture import PATIENCE
+from .daemon import wait
 
 CONFIGURATION = """\
 log_file = {folder}/audit.log
@@ -32,15 +32,6 @@ plugin_dir = {folder}/plugins
 """
 
 
-def wait_until(holds: object, timeout: float = 20.0) -> None:
-    """Until a call returns something true."""
-    assert callable(holds)
-    deadline = time.monotonic() + timeout * PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
 def audit_daemon(folder: Path, audit: Client) -> Iterator[Path]:
     """A running auditd with a configuration of its own; its log."""
@@ -56,7 +47,7 @@ def audit_daemon(folder: Path, audit: Client) -> Iterator[Path]:
     def start() -> subprocess.Popen[bytes]:
         with (folder / "output").open("wb") as output:
             daemon = subprocess.Popen(command, stdout=output, stderr=output)
-        wait_until(lambda: audit.status()["pid"] == daemon.pid or daemon.poll() is not None)
+        wait(lambda: audit.status()["pid"] == daemon.pid or daemon.poll() is not None)
         return daemon
 
     daemon = start()

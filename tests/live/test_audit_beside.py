@@ -17,8 +17,9 @@ from .audit import (
     Client,
     never_rule,
 )
-from .auditd import audit_daemon, wait_until
+from .auditd import audit_daemon
 from .capture import Capture, Event, auditing_into
+from .daemon import wait
 
 pytestmark = pytest.mark.live
 
@@ -36,7 +37,7 @@ def test_an_audit_daemon_and_the_agent_both_get_the_records(audit: Client, tmp_p
                 subprocess.run(["true", str(tmp_path)], check=True)
                 event = capture.exec_of("true", str(tmp_path))
                 told = re.compile(rb'type=EXECVE .*a1="' + str(tmp_path).encode() + b'"')
-                wait_until(lambda: told.search(log.read_bytes()))
+                wait(lambda: told.search(log.read_bytes()))
             assert audit.state() == before
         finally:
             audit.ask(DELETE_RULE, theirs)
@@ -51,11 +52,11 @@ def test_an_audit_daemon_that_comes_later_takes_over(audit: Client, tmp_path: Pa
     with auditing_into(tmp_path) as capture:
         assert audit.status()["pid"] == os.getpid()
         with audit_daemon(tmp_path / "auditd", audit) as log:
-            wait_until(lambda: any("beside it" in text for _, text in capture.pipeline.notices()))
+            wait(lambda: any("beside it" in text for _, text in capture.pipeline.notices()))
             subprocess.run(["true", str(tmp_path)], check=True)
             assert capture.exec_of("true", str(tmp_path))
             told = re.compile(rb'type=EXECVE .*a1="' + str(tmp_path).encode() + b'"')
-            wait_until(lambda: told.search(log.read_bytes()))
+            wait(lambda: told.search(log.read_bytes()))
             capture.stop()
             # The daemon's are the audit system and its records; the rules were the agent's.
             assert audit.rules() == rules
@@ -97,7 +98,7 @@ def test_a_recording_tells_the_same(audit: Client, tmp_path: Path) -> None:
         )
     replayed = Capture(tmp_path / "replay", source=f"replay:{path}")
     replayed.pipeline.start()
-    wait_until(replayed.pipeline.finished)
+    wait(replayed.pipeline.finished)
     replayed.stop()
     replayed.spool.close()
 
@@ -138,7 +139,7 @@ def test_who_forbids_to_watch_is_obeyed_and_named(audit: Client, tmp_path: Path)
         with auditing_into(tmp_path) as capture:
             failed = {name for name, state, _ in capture.pipeline.coverage() if state == "failed"}
             assert failed == {"audit of new processes"}
-            wait_until(lambda: any("task,never" in text for _, text in capture.pipeline.notices()))
+            wait(lambda: any("task,never" in text for _, text in capture.pipeline.notices()))
         assert audit.state() == before
     finally:
         audit.ask(DELETE_RULE, never_rule())

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from .audit import ADD_RULE, MASK_ENABLED, USER_LOGIN, Client, audit_client, never_rule
-from .auditd import audit_daemon, wait_until
+from .auditd import audit_daemon
 from .capture import Capture, Event, auditing_into, capturing, require_root
+from .daemon import wait
 
 pytestmark = pytest.mark.live
 
@@ -113,7 +114,7 @@ def test_an_audit_daemon_hears_the_same(audit: Client, tmp_path: Path, source: s
         with start as capture:
             tell_login(audit, terminal)
             assert login(capture, terminal)["event"]["action"] == "logged-in"
-            wait_until(lambda: terminal.encode() in log.read_bytes())
+            wait(lambda: terminal.encode() in log.read_bytes())
         assert audit.state() == before
 
 

@@ -38,7 +38,8 @@ impl Rings {
     pub fn read(&mut self, limit: usize, mut handle: impl FnMut(&[u8])) -> bool {
         for _ in 0..limit {
             // In this order: an exec is in its ring before the first file its program opens is in
-            // the other, so a ring found empty after that file was seen held no such exec.
+            // the other, so a ring found empty after that file was seen held no such exec. One that
+            // found no room there stands before that file in the same ring.
             let bulk = self.bulk.peek().map(time);
             let critical = self.critical.peek().map(time);
             let ring = match (critical, bulk) {
