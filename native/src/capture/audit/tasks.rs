@@ -26,6 +26,8 @@ pub struct Task {
     pub muted: bool,
     /// Its birth is not told yet.
     pub unborn: bool,
+    /// Its end was read, and is not told yet: /proc knows no more of it.
+    pub ended: bool,
 }
 
 /// The processes.
@@ -70,6 +72,7 @@ impl Tasks {
             login: event.login,
             muted: muted || key.pid == self.muted,
             unborn: false,
+            ended: false,
         };
         self.put(task);
         task
@@ -94,10 +97,10 @@ impl Tasks {
         let parent = self.of(parent, host)?;
         let start = host.start(child).unwrap_or(time / procfs::TICK);
         let key = ProcessKey { pid: child, start };
-        let unborn = true;
         let child = Task {
             key,
-            unborn,
+            unborn: true,
+            ended: false,
             ..parent
         };
         self.put(child);

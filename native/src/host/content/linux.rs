@@ -155,8 +155,8 @@ fn open_at(folder: &File, name: &CString, resolve: u64) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// The version of a file, as the kernel remembers it; none of what is no regular file.
-pub(super) fn look(file: &File, filesystem: u32) -> Option<FileVersion> {
+/// What the kernel remembers of a file, without asking its file system.
+fn status(file: &File, asked: u32) -> Option<libc::statx> {
     // SAFETY: a struct of integers, for which zero is a value.
     let mut status: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the name is a literal, and the status lives through the call.
@@ -165,11 +165,17 @@ pub(super) fn look(file: &File, filesystem: u32) -> Option<FileVersion> {
             file.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
-            libc::STATX_BASIC_STATS,
+            asked,
             &raw mut status,
         )
     };
-    if failed != 0 || u32::from(status.stx_mode) & libc::S_IFMT != libc::S_IFREG {
+    (failed == 0).then_some(status)
+}
+
+/// The version of a file; none of what is no regular file.
+pub(super) fn look(file: &File, filesystem: u32) -> Option<FileVersion> {
+    let status = status(file, libc::STATX_BASIC_STATS)?;
+    if u32::from(status.stx_mode) & libc::S_IFMT != libc::S_IFREG {
         return None;
     }
     let seconds = status.stx_ctime.tv_sec.wrapping_mul(1_000_000_000);

@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek};
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{LOCAL, Place, TMPFS, find, look};
+use super::{LOCAL, Place, TMPFS, find, look, status};
 use crate::event::{FileVersion, Unread};
 use crate::host::content::is_fresh;
 
@@ -24,6 +24,8 @@ const USUAL: [&str; 2] = ["self", "1"];
 #[derive(Debug, Default)]
 pub struct Mounts {
     lists: Vec<File>,
+    /// Whose they are, as far as that may be known.
+    namespaces: Vec<Option<PathBuf>>,
     usual: Vec<Mount>,
 }
 
@@ -47,8 +49,10 @@ impl Mounts {
         version: &mut FileVersion,
         executed: Option<u64>,
     ) -> Result<(), Unread> {
+        let proc = root.join("proc");
+        self.refresh(&proc);
         for place in places.iter() {
-            let mounts = self.seen_at(root, place);
+            let mounts = self.seen_at(&proc, place);
             let Some(mount) = mounts.iter().find(|it| it.device == version.device) else {
                 continue;
             };
@@ -66,32 +70,45 @@ impl Mounts {
         Err(Unread::NotFound)
     }
 
-    /// The mounts that may lead to a place. No two have one number, whoever sees them.
-    fn seen_at(&mut self, root: &Path, place: &Place) -> Cow<'_, [Mount]> {
-        let proc = root.join("proc");
-        if let Place::Program(pid) | Place::Seen(pid, _) = place {
-            let process = pid.to_string();
-            let namespace = |process: &str| fs::read_link(proc.join(process).join("ns/mnt")).ok();
-            let its = namespace(&process);
-            if USUAL.iter().all(|usual| namespace(usual) != its) {
-                let list = open(&proc, &process);
-                return list.iter().flat_map(read).chain(memory()).collect();
+    /// The mounts that may lead to a place, none to what a process saw that is gone. No two have one
+    /// number, whoever sees them.
+    fn seen_at(&self, proc: &Path, place: &Place) -> Cow<'_, [Mount]> {
+        let (Place::Program(pid) | Place::Seen(pid, _)) = place else {
+            return (&self.usual).into();
+        };
+        let process = pid.to_string();
+        let its = match namespace(proc, &process) {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.can_tell() => {
+                return Cow::default();
             }
+            its => its.ok(),
+        };
+        if self.namespaces.contains(&its) {
+            return (&self.usual).into();
         }
-        self.usual(&proc).into()
+        let list = open(proc, &process);
+        list.iter().flat_map(read).chain(memory()).collect()
     }
 
-    fn usual(&mut self, proc: &Path) -> &[Mount] {
+    /// Whether /proc tells namespaces at all.
+    fn can_tell(&self) -> bool {
+        self.namespaces.iter().any(Option::is_some)
+    }
+
+    fn refresh(&mut self, proc: &Path) {
         let is_first = self.lists.is_empty();
         if is_first {
             self.lists = USUAL.iter().filter_map(|it| open(proc, it)).collect();
+            self.namespaces = USUAL.map(|it| namespace(proc, it).ok()).into();
         }
-        // Each list tells only once that it has changed.
-        if is_first || self.lists.iter().filter(|list| has_changed(list)).count() > 0 {
+        if is_first || any_has_changed(&self.lists) {
             self.usual = self.lists.iter().flat_map(read).chain(memory()).collect();
         }
-        &self.usual
     }
+}
+
+fn namespace(proc: &Path, process: &str) -> io::Result<PathBuf> {
+    fs::read_link(proc.join(process).join("ns/mnt"))
 }
 
 fn open(proc: &Path, process: &str) -> Option<File> {
@@ -120,8 +137,13 @@ fn is_unchanged(place: &Place, found: &FileVersion, executed: u64) -> bool {
     found.changed < executed.saturating_add(STEP) && (is_running || !is_fresh(found, executed))
 }
 
-/// The number of the mount by which a file was found.
+/// The number of the mount by which a file was found. statx tells it since Linux 5.8.
 fn mount_of(file: &File) -> Option<u64> {
+    let told = status(file, libc::STATX_MNT_ID);
+    let told = told.filter(|status| status.stx_mask & libc::STATX_MNT_ID != 0);
+    if let Some(status) = told {
+        return Some(status.stx_mnt_id);
+    }
     let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let number = about
         .lines()
@@ -129,15 +151,16 @@ fn mount_of(file: &File) -> Option<u64> {
     number.trim().parse().ok()
 }
 
-/// Whether the mounts have changed since they were last asked for that.
-fn has_changed(list: &File) -> bool {
-    let mut asked = libc::pollfd {
+/// Whether mounts have changed since they were last asked for that: each list tells only once.
+fn any_has_changed(lists: &[File]) -> bool {
+    let asked = lists.iter().map(|list| libc::pollfd {
         fd: list.as_raw_fd(),
         events: libc::POLLPRI,
         revents: 0,
-    };
-    // SAFETY: one struct, which lives through the call.
-    unsafe { libc::poll(&raw mut asked, 1, 0) != 0 }
+    });
+    let mut asked: Vec<libc::pollfd> = asked.collect();
+    // SAFETY: as many structs as are told, which live through the call.
+    unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, 0) != 0 }
 }
 
 fn read(mut list: &File) -> Vec<Mount> {

@@ -154,9 +154,9 @@ fn mounts_are_read_again_when_they_have_changed() {
         if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
             return;
         }
-        let list = File::open("/proc/thread-self/mountinfo").unwrap();
-        read(&list);
-        assert!(!has_changed(&list));
+        let lists = [File::open("/proc/thread-self/mountinfo").unwrap()];
+        read(&lists[0]);
+        assert!(!any_has_changed(&lists));
         let (none, private) = (std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE);
         let (kind, folder) = (c"tmpfs".as_ptr(), c"/tmp".as_ptr());
         // SAFETY: the names are literals.
@@ -164,7 +164,32 @@ fn mounts_are_read_again_when_they_have_changed() {
             libc::mount(none, c"/".as_ptr(), none, private, none.cast()) == 0
                 && libc::mount(kind, folder, kind, 0, none.cast()) == 0
         };
-        assert!(is_mounted && has_changed(&list) && !has_changed(&list));
+        assert!(is_mounted && any_has_changed(&lists) && !any_has_changed(&lists));
     });
     thread.join().unwrap();
+}
+
+#[test]
+fn of_a_process_that_is_gone_nothing_is_seen() {
+    let root = root("btrfs");
+    let folder = root.path().join("proc/self/ns");
+    fs::create_dir(&folder).unwrap();
+    symlink("mnt:[1]", folder.join("mnt")).unwrap();
+    let executed = Some(changed(&root) + LATER);
+    let (places, _) = complete(&root, recorded(&root, "tool"), executed).unwrap();
+    assert_eq!(places, [Place::Rooted("/tool".into())]);
+}
+
+#[test]
+fn the_number_of_a_mount_is_the_listed_one() {
+    let list = File::open("/proc/self/mountinfo").unwrap();
+    let number = mount_of(&list).unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = mounts
+        .lines()
+        .find(|line| line.starts_with(&format!("{number} ")));
+    assert!(
+        line.is_some_and(|line| line.contains(" - proc ")),
+        "{line:?}"
+    );
 }
