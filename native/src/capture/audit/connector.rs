@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::inbox::Inbox;
 use super::socket::{address, check};
 
 /// `CN_IDX_PROC` and `CN_VAL_PROC`.
@@ -18,6 +19,9 @@ const CONNECTOR: [u32; 2] = [1, 1];
 const PROTOCOL: libc::c_int = 11;
 /// `PROC_CN_MCAST_LISTEN`.
 const LISTEN: u32 = 1;
+
+/// Bytes for a message, of which the kernel uses some 80.
+const ROOM: usize = 256;
 
 /// `PROC_EVENT_FORK`, …
 const FORK: u32 = 0x1;
@@ -148,7 +152,7 @@ pub struct Outcome {
 pub struct Connector {
     fd: OwnedFd,
     dropped: u32,
-    buffer: [u8; 1024],
+    inbox: Inbox,
 }
 
 impl Connector {
@@ -178,7 +182,7 @@ impl Connector {
         let connector = Self {
             fd,
             dropped: 0,
-            buffer: [0; 1024],
+            inbox: Inbox::new(ROOM),
         };
         connector.subscribe()?;
         Ok(connector)
@@ -213,8 +217,7 @@ impl Connector {
     /// The next event that is there, none for what is not of interest. The outer option is empty
     /// when nothing is there.
     fn next(&mut self) -> io::Result<Option<Option<(u64, Change)>>> {
-        let Self { fd, buffer, .. } = self;
-        let datagram = super::socket::datagram(fd, buffer)?;
+        let datagram = self.inbox.next(&self.fd)?;
         Ok(datagram.map(|datagram| datagram.and_then(decode)))
     }
 
@@ -314,7 +317,8 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     use super::{
-        CONNECTOR, Change, Connector, EXIT, FORK, GROUPS, Outcome, USERS, decode, keep_out_others,
+        CONNECTOR, Change, Connector, EXIT, FORK, GROUPS, Inbox, Outcome, ROOM, USERS, decode,
+        keep_out_others,
     };
 
     fn message(what: u32, words: [u32; 4]) -> Vec<u8> {
@@ -351,7 +355,7 @@ mod tests {
         let connector = Connector {
             fd: agent.into(),
             dropped: 0,
-            buffer: [0; 1024],
+            inbox: Inbox::new(ROOM),
         };
         (kernel, connector)
     }

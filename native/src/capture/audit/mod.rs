@@ -10,6 +10,7 @@ pub mod digest;
 mod exec;
 mod files;
 pub mod host;
+mod inbox;
 pub mod join;
 mod journal;
 mod loan;

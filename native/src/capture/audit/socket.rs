@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::inbox::Inbox;
+
 /// `AUDIT_NLGRP_READLOG`, as the bit of `sockaddr_nl.nl_groups`. Kernels before 3.16 have no group.
 pub const READ_LOG: u32 = 1;
 
 /// A record is at most 8,970 bytes with its header (`MAX_AUDIT_MESSAGE_LENGTH`).
-const MAX_MESSAGE: usize = 16 * 1024;
+const MAX_MESSAGE: usize = 9 * 1024;
 
 /// How long an answer may take; the kernel gives it within the call.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,7 +87,7 @@ pub struct Socket {
     fd: OwnedFd,
     sequence: u32,
     dropped: u32,
-    buffer: Box<[u8]>,
+    inbox: Inbox,
 }
 
 /// A message of the kernel: its type and payload.
@@ -122,7 +124,7 @@ impl Socket {
             fd,
             sequence: 0,
             dropped: 0,
-            buffer: vec![0; MAX_MESSAGE].into(),
+            inbox: Inbox::new(MAX_MESSAGE),
         })
     }
 
@@ -159,11 +161,11 @@ impl Socket {
         self.send(kind, payload)?;
         let mut acknowledged = false;
         loop {
-            if !self.wait(PATIENCE)? {
+            if self.inbox.is_empty() && !self.wait(PATIENCE)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            let Self { fd, buffer, .. } = self;
-            let Some((of, message)) = datagram(fd, buffer)?.flatten().and_then(message) else {
+            let datagram = self.inbox.next(&self.fd)?.flatten();
+            let Some((of, message)) = datagram.and_then(message) else {
                 continue;
             };
             let is_answer = of == sequence;
@@ -193,8 +195,7 @@ impl Socket {
     ///
     /// Fails with `ENOBUFS` when messages were dropped because the socket was full.
     pub fn next(&mut self) -> io::Result<Option<Option<Message<'_>>>> {
-        let Self { fd, buffer, .. } = self;
-        let datagram = datagram(fd, buffer)?;
+        let datagram = self.inbox.next(&self.fd)?;
         Ok(datagram.map(|bytes| bytes.and_then(message).map(|(_, message)| message)))
     }
 
@@ -204,7 +205,7 @@ impl Socket {
     }
 
     /// Waits until there is something to receive.
-    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+    fn wait(&self, timeout: Duration) -> io::Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.fd.as_raw_fd(),
             events: libc::POLLIN,
@@ -288,34 +289,6 @@ pub fn send(fd: &OwnedFd, message: &[u8]) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// The next datagram that is there, without waiting; the inner option is empty for what another
-/// process has sent: only the kernel has port 0.
-pub fn datagram<'a>(fd: &OwnedFd, buffer: &'a mut [u8]) -> io::Result<Option<Option<&'a [u8]>>> {
-    let mut sender = address(0);
-    let mut size = size_of::<libc::sockaddr_nl>() as libc::socklen_t;
-    // SAFETY: the pointers lead to memory of the lengths given, which outlives the call.
-    let received = unsafe {
-        libc::recvfrom(
-            fd.as_raw_fd(),
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-            libc::MSG_DONTWAIT,
-            (&raw mut sender).cast(),
-            &raw mut size,
-        )
-    };
-    match usize::try_from(received) {
-        Ok(length) => Ok(Some(buffer.get(..length).filter(|_| sender.nl_pid == 0))),
-        Err(_) => {
-            let error = io::Error::last_os_error();
-            match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
-                _ => Err(error),
-            }
-        }
-    }
 }
 
 /// One datagram is one message: of a record sent to the audit daemon the header counts the length
