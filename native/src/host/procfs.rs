@@ -4,6 +4,7 @@ mod files;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use self::files::{Stat, credentials, folder, group, link, login, namespaces, read};
@@ -45,8 +46,25 @@ pub fn process(root: &Path, pid: u32) -> Option<Event> {
     describe(&proc, stat, parent)
 }
 
+/// Whether no process has this number. The kernel tells that sooner than /proc, which makes an entry
+/// for the name before it looks. Of a /proc elsewhere, whose numbers may be others, it tells nothing.
+pub fn is_gone(root: &Path, pid: u32) -> bool {
+    if root != Path::new("/") {
+        return false;
+    }
+    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|&pid| pid > 0) else {
+        return false;
+    };
+    // SAFETY: the signal 0 is never sent.
+    let failed = unsafe { libc::kill(pid, 0) } != 0;
+    failed && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+}
+
 /// When a process started, as in [`ProcessKey::start`].
 pub fn start(root: &Path, pid: u32) -> Option<u64> {
+    if is_gone(root, pid) {
+        return None;
+    }
     Stat::read(&root.join("proc"), pid).map(|stat| stat.start)
 }
 

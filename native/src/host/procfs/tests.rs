@@ -1,4 +1,4 @@
-use super::{MAX_ARGUMENTS, process, snapshot};
+use super::{MAX_ARGUMENTS, is_gone, process, snapshot, start};
 use crate::event::{Action, Credentials, Event, Exec, Group, LoginSession, Namespaces, ProcessKey};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -236,4 +236,19 @@ fn does_not_look_at_the_file_itself() {
     let event = process(root.path(), 21).unwrap();
     let told = root.path().join("tool");
     assert_eq!(exec(&event).executable, told.as_os_str().as_encoded_bytes());
+}
+
+#[test]
+fn who_has_ended_is_gone_once_waited_for() {
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    let here = Path::new("/");
+    assert!(!is_gone(here, pid) && start(here, pid).is_some());
+    child.wait().unwrap();
+    assert!(is_gone(here, pid) && start(here, pid).is_none());
+    // Numbers of another /proc may be those of other processes.
+    assert!(!is_gone(Path::new("/elsewhere"), pid));
+    for odd in [0, u32::MAX] {
+        assert!(!is_gone(here, odd));
+    }
 }

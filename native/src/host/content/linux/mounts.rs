@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, Seek};
+use std::io::{BufRead, BufReader, Seek};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::{Path, PathBuf};
 
 use super::{LOCAL, Place, TMPFS, find, look, status};
 use crate::event::{FileVersion, Unread};
 use crate::host::content::is_fresh;
+use crate::host::procfs;
 
 /// Mounts of one process that are read; the kernel allows 100,000.
 const MAX_MOUNTS: usize = 16_384;
@@ -52,6 +53,11 @@ impl Mounts {
         let proc = root.join("proc");
         self.refresh(&proc);
         for place in places.iter() {
+            if let Place::Program(pid) | Place::Seen(pid, _) = place
+                && procfs::is_gone(root, *pid)
+            {
+                continue;
+            }
             let mounts = self.seen_at(&proc, place);
             let Some(mount) = mounts.iter().find(|it| it.device == version.device) else {
                 continue;
@@ -70,19 +76,13 @@ impl Mounts {
         Err(Unread::NotFound)
     }
 
-    /// The mounts that may lead to a place, none to what a process saw that is gone. No two have one
-    /// number, whoever sees them.
+    /// The mounts that may lead to a place. No two have one number, whoever sees them.
     fn seen_at(&self, proc: &Path, place: &Place) -> Cow<'_, [Mount]> {
         let (Place::Program(pid) | Place::Seen(pid, _)) = place else {
             return (&self.usual).into();
         };
         let process = pid.to_string();
-        let its = match namespace(proc, &process) {
-            Err(error) if error.kind() == ErrorKind::NotFound && self.can_tell() => {
-                return Cow::default();
-            }
-            its => its.ok(),
-        };
+        let its = namespace(proc, &process);
         if self.namespaces.contains(&its) {
             return (&self.usual).into();
         }
@@ -90,16 +90,11 @@ impl Mounts {
         list.iter().flat_map(read).chain(memory()).collect()
     }
 
-    /// Whether /proc tells namespaces at all.
-    fn can_tell(&self) -> bool {
-        self.namespaces.iter().any(Option::is_some)
-    }
-
     fn refresh(&mut self, proc: &Path) {
         let is_first = self.lists.is_empty();
         if is_first {
             self.lists = USUAL.iter().filter_map(|it| open(proc, it)).collect();
-            self.namespaces = USUAL.map(|it| namespace(proc, it).ok()).into();
+            self.namespaces = USUAL.map(|it| namespace(proc, it)).into();
         }
         if is_first || any_has_changed(&self.lists) {
             self.usual = self.lists.iter().flat_map(read).chain(memory()).collect();
@@ -107,8 +102,8 @@ impl Mounts {
     }
 }
 
-fn namespace(proc: &Path, process: &str) -> io::Result<PathBuf> {
-    fs::read_link(proc.join(process).join("ns/mnt"))
+fn namespace(proc: &Path, process: &str) -> Option<PathBuf> {
+    fs::read_link(proc.join(process).join("ns/mnt")).ok()
 }
 
 fn open(proc: &Path, process: &str) -> Option<File> {

@@ -170,17 +170,6 @@ fn mounts_are_read_again_when_they_have_changed() {
 }
 
 #[test]
-fn of_a_process_that_is_gone_nothing_is_seen() {
-    let root = root("btrfs");
-    let folder = root.path().join("proc/self/ns");
-    fs::create_dir(&folder).unwrap();
-    symlink("mnt:[1]", folder.join("mnt")).unwrap();
-    let executed = Some(changed(&root) + LATER);
-    let (places, _) = complete(&root, recorded(&root, "tool"), executed).unwrap();
-    assert_eq!(places, [Place::Rooted("/tool".into())]);
-}
-
-#[test]
 fn the_number_of_a_mount_is_the_listed_one() {
     let list = File::open("/proc/self/mountinfo").unwrap();
     let number = mount_of(&list).unwrap();
