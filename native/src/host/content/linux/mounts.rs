@@ -134,11 +134,14 @@ fn is_unchanged(place: &Place, found: &FileVersion, executed: u64) -> bool {
 
 /// The number of the mount by which a file was found. statx tells it since Linux 5.8.
 fn mount_of(file: &File) -> Option<u64> {
-    let told = status(file, libc::STATX_MNT_ID);
-    let told = told.filter(|status| status.stx_mask & libc::STATX_MNT_ID != 0);
-    if let Some(status) = told {
-        return Some(status.stx_mnt_id);
+    let told = status(file, libc::STATX_MNT_ID)?;
+    if told.stx_mask & libc::STATX_MNT_ID != 0 {
+        return Some(told.stx_mnt_id);
     }
+    mount_in_proc(file)
+}
+
+fn mount_in_proc(file: &File) -> Option<u64> {
     let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let number = about
         .lines()

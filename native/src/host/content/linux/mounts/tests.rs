@@ -173,6 +173,7 @@ fn mounts_are_read_again_when_they_have_changed() {
 fn the_number_of_a_mount_is_the_listed_one() {
     let list = File::open("/proc/self/mountinfo").unwrap();
     let number = mount_of(&list).unwrap();
+    assert_eq!(mount_in_proc(&list), Some(number));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let line = mounts
         .lines()
