@@ -129,6 +129,9 @@ pub fn group_of(root: &Path, pid: u32) -> Option<Vec<u8>> {
 
 /// The path of a process's control group, and its namespaces; none if it is gone.
 pub fn surroundings(root: &Path, process: ProcessKey) -> Option<(Vec<u8>, Namespaces)> {
+    if is_gone(root, process.pid) {
+        return None;
+    }
     let proc = root.join("proc");
     let folder = folder(&proc, process.pid);
     let group = group(&folder)?;

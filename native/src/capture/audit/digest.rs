@@ -212,9 +212,7 @@ fn process_event(tasks: &mut Tasks, change: Change, time: Time, host: &mut Host)
                 code: (status >> 8) as u8,
                 signal: (status & 0x7f) as u8,
             };
-            let task = tasks.of(pid, host)?;
-            tasks.update(pid, |task| task.ended = true);
-            (task, Action::Exit(exit))
+            (tasks.of(pid, host)?, Action::Exit(exit))
         }
         Change::Users {
             pid,

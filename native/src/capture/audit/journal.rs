@@ -326,28 +326,6 @@ mod tests {
         assert!(is_same());
     }
 
-    #[test]
-    fn of_who_has_ended_proc_is_not_asked() {
-        let asked = |ends| {
-            let root = host();
-            let mut live = Live::new(root.path());
-            let (parent, child) = (SHELL, CHILD);
-            live.change(Change::Fork { parent, child }, 22);
-            let fields = format!("syscall=59 exit=0 a0=4 a1=7ffd pid={CHILD} {CALL}");
-            live.message(1300, &record(1_768_827_023, 2, &fields));
-            live.message(1320, &record(1_768_827_023, 2, ""));
-            if ends {
-                let (pid, status) = (CHILD, 0);
-                live.change(Change::Exit { pid, status }, 24);
-            }
-            let Live { digest, host, .. } = &mut live;
-            digest.turn(25 * SECOND, true, host, &mut |_| {});
-            host.take_kept().len()
-        };
-        // Its parent, and where it lives.
-        assert_eq!((asked(false), asked(true)), (2, 1));
-    }
-
     /// Times of records lag behind those of process events.
     #[test]
     fn the_birth_of_a_process_is_told_before_what_it_does() {

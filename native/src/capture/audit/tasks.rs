@@ -26,8 +26,6 @@ pub struct Task {
     pub muted: bool,
     /// Its birth is not told yet.
     pub unborn: bool,
-    /// Its end was read, and is not told yet: /proc knows no more of it.
-    pub ended: bool,
 }
 
 /// The processes.
@@ -72,7 +70,6 @@ impl Tasks {
             login: event.login,
             muted: muted || key.pid == self.muted,
             unborn: false,
-            ended: false,
         };
         self.put(task);
         task
@@ -100,7 +97,6 @@ impl Tasks {
         let child = Task {
             key,
             unborn: true,
-            ended: false,
             ..parent
         };
         self.put(child);

@@ -96,7 +96,6 @@ impl Teller<'_> {
         let action = match act {
             Act::Exec(exec) => {
                 let itself = self.tasks.of(self.pid, self.host);
-                let itself = itself.filter(|task| !task.ended);
                 let surroundings = itself.map(|task| self.host.surroundings(task.key));
                 let (group, namespaces) = surroundings.unwrap_or_default();
                 Some(Action::Exec(Exec {
