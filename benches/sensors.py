@@ -155,10 +155,17 @@ class Auditd(Program):
         command = ["auditd", "-n", "-s", "enable", "-c", str(folder)]
         super().__init__(f"auditd{' with laurel' * laurel}", command, folder / "output")
 
+    def start(self) -> None:
+        """See `Sensor`."""
+        self._before = dict(re.findall(r"^(\w+) (\d+)$", _audit("-s"), re.MULTILINE))
+        super().start()
+
     def stop(self) -> float:
-        """See `Sensor`. Its rules go with it."""
+        """See `Sensor`. Its rules go with it, and the audit system is as before."""
         used = super().stop()
         _audit("-D", "-k", "storm")
+        _audit("-b", self._before["backlog_limit"])
+        _audit("-e", self._before["enabled"])
         return used
 
     def _ready(self) -> None:

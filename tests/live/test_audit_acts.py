@@ -16,11 +16,6 @@ from .capture import PATIENCE, Capture
 
 pytestmark = pytest.mark.live
 
-TRICKS = Path(__file__).parents[1] / "attacks" / "tricks"
-
-# A trick's status where the kernel does not let it be played.
-REFUSED = 77
-
 CHANGES = """
 import ctypes, os, sys
 from pathlib import Path
@@ -268,22 +263,3 @@ sys.stdin.readline()
 
 def test_module_comes_and_goes(auditing: Capture) -> None:
     module_comes_and_goes(auditing)
-
-
-def test_calls_of_32_bit_programs(auditing: Capture, tmp_path: Path) -> None:
-    program = tmp_path / "called_as_32_bit"
-    made, named, marker = tmp_path / "made", tmp_path / "named", tmp_path.name
-    flags = ["-O1", "-pthread"]
-    subprocess.run(["gcc", *flags, TRICKS / f"{program.name}.c", "-o", program], check=True)
-    status = subprocess.run([program, made, named, marker], capture_output=True).returncode
-    if status == REFUSED:
-        pytest.skip("needs a kernel with 32-bit system calls")
-    for path, action, syscall in (
-        (made, "file-created", "open"),
-        (named, "renamed", "rename"),
-        (named, "file-deleted", "unlink"),
-    ):
-        properties = auditing.of_path(str(path), action)["action"]["properties"]
-        assert (properties["syscall"], properties["arch"]) == (syscall, "i386")
-    executed = auditing.exec_of("echo", marker)["action"]["properties"]
-    assert (executed["syscall"], executed["arch"]) == ("execve", "i386")

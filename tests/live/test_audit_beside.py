@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,14 @@ from .capture import Capture, Event, auditing_into
 from .daemon import wait
 
 pytestmark = pytest.mark.live
+
+TRICKS = Path(__file__).parents[1] / "attacks" / "tricks"
+
+# A trick's status where the kernel does not let it be played.
+REFUSED = 77
+
+# Where a rule has its first value, and that of the rules of 32-bit calls (AUDIT_ARCH_I386).
+VALUES, I386 = 4 * (3 + 64 + 64), (0x40000003,)
 
 
 def test_an_audit_daemon_and_the_agent_both_get_the_records(audit: Client, tmp_path: Path) -> None:
@@ -128,6 +137,40 @@ def test_rules_that_stand_already_stay(audit: Client, tmp_path: Path) -> None:
         with auditing_into(tmp_path / "second") as capture:
             assert "failed" not in {state for _, state, _ in capture.pipeline.coverage()}
         assert audit.state() == before
+
+
+def test_calls_of_32_bit_programs(audit: Client, tmp_path: Path) -> None:
+    """One rule has all of them until the first is made; that one is told like those after it."""
+
+    def rules() -> list[bytes]:
+        return [rule for rule in audit.rules() if struct.unpack_from("=I", rule, VALUES) == I386]
+
+    def play(name: str) -> None:
+        made, named = tmp_path / name, tmp_path / f"{name}-too"
+        status = subprocess.run([program, made, named, name], capture_output=True).returncode
+        if status == REFUSED:
+            pytest.skip("needs a kernel with 32-bit system calls")
+        for path, action, syscall in (
+            (made, "file-created", "open"),
+            (named, "renamed", "rename"),
+            (named, "file-deleted", "unlink"),
+        ):
+            properties = capture.of_path(str(path), action)["action"]["properties"]
+            assert (properties["syscall"], properties["arch"]) == (syscall, "i386")
+        executed = capture.exec_of("echo", name)["action"]["properties"]
+        assert (executed["syscall"], executed["arch"]) == ("execve", "i386")
+
+    program = tmp_path / "called_as_32_bit"
+    flags = ["-O1", "-pthread"]
+    subprocess.run(["gcc", *flags, TRICKS / f"{program.name}.c", "-o", program], check=True)
+    before = audit.state()
+    with auditing_into(tmp_path) as capture:
+        (one,) = rules()
+        play("first")
+        wait(lambda: len(rules()) > 1 and one not in rules())
+        play("second")
+        assert not capture.pipeline.notices()
+    assert audit.state() == before
 
 
 def test_who_forbids_to_watch_is_obeyed_and_named(audit: Client, tmp_path: Path) -> None:

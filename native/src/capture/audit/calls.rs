@@ -100,10 +100,8 @@ pub enum When {
     Done,
     /// Those that open to write; the argument has the flags.
     Writes(usize),
-    /// To addresses of the internet.
+    /// Those that name another end: of sockets of the host's own, and of the kernel, none.
     Connects,
-    /// Datagrams to them.
-    Sends,
     /// Those of `socketcall` that connect, listen and accept.
     Sockets,
     /// Signals that may end or stop a process; the argument has the signal.
@@ -187,7 +185,7 @@ macro_rules! calls {
 
 use Flags::{Apart, In};
 use Tells::*;
-use When::{Always, Connects, Done, Kills, Loads, Parts, Reaches, Sends, Sockets, Writes};
+use When::{Always, Connects, Done, Kills, Loads, Parts, Reaches, Sockets, Writes};
 
 calls! {
     59  11  "execve" Exec(HERE), Always;
@@ -248,9 +246,9 @@ calls! {
     43  _   "accept" Accept, Done;
     288 364 "accept4" Accept, Done;
     50  363 "listen" Listen, Done;
-    44  369 "sendto" Send(3), Sends;
-    46  370 "sendmsg" Send(2), Sends;
-    307 345 "sendmmsg" Send(3), Sends;
+    44  369 "sendto" Send(3), Connects;
+    46  370 "sendmsg" Send(2), Connects;
+    307 345 "sendmmsg" Send(3), Connects;
     _   102 "socketcall" SocketCall, Sockets;
     105 213 "setuid" Identity, Done;
     106 214 "setgid" Identity, Done;

@@ -8,8 +8,9 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
+use super::calls::Abi;
 use super::record::Record;
-use super::rules::{self, Rule};
+use super::rules::{self, Rule, Watch};
 use super::socket::{Socket, Status, mask, request};
 use crate::capture::{Hook, HookState};
 
@@ -31,6 +32,8 @@ pub struct Loan {
     changes: Vec<Change>,
     /// The kernel is to tell that the agent has added its rule without a key.
     awaits_unkeyed: bool,
+    /// The rule that stands for all of 32-bit programs until one runs, and those that then follow.
+    any_narrow: Option<(Rule, Vec<Watch>)>,
 }
 
 /// A change, and how to undo it.
@@ -53,6 +56,7 @@ impl Loan {
             lock: lock(),
             changes: Vec::new(),
             awaits_unkeyed: false,
+            any_narrow: None,
         }
     }
 
@@ -90,7 +94,7 @@ impl Loan {
         Ok(true)
     }
 
-    /// Adds the agent's rules, of which a kernel may refuse some. `datagrams`: see [`rules::all`].
+    /// Adds the agent's rules, of which a kernel may refuse some. `datagrams`: see [`rules::of`].
     pub fn watch(&mut self, muted: u32, datagrams: bool) -> io::Result<Vec<Hook>> {
         let enabled = self.status()?.enabled;
         self.delete_left()?;
@@ -98,14 +102,15 @@ impl Loan {
             self.enable()?;
         }
         let mut hooks = Vec::new();
-        for watch in rules::all(muted, datagrams) {
-            let mut outcome = Ok(());
-            for rule in watch.rules {
-                outcome = self.add(rule);
-                if outcome.is_ok() {
-                    break;
-                }
-            }
+        let any = rules::any_narrow(muted);
+        let mut watches = rules::of(Abi::Wide, muted, datagrams);
+        watches.push(Watch {
+            name: rules::name_of(Abi::Narrow, "any"),
+            rules: vec![any.clone()],
+        });
+        self.any_narrow = Some((any, rules::of(Abi::Narrow, muted, datagrams)));
+        for watch in watches {
+            let outcome = self.add_first(watch.rules);
             hooks.push(hook(watch.name, outcome.map_err(|error| error.to_string())));
         }
         if self.is_blinded()? {
@@ -123,6 +128,26 @@ impl Loan {
             self.awaits_unkeyed = self.add(Rule::no_titles()).is_ok();
         }
         Ok(hooks)
+    }
+
+    /// Whether one rule still stands for all calls of 32-bit programs.
+    pub fn awaits_narrow(&self) -> bool {
+        self.any_narrow.is_some()
+    }
+
+    /// A 32-bit program runs: rules with conditions take the place of the one that records all of
+    /// its calls. Where that fails it stays, so that no call is missed.
+    pub fn watch_narrow(&mut self) -> io::Result<()> {
+        let Some((any, watches)) = self.any_narrow.take() else {
+            return Ok(());
+        };
+        for watch in watches {
+            self.add_first(watch.rules)?;
+        }
+        self.delete(&any)?;
+        let is_any = |change: &mut Change| matches!(change, Change::Rule(rule) if *rule == any);
+        self.changes.extract_if(.., is_any).for_each(drop);
+        Ok(())
     }
 
     fn is_blinded(&mut self) -> io::Result<bool> {
@@ -181,6 +206,7 @@ impl Loan {
 
     /// Deletes the agent's rules, and leaves the rest for [`Loan::give_back`].
     pub fn delete_rules(&mut self) -> io::Result<()> {
+        self.any_narrow = None;
         let is_rule = |change: &mut Change| matches!(change, Change::Rule(_));
         let rules = self.changes.extract_if(.., is_rule).collect();
         self.undo_all(rules)
@@ -253,6 +279,18 @@ impl Loan {
 
     fn set(&mut self, mask: u32, status: Status) -> io::Result<()> {
         self.control.set(Status { mask, ..status })
+    }
+
+    /// Adds the first of these rules that the kernel takes.
+    fn add_first(&mut self, rules: Vec<Rule>) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for rule in rules {
+            outcome = self.add(rule);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 
     fn add(&mut self, rule: Rule) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! All rules of the agent carry its key, so that they are told apart from those of others.
 
-use super::calls::{Abi, CALLS, NONE, When};
+use super::calls::{Abi, CALLS, NONE, Row, Tells, When};
 use super::system::CLONED;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
@@ -33,9 +33,10 @@ const FIELD_FAMILY: u32 = 113;
 const FIELD_ARGUMENT: u32 = 200;
 const FIELD_KEY: u32 = 210;
 
-/// Operators: equal, unequal, and any of the bits (`AUDIT_EQUAL`, …).
+/// Operators: equal, unequal, not below, and any of the bits (`AUDIT_EQUAL`, …).
 const EQUAL: u32 = 0x4000_0000;
 const UNEQUAL: u32 = 0x3000_0000;
+const AT_LEAST: u32 = 0x6000_0000;
 const ANY_BIT: u32 = 0x0800_0000;
 
 const MAX_FIELDS: usize = 64;
@@ -96,13 +97,20 @@ impl Rule {
         Self(bytes[..bytes.len().min(size_of::<Fixed>() + texts)].to_vec())
     }
 
-    /// Calls are recorded when they return, of all processes but `muted`, where `conditions` hold.
-    fn record(abi: Abi, calls: &[u16], conditions: &[Condition], muted: u32) -> Self {
+    /// Those of `calls` that the ABI has are recorded when they return, of all processes but
+    /// `muted`, where `conditions` hold.
+    fn record<'a>(
+        abi: Abi,
+        calls: impl Iterator<Item = &'a Row>,
+        conditions: &[Condition],
+        muted: u32,
+    ) -> Self {
         let mut fixed = Fixed::new_zeroed();
         fixed.list = LIST_EXIT;
         fixed.action = ALWAYS;
-        for call in calls {
-            fixed.calls[usize::from(*call) / 32] |= 1 << (call % 32);
+        let numbers = calls.map(|row| row.numbers[abi as usize]);
+        for number in numbers.filter(|&number| number != NONE) {
+            fixed.calls[usize::from(number) / 32] |= 1 << (number % 32);
         }
         fixed.add((FIELD_ARCH, EQUAL, abi.arch()));
         for condition in conditions {
@@ -134,19 +142,18 @@ pub struct Watch {
     pub rules: Vec<Rule>,
 }
 
-/// All that is watched, in both ABIs. Each rule is looked at by every system call of the host, so
-/// calls that are recorded on the same conditions share one.
+/// All that is watched of an ABI. Each rule is looked at by every system call of the host, so calls
+/// that are recorded on the same conditions share one.
 ///
 /// `datagrams`: the kernel tells those with an address apart. Before Linux 5.16 it takes what a
 /// socket was connected to for the address of everything that is sent.
-pub fn all(muted: u32, datagrams: bool) -> Vec<Watch> {
+pub fn of(abi: Abi, muted: u32, datagrams: bool) -> Vec<Watch> {
     let whens = [
         (When::Always, "exec"),
         (When::Done, "files, rights, modules"),
         (When::Writes(1), "open"),
         (When::Writes(2), "openat"),
         (When::Connects, "connect"),
-        (When::Sends, "datagrams"),
         (When::Sockets, "socketcall"),
         (When::Kills(1), "kill"),
         (When::Kills(2), "tgkill"),
@@ -154,56 +161,58 @@ pub fn all(muted: u32, datagrams: bool) -> Vec<Watch> {
         (When::Loads, "bpf"),
         (When::Parts, "clone"),
     ];
-    let all = Abi::ALL
-        .into_iter()
-        .flat_map(|abi| whens.map(|(when, name)| (abi, when, name)));
-    let all = all.filter(|&(_, when, _)| datagrams || when != When::Sends);
-    let watches = all.filter_map(|(abi, when, name)| {
-        let of_rule = CALLS.iter().filter(|row| row.when == when);
-        let numbers = of_rule.map(|row| row.numbers[abi as usize]);
-        let calls: Vec<u16> = numbers.filter(|&number| number != NONE).collect();
+    let watches = whens.into_iter().filter_map(|(when, name)| {
+        let has = |row: &&Row| {
+            row.when == when
+                && row.numbers[abi as usize] != NONE
+                && (datagrams || !matches!(row.tells, Tells::Send(_)))
+        };
+        let calls = CALLS.iter().filter(has);
         let rules = conditions(when);
         let rules = rules
             .iter()
-            .map(|rule| Rule::record(abi, &calls, rule, muted));
-        (!calls.is_empty()).then(|| Watch {
+            .map(|rule| Rule::record(abi, calls.clone(), rule, muted));
+        calls.clone().next().map(|_| Watch {
             name: name_of(abi, name),
             rules: rules.collect(),
         })
     });
-    watches.chain(refusals(muted)).collect()
+    watches.chain([refusals(abi, muted)]).collect()
+}
+
+/// One rule for all calls of 32-bit programs, whatever becomes of them: on most hosts there are none,
+/// and each rule slows the calls of the others.
+pub fn any_narrow(muted: u32) -> Rule {
+    Rule::record(Abi::Narrow, CALLS.iter(), &[], muted)
 }
 
 /// The name of a rule for reports.
-fn name_of(abi: Abi, name: &str) -> String {
+pub fn name_of(abi: Abi, name: &str) -> String {
     match abi {
         Abi::Wide => format!("audit rule {name}"),
         Abi::Narrow => format!("audit rule {name} (32-bit)"),
     }
 }
 
-/// Acts on files that processes may not do. Of two numbers of an error, a rule takes one.
-fn refusals(muted: u32) -> impl Iterator<Item = Watch> {
-    let all = Abi::ALL
-        .into_iter()
-        .flat_map(|abi| REFUSALS.map(|error| (abi, error)));
-    all.map(move |(abi, (error, name))| {
-        let of_rule = CALLS.iter().filter(|row| row.tells_refusals());
-        let numbers = of_rule.map(|row| row.numbers[abi as usize]);
-        let calls: Vec<u16> = numbers.filter(|&number| number != NONE).collect();
-        let is_error = (FIELD_EXIT, EQUAL, error.wrapping_neg().cast_unsigned());
-        Watch {
-            name: name_of(abi, name),
-            rules: vec![Rule::record(abi, &calls, &[is_error], muted)],
-        }
-    })
+/// Acts on files that processes may not do. The kernel compares without signs: what is not below an
+/// error's negative number is that error, or one of a smaller number.
+fn refusals(abi: Abi, muted: u32) -> Watch {
+    let exit = |error: i32| error.wrapping_neg().cast_unsigned();
+    let highest = REFUSALS.into_iter().max().unwrap_or(0);
+    let others = (1..highest).filter(|error| !REFUSALS.contains(error));
+    let conditions: Vec<Condition> = others
+        .map(|error| (FIELD_EXIT, UNEQUAL, exit(error)))
+        .collect();
+    let conditions = [vec![(FIELD_EXIT, AT_LEAST, exit(highest))], conditions].concat();
+    let calls = CALLS.iter().filter(|row| row.tells_refusals());
+    Watch {
+        name: name_of(abi, "refused"),
+        rules: vec![Rule::record(abi, calls, &conditions, muted)],
+    }
 }
 
-/// The errors of what is refused, and the names of their rules.
-pub const REFUSALS: [(i32, &str); 2] = [
-    (libc::EACCES, "refused by permissions"),
-    (libc::EPERM, "refused"),
-];
+/// The errors of what is refused.
+pub const REFUSALS: [i32; 2] = [libc::EPERM, libc::EACCES];
 
 /// A field, an operator, a value.
 type Condition = (u32, u32, u32);
@@ -222,13 +231,12 @@ fn conditions(when: When) -> Vec<Vec<Condition>> {
         When::Always => vec![vec![]],
         When::Done => vec![vec![DONE]],
         When::Writes(flags) => vec![vec![DONE, (argument(flags), ANY_BIT, CHANGES)]],
-        When::Connects => vec![vec![no_family(libc::AF_UNIX)], vec![]],
-        When::Sends => vec![vec![
-            DONE,
-            no_family(libc::AF_UNIX),
-            no_family(libc::AF_NETLINK),
-            no_family(libc::AF_PACKET),
-        ]],
+        When::Connects => vec![
+            [libc::AF_UNIX, libc::AF_NETLINK, libc::AF_PACKET]
+                .map(no_family)
+                .to_vec(),
+            vec![],
+        ],
         // What makes, binds, asks, sends, receives and shuts is left out.
         When::Sockets => {
             let others = (1..=20).filter(|call| ![3, 4, 5, 18].contains(call));
@@ -299,9 +307,23 @@ mod tests {
         assert!(is_own(rule.bytes()));
     }
 
+    fn fixed(rule: &Rule) -> Fixed {
+        Fixed::read_from_prefix(rule.bytes()).unwrap().0
+    }
+
+    /// Rules that watch a call, the first of those that may stand for each other.
+    fn watching(watches: &[Watch], abi: Abi, number: u16) -> usize {
+        let first = watches.iter().map(|watch| fixed(&watch.rules[0]));
+        let is_of = |rule: &Fixed| {
+            rule.values[0] == abi.arch()
+                && rule.calls[usize::from(number) / 32] & 1 << (number % 32) != 0
+        };
+        first.filter(is_of).count()
+    }
+
     #[test]
     fn a_rule_names_calls_and_conditions() {
-        let all = all(77, true);
+        let all = of(Abi::Wide, 77, true);
         let rule = &all
             .iter()
             .find(|it| it.name.ends_with(" openat"))
@@ -319,39 +341,61 @@ mod tests {
 
     #[test]
     fn every_call_is_in_a_rule() {
-        let watches = all(0, true);
-        for row in CALLS {
-            for abi in Abi::ALL {
+        for abi in Abi::ALL {
+            let watches = of(abi, 0, true);
+            for row in CALLS {
                 let number = row.numbers[abi as usize];
-                if number == NONE {
-                    continue;
+                if number != NONE {
+                    let expected = 1 + usize::from(row.tells_refusals());
+                    assert_eq!(watching(&watches, abi, number), expected, "{}", row.name);
                 }
-                let is_of = |rule: &Rule| {
-                    let (fixed, _) = Fixed::read_from_prefix(rule.bytes()).unwrap();
-                    fixed.values[0] == abi.arch()
-                        && fixed.calls[usize::from(number) / 32] & 1 << (number % 32) != 0
-                };
-                let times = watches
-                    .iter()
-                    .filter(|watch| is_of(&watch.rules[0]))
-                    .count();
-                let refused = if row.tells_refusals() {
-                    REFUSALS.len()
-                } else {
-                    0
-                };
-                assert_eq!(times, 1 + refused, "{} of {abi:?}", row.name);
             }
         }
-        assert!(all(0, false).len() < watches.len());
+        let any = Watch {
+            name: String::new(),
+            rules: vec![any_narrow(0)],
+        };
+        let narrow = CALLS.iter().map(|row| row.numbers[Abi::Narrow as usize]);
+        for number in narrow.filter(|&number| number != NONE) {
+            let watching = watching(std::slice::from_ref(&any), Abi::Narrow, number);
+            assert_eq!(watching, 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn datagrams_are_left_out_where_they_are_not_told_apart() {
+        let sendto = 44;
+        for (datagrams, expected) in [(true, 1), (false, 0)] {
+            let watches = of(Abi::Wide, 0, datagrams);
+            assert_eq!(watching(&watches, Abi::Wide, sendto), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_told_by_its_error() {
+        let fixed = fixed(&refusals(Abi::Wide, 0).rules[0]);
+        let recorded = |exit: i64| {
+            // As `audit_filter_rules` does, without the first field and the key.
+            (1..fixed.count as usize - 1).all(|field| {
+                let (exit, value) = (exit as u32, fixed.values[field]);
+                match fixed.operators[field] {
+                    AT_LEAST => exit >= value,
+                    UNEQUAL => exit != value,
+                    other => panic!("{other:x}"),
+                }
+            })
+        };
+        let errors: Vec<i64> = (-4095..4096).filter(|&exit| recorded(exit)).collect();
+        assert_eq!(errors, [-13, -1]);
     }
 
     #[test]
     fn a_rule_has_room_for_its_conditions() {
-        for watch in all(1, true) {
-            for rule in watch.rules {
-                let (fixed, _) = Fixed::read_from_prefix(rule.bytes()).unwrap();
-                assert!(fixed.count < 64 && is_own(rule.bytes()));
+        for abi in Abi::ALL {
+            for watch in of(abi, 1, true) {
+                for rule in watch.rules {
+                    assert!(fixed(&rule).count < 64 && is_own(rule.bytes()));
+                }
             }
         }
     }
@@ -361,7 +405,7 @@ mod tests {
         assert!(is_blinding(Rule::never_watch_processes().bytes()));
         assert!(!is_blinding(Rule::no_titles().bytes()));
         assert!(is_own(Rule::no_titles().bytes()));
-        assert!(!is_blinding(all(0, true)[0].rules[0].bytes()));
+        assert!(!is_blinding(any_narrow(0).bytes()));
     }
 
     #[test]

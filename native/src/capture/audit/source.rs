@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::calls::Abi;
 use super::connector::{Connector, Outcome};
 use super::digest::{Digest, PATIENCE, Time};
 use super::host::Host;
+use super::join::kind::SYSCALL;
 use super::journal::Journal;
 use super::loan::{CONFIG_CHANGE, Loan};
 use super::losses::Losses;
@@ -136,7 +138,7 @@ impl Audit {
 
     fn read_records(&mut self) -> io::Result<()> {
         self.more = true;
-        let mut step_aside = false;
+        let (mut step_aside, mut narrow) = (false, false);
         for _ in 0..STRIDE {
             let message = match self.records.next() {
                 Ok(Some(Some(message))) => message,
@@ -160,10 +162,15 @@ impl Audit {
                     }
                 }
                 _ => {
+                    narrow |= self.loan.awaits_narrow() && is_narrow(kind, text);
                     self.journal.message(kind, text);
                     self.digest.record(kind, text);
                 }
             }
+        }
+        if narrow && let Err(error) = self.loan.watch_narrow() {
+            let notice = format!("all calls of 32-bit programs are recorded from now on: {error}");
+            self.notices.push(notice);
         }
         if step_aside {
             self.step_aside();
@@ -286,6 +293,15 @@ fn start(muted: u32) -> io::Result<(Socket, Loan, Vec<Hook>)> {
         });
     }
     Ok((records, loan, hooks))
+}
+
+/// Whether a record is of a call of a 32-bit program.
+fn is_narrow(kind: u16, text: &[u8]) -> bool {
+    let record = (kind == SYSCALL)
+        .then(|| record::parse(kind, text))
+        .flatten();
+    let arch = record.and_then(|record| record.get("arch")?.hexadecimal());
+    arch == Some(Abi::Narrow.arch().into())
 }
 
 /// Major and minor number of the kernel.
