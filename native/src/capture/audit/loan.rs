@@ -125,7 +125,7 @@ impl Loan {
             .any(|change| matches!(change, Change::Daemon))
         {
             // Where that fails there are more records, which costs no more than before.
-            self.awaits_unkeyed = self.add(Rule::no_titles()).is_ok();
+            self.awaits_unkeyed = self.add(Rule::no_unread()).is_ok();
         }
         Ok(hooks)
     }
@@ -184,7 +184,7 @@ impl Loan {
 
     /// What somebody else relies on now stays, and what is in his way goes.
     fn share(&mut self) {
-        let in_the_way = [Rule::never_watch_processes(), Rule::no_titles()];
+        let in_the_way = [Rule::never_watch_processes(), Rule::no_unread()];
         for change in std::mem::take(&mut self.changes) {
             match change {
                 Change::TurnedOn | Change::Backlog(_) => {}

@@ -16,8 +16,9 @@ const LIST_EXIT: u32 = 4;
 /// The same, before a record is made.
 pub const LIST_EXCLUDE: u32 = 5;
 
-/// `AUDIT_PROCTITLE`.
-const PROCTITLE: u32 = 1327;
+/// Records that nobody reads here: of the rights that a program is started with, and of what a
+/// process calls itself (`AUDIT_BPRM_FCAPS`, `AUDIT_PROCTITLE`).
+const UNREAD: [u32; 2] = [1321, 1327];
 
 /// What a rule that matches does (`AUDIT_NEVER`, `AUDIT_ALWAYS`).
 const NEVER: u32 = 0;
@@ -33,9 +34,10 @@ const FIELD_FAMILY: u32 = 113;
 const FIELD_ARGUMENT: u32 = 200;
 const FIELD_KEY: u32 = 210;
 
-/// Operators: equal, unequal, not below, and any of the bits (`AUDIT_EQUAL`, …).
+/// Operators: equal, unequal, not above, not below, and any of the bits (`AUDIT_EQUAL`, …).
 const EQUAL: u32 = 0x4000_0000;
 const UNEQUAL: u32 = 0x3000_0000;
+const AT_MOST: u32 = 0x5000_0000;
 const AT_LEAST: u32 = 0x6000_0000;
 const ANY_BIT: u32 = 0x0800_0000;
 
@@ -78,15 +80,17 @@ impl Rule {
         Self::with_key(fixed)
     }
 
-    /// The kernel makes no records of what processes call themselves (`PROCTITLE`), which nobody
-    /// reads here, and for which it reads the memory of the process at each event. A rule of this
-    /// list can have no key; three times the same is how the agent's is known.
-    pub fn no_titles() -> Self {
+    /// The kernel makes no records that nobody reads here: for each title, it would read the memory of
+    /// the process. A rule of this list can have no key; the agent's is known by its odd wording.
+    pub fn no_unread() -> Self {
         let mut fixed = Fixed::new_zeroed();
         fixed.list = LIST_EXCLUDE;
         fixed.action = NEVER;
-        for _ in 0..3 {
-            fixed.add((FIELD_TYPE, EQUAL, PROCTITLE));
+        let [first, last] = UNREAD;
+        fixed.add((FIELD_TYPE, AT_LEAST, first));
+        fixed.add((FIELD_TYPE, AT_MOST, last));
+        for between in first + 1..last {
+            fixed.add((FIELD_TYPE, UNEQUAL, between));
         }
         Self(fixed.as_bytes().to_vec())
     }
@@ -278,7 +282,7 @@ pub fn is_own(listed: &[u8]) -> bool {
     let Ok((fixed, texts)) = Fixed::read_from_prefix(listed) else {
         return false;
     };
-    if Rule::listed(listed) == Rule::no_titles() {
+    if Rule::listed(listed) == Rule::no_unread() {
         return true;
     }
     let mut fields = fixed.fields.iter().take(fixed.count as usize);
@@ -403,8 +407,8 @@ mod tests {
     #[test]
     fn a_rule_that_blinds_is_known() {
         assert!(is_blinding(Rule::never_watch_processes().bytes()));
-        assert!(!is_blinding(Rule::no_titles().bytes()));
-        assert!(is_own(Rule::no_titles().bytes()));
+        assert!(!is_blinding(Rule::no_unread().bytes()));
+        assert!(is_own(Rule::no_unread().bytes()));
         assert!(!is_blinding(any_narrow(0).bytes()));
     }
 
