@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -43,6 +45,25 @@ class OtherMachine(Intake):
         return int(last)
 
 
+class Sink(OtherMachine):
+    """An intake that keeps nothing, so that there is nothing to select.
+
+    The work of one that keeps all is more than the agent's own, and even on a core that nobody
+    wants it slows the others of the same silicon.
+    """
+
+    def __init__(self) -> None:
+        """Starts it."""
+        command = [sys.executable, Path(__file__).parent / "load" / "sink.py"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+
+    def last(self) -> int:
+        """None."""
+        return 0
+
+
 class Watch(NamedTuple):
     """A run of the agent, from when it was at rest until it was told to stop."""
 
@@ -58,9 +79,9 @@ class Watch(NamedTuple):
 class Host:
     """An agent that is started and stopped, and an intake that stays."""
 
-    def __init__(self, folder: Path) -> None:
-        """Starts the intake. `folder` takes all files."""
-        self.intake = OtherMachine(folder / "intake")
+    def __init__(self, folder: Path, intake: OtherMachine | None = None) -> None:
+        """Starts an intake that keeps all, if none is given. `folder` takes all files."""
+        self.intake = intake or OtherMachine(folder / "intake")
         self.peak_at_start = 0.0
         """Most memory an agent had resident until it was at rest, in 10⁶ bytes …"""
         self.peak = 0.0

@@ -51,6 +51,34 @@ def test_container_of_a_process_and_its_children(
     assert "container" not in watching.exec_of("true", str(tmp_path))
 
 
+# The first thread ends before another one becomes a program that stays.
+OUTLIVED = """
+import ctypes, os, sys, threading
+from pathlib import Path
+
+first = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+
+def execute():
+    while ") Z " not in first.read_text():
+        pass
+    os.execv("/bin/sh", ["sh", "-c", "sleep 0.5; true", sys.argv[2]])
+
+Path(sys.argv[1]).write_text("0")
+threading.Thread(target=execute).start()
+ctypes.CDLL(None).syscall(60, 0)  # exit, of a thread
+"""
+
+
+def test_container_of_a_program_that_another_thread_starts(
+    watching: Capture, group: Path, tmp_path: Path
+) -> None:
+    marker = str(tmp_path)
+    subprocess.run([sys.executable, "-c", OUTLIVED, group / "cgroup.procs", marker], check=True)
+    event = watching.exec_of("sh", "-c", "sleep 0.5; true", marker)
+    container = group.name.removeprefix("docker-").removesuffix(".scope")
+    assert event["container"] == {"id": container, "runtime": "docker"}
+
+
 def test_namespaces_other_than_the_hosts(watching: Capture, tmp_path: Path) -> None:
     # The audit source asks a program that is still there.
     stay = ["sh", "-c", "sleep 0.5; true"]

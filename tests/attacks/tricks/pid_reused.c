@@ -23,8 +23,9 @@ int main(int count, char **arguments)
 		execute(arguments[1]);
 	MUST(first);
 	MUST(waitpid(first, NULL, 0));
-	/* Processes are told apart by the hundredth of a second in which they began. */
-	usleep(30000);
+	/* Processes are told apart by the hundredth of a second in which they began, by the audit
+	 * source only when it has read of the first. */
+	usleep(200000);
 	second = syscall(SYS_clone3, &wanted, sizeof(wanted));
 	if (second == 0)
 		execute(arguments[2]);

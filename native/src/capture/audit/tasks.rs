@@ -83,7 +83,8 @@ impl Tasks {
     }
 
     /// A process created another at a time since the boot. /proc knows best when that was; of a
-    /// process that is gone the kernel's word is taken, which is microseconds later.
+    /// process that is gone, or whose number is another's by now, the kernel's word is taken, which is
+    /// microseconds later.
     pub fn fork(
         &mut self,
         parent: u32,
@@ -92,7 +93,10 @@ impl Tasks {
         host: &mut Host,
     ) -> Option<(Task, Task)> {
         let parent = self.of(parent, host)?;
-        let start = host.start(child).unwrap_or(time / procfs::TICK);
+        let told = time / procfs::TICK;
+        // The clocks may be read on both sides of a tick.
+        let start = host.start(child).filter(|start| *start <= told + 1);
+        let start = start.unwrap_or(told);
         let key = ProcessKey { pid: child, start };
         let child = Task {
             key,
@@ -203,6 +207,22 @@ mod tests {
         let stranger = tasks.of(GONE, &mut host).unwrap();
         assert_eq!(stranger.key, seen.process);
         assert!(!stranger.muted && stranger.ids.is_none());
+    }
+
+    #[test]
+    fn a_number_that_is_anothers_by_now_is_not_taken_for_it() {
+        let own = std::process::id();
+        let (mut tasks, mut host) = (Tasks::new(0), host());
+        let start = procfs::start("/".as_ref(), own).unwrap();
+        let mut born = |tick: u64| {
+            let (_, child) = tasks
+                .fork(own, own, tick * procfs::TICK + 1, &mut host)
+                .unwrap();
+            child.key.start
+        };
+        assert_eq!(born(start), start);
+        assert_eq!(born(start - 1), start);
+        assert_eq!(born(start - 3), start - 3);
     }
 
     #[test]
