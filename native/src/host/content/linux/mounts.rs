@@ -2,28 +2,21 @@
 //! one of FUSE is a program, which may never answer.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::{LOCAL, Place, TMPFS, find, look, status};
 use crate::event::{FileVersion, Unread};
 use crate::host::content::is_fresh;
-use crate::host::{procfs, wall};
+use crate::host::procfs;
 
 /// Mounts of one process that are read; the kernel allows 100,000.
 const MAX_MOUNTS: usize = 16_384;
 
 /// Nanoseconds: records of the audit system tell the time in steps of this.
 const STEP: u64 = 1_000_000;
-
-/// Programs that are remembered, and for how long, should the clock be set: records come late, so what
-/// was found of one program is true of all that were executed before.
-const MAX_FOUND: usize = 16;
-const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// Whose mounts most files lie on: the agent's, which may have some of its own, and the host's.
 const USUAL: [&str; 2] = ["self", "1"];
@@ -35,19 +28,6 @@ pub struct Mounts {
     /// Whose they are, as far as that may be known.
     namespaces: Vec<Option<PathBuf>>,
     usual: Vec<Mount>,
-    /// The newest first.
-    found: VecDeque<Found>,
-}
-
-/// A program that was looked for.
-#[derive(Debug)]
-struct Found {
-    /// As records have it.
-    device: (u32, u32),
-    version: FileVersion,
-    /// When, nanoseconds since the epoch, and by a clock that nobody sets.
-    looked: u64,
-    began: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -70,12 +50,7 @@ impl Mounts {
         version: &mut FileVersion,
         executed: Option<u64>,
     ) -> Result<(), Unread> {
-        if let Some(found) = executed.and_then(|executed| self.recall(version, executed)) {
-            *version = found.version;
-            return Ok(());
-        }
         let proc = root.join("proc");
-        let (looked, began) = (wall::now(), Instant::now());
         self.refresh(&proc);
         for place in places.iter() {
             if let Place::Program(pid) | Place::Seen(pid, _) = place
@@ -91,33 +66,14 @@ impl Mounts {
             let Some(executed) = executed else {
                 return Ok(());
             };
-            let is_running = matches!(place, Place::Program(_));
             let found = program(root, place, version, &mounts);
-            if let Some(found) = found.filter(|found| is_unchanged(is_running, found, executed)) {
-                self.found.truncate(MAX_FOUND - 1);
-                self.found.push_front(Found {
-                    device: version.device,
-                    version: found,
-                    looked,
-                    began,
-                });
+            if let Some(found) = found.filter(|found| is_unchanged(place, found, executed)) {
                 *version = found;
                 *places = vec![place.clone()];
                 return Ok(());
             }
         }
         Err(Unread::NotFound)
-    }
-
-    /// What was found of the same inode after it was executed.
-    fn recall(&self, version: &FileVersion, executed: u64) -> Option<&Found> {
-        let of_inode =
-            |it: &&Found| it.device == version.device && it.version.inode == version.inode;
-        self.found.iter().find(of_inode).filter(|it| {
-            executed.saturating_add(STEP) <= it.looked
-                && it.began.elapsed() < REMEMBERED
-                && is_unchanged(false, &it.version, executed)
-        })
     }
 
     /// The mounts that may lead to a place. No two have one number, whoever sees them.
@@ -171,7 +127,8 @@ fn program(
 
 /// Whether a program is what it was when it was executed. While it runs, nobody can write to it; of
 /// one that has ended, only a time of change that is long enough ago tells.
-fn is_unchanged(is_running: bool, found: &FileVersion, executed: u64) -> bool {
+fn is_unchanged(place: &Place, found: &FileVersion, executed: u64) -> bool {
+    let is_running = matches!(place, Place::Program(_));
     found.changed < executed.saturating_add(STEP) && (is_running || !is_fresh(found, executed))
 }
 

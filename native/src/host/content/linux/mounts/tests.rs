@@ -72,29 +72,6 @@ fn a_program_is_found_while_it_runs_and_later_where_it_lies() {
 }
 
 #[test]
-fn what_was_found_is_true_of_what_was_executed_before() {
-    let root = root("btrfs");
-    let mut mounts = Mounts::default();
-    std::thread::sleep(Duration::from_millis(200));
-    let executed = wall::now();
-    std::thread::sleep(Duration::from_millis(20));
-    let mut find = |executed| {
-        let mut version = recorded(&root, "tool");
-        let mut places = vec![Place::Program(5)];
-        let found = mounts.complete(root.path(), &mut places, &mut version, Some(executed));
-        found.map(|()| version)
-    };
-    let found = find(executed).unwrap();
-    // Neither is asked again, though it could not be found there any more.
-    fs::remove_file(root.path().join("proc/5/exe")).unwrap();
-    assert_eq!(find(executed + STEP), Ok(found));
-    // It may have been written to since, or just before.
-    for executed in [wall::now(), changed(&root) + 1, changed(&root) - 2 * STEP] {
-        assert_eq!(find(executed), Err(Unread::NotFound));
-    }
-}
-
-#[test]
 fn another_file_and_one_that_has_changed_since_are_not_taken_for_it() {
     let root = root("btrfs");
     let (tool, changed) = (recorded(&root, "tool"), changed(&root));
