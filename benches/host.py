@@ -58,6 +58,7 @@ class Sink(OtherMachine):
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
+        os.sched_setscheduler(self._process.pid, os.SCHED_IDLE, os.sched_param(0))
 
     def last(self) -> int:
         """None."""

@@ -79,7 +79,7 @@ class Capture:
 
     def sees_datagrams(self) -> bool:
         """Whether what is sent without a connection is seen."""
-        return not self.audits or "audit rule datagrams" in self._hooks()
+        return not self.audits or KERNEL >= (5, 16)
 
     def sees_rings(self) -> bool:
         """Whether what is asked for through io_uring is seen as such, sockets among it."""

@@ -26,9 +26,11 @@ pub fn read() -> Clock {
     Clock { offset }
 }
 
-/// What `CLOCK_MONOTONIC` is behind boot time and behind the epoch, nanoseconds.
+/// What `CLOCK_MONOTONIC` is behind boot time and behind the epoch, nanoseconds: if a thread is put
+/// aside between the two, rather more.
 pub fn since_monotonic() -> (u64, u64) {
-    let to_boot = boot_time().wrapping_sub(nanoseconds(libc::CLOCK_MONOTONIC));
+    let monotonic = nanoseconds(libc::CLOCK_MONOTONIC);
+    let to_boot = boot_time().wrapping_sub(monotonic);
     (to_boot, read().wall(to_boot))
 }
 

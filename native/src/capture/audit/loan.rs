@@ -102,7 +102,7 @@ impl Loan {
             self.enable()?;
         }
         let mut hooks = Vec::new();
-        let any = rules::any_narrow(muted);
+        let any = rules::any_narrow(muted, datagrams);
         let mut watches = rules::of(Abi::Wide, muted, datagrams);
         watches.push(Watch {
             name: rules::name_of(Abi::Narrow, "any"),
@@ -141,12 +141,16 @@ impl Loan {
         let Some((any, watches)) = self.any_narrow.take() else {
             return Ok(());
         };
+        let is_any = |change: &Change| matches!(change, Change::Rule(rule) if *rule == any);
+        // Another agent's is left to it.
+        let Some(place) = self.changes.iter().position(is_any) else {
+            return Ok(());
+        };
         for watch in watches {
             self.add_first(watch.rules)?;
         }
         self.delete(&any)?;
-        let is_any = |change: &mut Change| matches!(change, Change::Rule(rule) if *rule == any);
-        self.changes.extract_if(.., is_any).for_each(drop);
+        self.changes.remove(place);
         Ok(())
     }
 

@@ -167,9 +167,7 @@ pub fn of(abi: Abi, muted: u32, datagrams: bool) -> Vec<Watch> {
     ];
     let watches = whens.into_iter().filter_map(|(when, name)| {
         let has = |row: &&Row| {
-            row.when == when
-                && row.numbers[abi as usize] != NONE
-                && (datagrams || !matches!(row.tells, Tells::Send(_)))
+            row.when == when && row.numbers[abi as usize] != NONE && is_told(row, datagrams)
         };
         let calls = CALLS.iter().filter(has);
         let rules = conditions(when);
@@ -186,8 +184,13 @@ pub fn of(abi: Abi, muted: u32, datagrams: bool) -> Vec<Watch> {
 
 /// One rule for all calls of 32-bit programs, whatever becomes of them: on most hosts there are none,
 /// and each rule slows the calls of the others.
-pub fn any_narrow(muted: u32) -> Rule {
-    Rule::record(Abi::Narrow, CALLS.iter(), &[], muted)
+pub fn any_narrow(muted: u32, datagrams: bool) -> Rule {
+    let calls = CALLS.iter().filter(|row| is_told(row, datagrams));
+    Rule::record(Abi::Narrow, calls, &[], muted)
+}
+
+fn is_told(row: &Row, datagrams: bool) -> bool {
+    datagrams || !matches!(row.tells, Tells::Send(_))
 }
 
 /// The name of a rule for reports.
@@ -357,7 +360,7 @@ mod tests {
         }
         let any = Watch {
             name: String::new(),
-            rules: vec![any_narrow(0)],
+            rules: vec![any_narrow(0, true)],
         };
         let narrow = CALLS.iter().map(|row| row.numbers[Abi::Narrow as usize]);
         for number in narrow.filter(|&number| number != NONE) {
@@ -409,7 +412,7 @@ mod tests {
         assert!(is_blinding(Rule::never_watch_processes().bytes()));
         assert!(!is_blinding(Rule::no_unread().bytes()));
         assert!(is_own(Rule::no_unread().bytes()));
-        assert!(!is_blinding(any_narrow(0).bytes()));
+        assert!(!is_blinding(any_narrow(0, true).bytes()));
     }
 
     #[test]
