@@ -170,7 +170,7 @@ def bench_peers(load: Load, host: Host, storm: Storm, results: Results, tmp_path
 
 
 def _add_middle(results: Results, figure: Figure, ratios: list[float]) -> None:
-    """The mean of the middle half, which a few odd pairs do not move, and its standard error."""
+    """The mean of the middle half, which a few odd pairs do not move; the standard error of all."""
     quarter = len(ratios) // 4
     middle = sorted(ratios)[quarter : len(ratios) - quarter]
     error = stdev(ratios) / math.sqrt(len(ratios))
